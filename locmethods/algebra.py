@@ -1,0 +1,409 @@
+"""What a localization kernel is, and how kernels combine: product, sum, scaling, pull-back, hollow, mask.
+
+A kernel is bound to queries and keys by `bind`; the engines see only the result (`engines.bound.Bound`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import replace
+
+from locmethods.engines.bound import Bound
+
+
+class Kernel:
+    """An un-normalised weight K(query, key) with named parameters.
+
+    Abstract: a kernel defines ``_check`` (its parameters' conditions) and ``bind``. Attributes: ``form``, one
+    of "radial", "inner product", "rank" and "composite"; ``signed``, True when K may be negative, so that K
+    is not a localization kernel; ``reach``, the distance beyond which K is zero (inf if there is none).
+    """
+
+    form = "composite"
+    signed = False
+    reach = math.inf
+
+    def _check(self):
+        """Raise ValueError or TypeError unless every parameter is admissible."""
+
+    def bind(self, query, keys) -> Bound:
+        """Tie the kernel to tensors of shapes (..., n_queries, d) and (..., n_keys, d)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define bind")
+
+    def tensors(self):
+        """Return the parameters that are tensors, of this kernel and of those inside it."""
+        found = []
+        for value in self.get_params(deep=False).values():
+            found += value.tensors() if isinstance(value, Kernel) else [value] if hasattr(value, "requires_grad") else []
+        return found
+
+    def __call__(self, query, keys=None):
+        """Return the kernel matrix, un-normalised, of shape (..., n_queries, n_keys).
+
+        Parameters
+        ----------
+        query : array-like or Tensor of shape (..., n_queries, n_features)
+        keys : array-like or Tensor of shape (..., n_keys, n_features), optional
+            The queries themselves by default.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `locmethods.local_mean` does.
+        """
+        from locmethods.doors import enter
+
+        door = enter(self, query, query if keys is None else keys, None)
+        bound, every = door.bound, slice(0, door.bound.shape[-1])
+        weight = bound.log(slice(0, bound.shape[-2]), every).exp()
+        if bound.sign is not None:
+            weight = weight * bound.sign(slice(0, bound.shape[-2]), every)
+        return door.leave(weight)
+
+    def __mul__(self, other):
+        if not isinstance(other, Kernel):
+            return Scaled(self, other)
+        return Product(self, other)
+
+    def __rmul__(self, other):
+        return Scaled(self, other)
+
+    def __add__(self, other):
+        if not isinstance(other, Kernel):
+            raise TypeError(f"a kernel can be added to a kernel only, got {type(other).__name__}")
+        return Sum(self, other)
+
+    def on(self, features, key_features=None):
+        """Return K(φ(query), ψ(key)): the pull-back along `features` φ and `key_features` ψ (φ by default)."""
+        return PullBack(self, features, key_features)
+
+    def hollow(self):
+        """Return the kernel without its diagonal: key i has no weight for query i (leave-one-out)."""
+        return Hollow(self)
+
+    def where(self, mask):
+        """Return the kernel restricted to the pairs where `mask` is True (True means: may attend)."""
+        return Masked(self, mask)
+
+    @classmethod
+    def _names(cls):
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep=True):
+        """Return the parameters by name; those of inner kernels as ``name__parameter``."""
+        found = {}
+        for name in self._names():
+            value = getattr(self, name)
+            if deep and hasattr(value, "get_params") and not isinstance(value, type):
+                found.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
+            found[name] = value
+        return found
+
+    def set_params(self, **params):
+        """Set parameters by name, ``name__parameter`` reaching into inner kernels, and return the kernel.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a value is not admissible; then nothing is changed.
+        """
+        before = {name: getattr(self, name) for name in self._names()}
+        for name, value in params.items():
+            head, _, tail = name.partition("__")
+            if head not in before:
+                raise ValueError(f"{type(self).__name__} has no parameter {head!r}; it has {self._names()}")
+            if tail:
+                getattr(self, head).set_params(**{tail: value})
+            else:
+                setattr(self, head, value)
+        try:
+            self._check()
+        except (TypeError, ValueError):
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+        return self
+
+    def __repr__(self):
+        inner = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names())
+        return f"{type(self).__name__}({inner})"
+
+
+def _is_kernel(value, name):
+    if not isinstance(value, Kernel):
+        raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(value).__name__}")
+
+
+def _reach_of(bound, kernel):
+    """Return the square of the length in which a factor measures nearness (1 where it has none)."""
+    length = kernel.reach if kernel.reach < math.inf else getattr(kernel, "bandwidth", 1.0)
+    return float(length) ** 2
+
+
+def _both(left, right):
+    """Return a function of a block that multiplies two signs, either of which may be missing."""
+    if left is None or right is None:
+        return right if left is None else left
+    return lambda rows, cols: left(rows, cols) * right(rows, cols)
+
+
+class Product(Kernel):
+    """K(q, k) = A(q, k) · B(q, k): near in both senses at once."""
+
+    def __init__(self, left, right):
+        self.left, self.right = left, right
+        self._check()
+
+    def _check(self):
+        _is_kernel(self.left, "left")
+        _is_kernel(self.right, "right")
+
+    @property
+    def signed(self):
+        return self.left.signed or self.right.signed
+
+    @property
+    def reach(self):
+        return min(self.left.reach, self.right.reach)
+
+    def bind(self, query, keys):
+        a, b = self.left.bind(query, keys), self.right.bind(query, keys)
+        wide, narrow = _reach_of(a, self.left), _reach_of(b, self.right)
+
+        def relative(rows, cols, reference):
+            return sum(part.log(rows, cols) if part.relative is None else part.relative(rows, cols, reference)
+                       for part in (a, b))
+
+        def offset(rows, reference):
+            return sum(part.offset(rows, reference) for part in (a, b) if part.relative is not None)
+
+        some = a.relative is not None or b.relative is not None
+        return replace(
+            a, log=lambda rows, cols: a.log(rows, cols) + b.log(rows, cols),
+            gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
+            relative=relative if some else None, offset=offset if some else None,
+            sign=_both(a.sign, b.sign), whole=a.whole or b.whole, grad=a.grad or b.grad)
+
+
+class Sum(Kernel):
+    """K(q, k) = A(q, k) + B(q, k): near in either sense."""
+
+    def __init__(self, left, right):
+        self.left, self.right = left, right
+        self._check()
+
+    def _check(self):
+        _is_kernel(self.left, "left")
+        _is_kernel(self.right, "right")
+
+    @property
+    def signed(self):
+        return self.left.signed or self.right.signed
+
+    @property
+    def reach(self):
+        return max(self.left.reach, self.right.reach)
+
+    def bind(self, query, keys):
+        import torch
+
+        a, b = self.left.bind(query, keys), self.right.bind(query, keys)
+        wide, narrow = _reach_of(a, self.left), _reach_of(b, self.right)
+
+        def signed_sum(rows, cols):
+            """Return max(log|A|, log|B|) and (A + B) divided by its exponential."""
+            x, y = a.log(rows, cols), b.log(rows, cols)
+            top = torch.maximum(x, y)
+            anchor = torch.where(top == -math.inf, 0.0, top).detach()
+            x, y = (x - anchor).exp(), (y - anchor).exp()
+            x = x if a.sign is None else x * a.sign(rows, cols)
+            y = y if b.sign is None else y * b.sign(rows, cols)
+            return anchor, x + y
+
+        def log(rows, cols):
+            anchor, weight = signed_sum(rows, cols)
+            size = weight.abs()
+            # log 0 = −inf, with gradient zero rather than 0/0.
+            return torch.where(size > 0, torch.where(size > 0, size, 1.0).log() + anchor, -math.inf)
+
+        signed = a.sign is not None or b.sign is not None
+        return replace(
+            a, log=log, relative=None, offset=None, whole=a.whole or b.whole, grad=a.grad or b.grad,
+            gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow),
+            sign=(lambda rows, cols: signed_sum(rows, cols)[1].sign()) if signed else None)
+
+
+class Scaled(Kernel):
+    """K(q, k) = factor · A(q, k), with a positive factor."""
+
+    def __init__(self, kernel, factor):
+        self.kernel, self.factor = kernel, factor
+        self._check()
+
+    def _check(self):
+        _is_kernel(self.kernel, "kernel")
+        check_positive("factor", self.factor)
+
+    @property
+    def signed(self):
+        return self.kernel.signed
+
+    @property
+    def reach(self):
+        return self.kernel.reach
+
+    def bind(self, query, keys):
+        inner = self.kernel.bind(query, keys)
+        factor = as_parameter(self.factor, inner.like)
+        shift = factor.log() if hasattr(factor, "log") else math.log(factor)
+        return replace(inner, log=lambda rows, cols: inner.log(rows, cols) + shift,
+                       offset=inner.offset and (lambda rows, reference: inner.offset(rows, reference) + shift),
+                       grad=inner.grad or getattr(factor, "requires_grad", False))
+
+
+class PullBack(Kernel):
+    """K(q, k) = A(φ(q), ψ(k)).
+
+    Parameters
+    ----------
+    kernel : Kernel
+    features : callable, or column indices
+        φ maps an array of shape (..., n, d), of the caller's own kind, to shape (..., n, d′). A list of
+        integers or a slice picks columns.
+    key_features : the same, optional
+        ψ; φ by default.
+    """
+
+    def __init__(self, kernel, features, key_features=None):
+        self.kernel, self.features, self.key_features = kernel, features, key_features
+        self._check()
+
+    def _check(self):
+        _is_kernel(self.kernel, "kernel")
+        for name in ("features", "key_features"):
+            value = getattr(self, name)
+            if not (callable(value) or isinstance(value, slice | list) or (name == "key_features" and value is None)):
+                raise TypeError(f"{name} must be a callable, a list of columns or a slice, got {type(value).__name__}")
+
+    @property
+    def signed(self):
+        return self.kernel.signed
+
+    def bind(self, query, keys):
+        from locmethods.doors import mapped
+
+        psi = self.features if self.key_features is None else self.key_features
+        query, keys = mapped(self.features, query, "features"), mapped(psi, keys, "key_features")
+        if query.shape[-1] != keys.shape[-1]:
+            raise ValueError(f"features maps queries to {query.shape[-1]} columns but key_features maps keys "
+                             f"to {keys.shape[-1]}")
+        return self.kernel.bind(query, keys)
+
+
+def _forbid(inner, allowed):
+    """Return `inner` with no weight where ``allowed(rows, cols)`` is False."""
+    import torch
+
+    def limited(function, outside):
+        def apply(rows, cols, *more):
+            return torch.where(allowed(rows, cols), function(rows, cols, *more), outside)
+        return apply
+
+    return replace(inner, log=limited(inner.log, -math.inf), gap=limited(inner.gap, math.inf),
+                   relative=inner.relative and limited(inner.relative, -math.inf))
+
+
+class Hollow(Kernel):
+    """K with its diagonal removed: the queries must be the keys, in the same order."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+        self._check()
+
+    def _check(self):
+        _is_kernel(self.kernel, "kernel")
+
+    @property
+    def signed(self):
+        return self.kernel.signed
+
+    @property
+    def reach(self):
+        return self.kernel.reach
+
+    def bind(self, query, keys):
+        import torch
+
+        if query.shape[-2] != keys.shape[-2]:
+            raise ValueError("a hollow kernel pairs query i with key i, so there must be as many queries as keys, "
+                             f"got {query.shape[-2]} queries and {keys.shape[-2]} keys")
+        # "k nearest" must mean the k nearest others, so a rank kernel leaves its own index out before it ranks.
+        if self.kernel.form == "rank":
+            return self.kernel.bind(query, keys, hollow=True)
+        index = torch.arange(keys.shape[-2], device=keys.device)
+        return _forbid(self.kernel.bind(query, keys), lambda rows, cols: index[rows, None] != index[cols])
+
+
+class Masked(Kernel):
+    """K restricted to the pairs that a boolean mask allows (True means: may attend).
+
+    Parameters
+    ----------
+    kernel : Kernel
+    mask : boolean array or Tensor, broadcastable to (..., n_queries, n_keys)
+    """
+
+    def __init__(self, kernel, mask):
+        self.kernel, self.mask = kernel, mask
+        self._check()
+
+    def _check(self):
+        _is_kernel(self.kernel, "kernel")
+        if str(getattr(self.mask, "dtype", type(self.mask).__name__)) not in ("bool", "torch.bool"):
+            raise TypeError("mask must be a boolean array (True means: may attend), got "
+                            f"{getattr(self.mask, 'dtype', type(self.mask).__name__)}")
+
+    @property
+    def signed(self):
+        return self.kernel.signed
+
+    @property
+    def reach(self):
+        return self.kernel.reach
+
+    def bind(self, query, keys):
+        import torch
+
+        inner = self.kernel.bind(query, keys)
+        mask = torch.as_tensor(self.mask, device=keys.device)
+        shape = inner.shape[-2:]
+        try:
+            mask = mask.expand(*mask.shape[:-2], *shape) if mask.ndim > 2 else mask.expand(*shape)
+        except RuntimeError:
+            raise ValueError(f"mask must broadcast to (n_queries, n_keys) = {tuple(shape)}, "
+                             f"got shape {tuple(mask.shape)}") from None
+        return _forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols])
+
+
+def check_positive(name, value):
+    """Raise unless `value` is one positive finite number (a float, or a tensor with one element)."""
+    import numbers
+
+    if hasattr(value, "numel") and value.numel() == 1:
+        number = float(value.detach())
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+        number = float(value)
+    elif getattr(value, "shape", None) == ():
+        number = float(value)
+    else:
+        raise TypeError(f"{name} must be a positive number, got {value!r}")
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+
+
+def as_parameter(value, like):
+    """Return a parameter as a float, or as a scalar tensor in the score type when it is a tensor."""
+    if hasattr(value, "numel"):
+        return value.reshape(()).to(dtype=like.dtype, device=like.device)
+    return float(value)

@@ -1,0 +1,1 @@
+"""How Σ K v is computed: `bound` says what is asked, `blocked` answers exactly."""

@@ -1,0 +1,191 @@
+"""The exact engine: blocks of scores that stay in cache, a running maximum, no n × m matrix.
+
+For a block of queries the keys pass by in blocks. Each query keeps the largest score seen, m, and the sums
+Σ exp(s − m) and Σ exp(s − m) v; when a larger score arrives the sums are rescaled. Every exponential is at
+most one, so nothing overflows, and at least one is one, so nothing is lost when each plain weight underflows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from locmethods.engines.bound import Bound
+
+# Scores per block: 2¹⁷ doubles are 1 MiB, so that scores, distances and one temporary share a core's cache.
+BLOCK = 1 << 17
+# Below this log-weight a float64 score (relative error a few ε) is off by more than 1e-13 and is recomputed
+# relative to the nearest key; float32 answers tolerate 1e9 times more.
+FAR = {8: -64.0, 4: -1e6, 2: -1e6}
+
+
+class Sums(NamedTuple):
+    """Σ K v and Σ K of each query, both divided by exp(log_scale)."""
+
+    numerator: Any  # (*batch, n_queries, n_outputs)
+    total: Any  # (*batch, n_queries)
+    log_scale: Any  # (*batch, n_queries); −inf where no key has weight
+
+
+def sizes(bound: Bound, *, depth: int = 1) -> tuple[int, int]:
+    """Return how many queries and keys make a block, `depth` numbers being held for each pair."""
+    *batch, n_queries, n_keys = bound.shape
+    budget = max(1, BLOCK // (depth * max(1, math.prod(batch))))
+    if bound.whole or bound.grad:
+        columns = n_keys
+    else:
+        columns = min(n_keys, max(64, math.isqrt(budget) * 2))
+    return max(1, min(n_queries, budget // max(1, columns))), max(1, columns)
+
+
+def slices(length: int, size: int):
+    """Cut ``range(length)`` into slices of at most `size`."""
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def weighted_sums(bound: Bound, values, *, itemsize: int = 8) -> Sums:
+    """Return Σ K v and Σ K for every query.
+
+    Parameters
+    ----------
+    bound : Bound
+    values : Tensor of shape (*batch, n_keys, n_outputs)
+        In the score type.
+    itemsize : int, default=8
+        Bytes of the answer's floating type: how exact far queries must be.
+
+    Returns
+    -------
+    Sums
+    """
+    import torch
+
+    *_, n_queries, n_keys = bound.shape
+    b, c = sizes(bound)
+    parts = []
+    for rows in slices(n_queries, b):
+        part = _sums_of_rows(bound, values, rows, slices(n_keys, c))
+        parts.append(_refine(bound, values, part, rows, slices(n_keys, c), FAR[itemsize]))
+    if not parts:
+        shape = bound.shape[:-1]
+        return Sums(bound.like.new_zeros((*shape, values.shape[-1])), bound.like.new_zeros(shape),
+                    bound.like.new_zeros(shape))
+    return Sums(torch.cat([p.numerator for p in parts], -2), torch.cat([p.total for p in parts], -1),
+                torch.cat([p.log_scale for p in parts], -1))
+
+
+def _sums_of_rows(bound, values, rows, columns, reference=None) -> Sums:
+    """Pass all keys by the queries `rows`; with `reference`, scores are relative to one key of each query."""
+    import torch
+
+    sums = None
+    for cols in columns:
+        score = bound.log(rows, cols) if reference is None else bound.relative(rows, cols, reference)
+        top = score.amax(-1)  # (*batch, b)
+        peak = top if sums is None else torch.maximum(sums.log_scale, top)
+        anchor = torch.where(peak == -math.inf, 0.0, peak)  # −inf − (−inf) is not a number
+        weight = score.sub_(anchor.unsqueeze(-1)).exp_()
+        if bound.sign is not None:
+            weight *= bound.sign(rows, cols)
+        numerator, total = weight @ values[..., cols, :], weight.sum(-1)
+        if sums is not None:
+            shrink = torch.exp(sums.log_scale - anchor)
+            numerator += sums.numerator * shrink.unsqueeze(-1)
+            total += sums.total * shrink
+        sums = Sums(numerator, total, peak)
+    return sums
+
+
+def _refine(bound, values, sums, rows, columns, far) -> Sums:
+    """Recompute the queries whose every key is far, with scores taken relative to the nearest key."""
+    import torch
+
+    if bound.relative is None or bound.sign is not None:
+        return sums
+    off = (sums.log_scale < far) & (sums.log_scale > -math.inf)
+    if not bool(off.any()):
+        return sums
+    where = torch.nonzero(off.reshape(-1, off.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
+    index = where + rows.start
+    reference = nearest_key(bound, index, columns)
+    again = _sums_of_rows(bound, values, index, columns, reference)
+    offset = bound.offset(index, reference)
+    take = off[..., where]
+    sums.numerator[..., where, :] = torch.where(take.unsqueeze(-1), again.numerator, sums.numerator[..., where, :])
+    sums.total[..., where] = torch.where(take, again.total, sums.total[..., where])
+    sums.log_scale[..., where] = torch.where(take, again.log_scale + offset, sums.log_scale[..., where])
+    return sums
+
+
+def nearest_key(bound, rows, columns):
+    """Return the index of each query's nearest key, of shape (*batch, b)."""
+    import torch
+
+    best = index = None
+    for cols in columns:
+        gap, at = bound.gap(rows, cols).min(-1)
+        at = at + cols.start
+        if best is None:
+            best, index = gap, at
+        else:
+            closer = gap < best
+            best, index = torch.where(closer, gap, best), torch.where(closer, at, index)
+    return index
+
+
+def nearest_weights(bound, rows):
+    """Return uniform weights over each query's nearest keys, ties shared: the limit of a shrinking bandwidth.
+
+    A query all of whose keys are masked has no nearest key and gets NaN.
+    """
+    import torch
+
+    gap = bound.gap(rows, slice(0, bound.shape[-1]))  # (*batch, b, n_keys)
+    least = gap.amin(-1, keepdim=True)
+    tied = ((gap == least) & (least < math.inf)).to(gap.dtype)
+    return torch.where(least < math.inf, tied / tied.sum(-1, keepdim=True), math.nan)
+
+
+def weights_of_rows(bound, rows, empty_weights=None):
+    """Return the normalised weights of the queries `rows`, of shape (*batch, b, n_keys).
+
+    Parameters
+    ----------
+    bound : Bound
+    rows : slice
+    empty_weights : callable, optional
+        ``empty_weights(rows, empty)`` gives the weights of queries with no key in reach, where ``empty`` is a
+        boolean tensor of shape (*batch, b); without it such rows are NaN.
+    """
+    import torch
+
+    every = slice(0, bound.shape[-1])
+    score = bound.log(rows, every)
+    empty = (score == -math.inf).all(-1)
+    if bound.relative is not None and bool((score.amax(-1) < FAR[8]).any()):
+        with torch.no_grad():
+            reference = nearest_key(bound, rows, [every])
+        near = bound.relative(rows, every, reference)
+        score = torch.where(score == -math.inf, -math.inf, near)
+    # A softmax over −inf alone has no gradient; those rows are replaced, so any finite score will do.
+    weight = torch.softmax(torch.where(empty.unsqueeze(-1), 0.0, score), dim=-1)
+    if bool(empty.any()):
+        other = math.nan if empty_weights is None else empty_weights(rows, empty)
+        weight = torch.where(empty.unsqueeze(-1), other, weight)
+    return weight
+
+
+def differentiable_mean(bound, values, empty_weights):
+    """Return the local mean with gradients; each block of queries is recomputed in the backward pass."""
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    *_, n_queries, n_keys = bound.shape
+    depth = 8  # scores, gaps and what the backward pass keeps of them
+    rows_at_once = max(1, BLOCK * 8 // (depth * n_keys * max(1, math.prod(bound.shape[:-2]))))
+
+    def mean_of(rows):
+        return weights_of_rows(bound, rows, empty_weights) @ values
+
+    parts = [checkpoint(mean_of, rows, use_reentrant=False) for rows in slices(n_queries, rows_at_once)]
+    return torch.cat(parts, -2) if parts else bound.like.new_zeros((*bound.shape[:-1], values.shape[-1]))

@@ -1,0 +1,106 @@
+"""What an engine is given: a kernel tied to one set of queries and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+# Up to this many features, squared distances are summed feature by feature (in cache); above, by torch.cdist.
+FEW_FEATURES = 16
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A kernel bound to queries and keys: functions of a block of rows and a block of columns.
+
+    Attributes
+    ----------
+    shape : tuple
+        ``(*batch, n_queries, n_keys)``.
+    like : Tensor
+        Carries the device and the floating type in which scores are computed.
+    log : callable
+        ``log(rows, cols)`` is log |K| on the block, −inf outside the support, of shape (*batch, b, c).
+    gap : callable
+        ``gap(rows, cols)`` orders keys by nearness: the squared distance, or minus the inner product.
+        Infinite where a mask forbids the pair.
+    relative : callable or None
+        ``relative(rows, cols, reference)`` is log K(q, k) − offset(rows, reference), free of the cancellation
+        that a difference of two large logarithms suffers. None where the kernel has no such form.
+    offset : callable or None
+        ``offset(rows, reference)``, of shape (*batch, b): what `relative` has left out.
+    sign : callable or None
+        ``sign(rows, cols)`` is the sign of K; None when K is nowhere negative.
+    whole : bool
+        True if a row can only be computed with all its keys at hand (rank kernels).
+    grad : bool
+        True if anything in the block carries a gradient.
+    """
+
+    shape: tuple
+    like: Any
+    log: Callable
+    gap: Callable
+    relative: Callable | None = None
+    offset: Callable | None = None
+    sign: Callable | None = None
+    whole: bool = False
+    grad: bool = False
+
+
+def pairwise_square(query, keys, buffers=None):
+    """Return ‖q − k‖² for all pairs from differences, never from ‖q‖² + ‖k‖² − 2 q·k.
+
+    The expanded form loses ε(‖q‖² + ‖k‖²), which is larger than a small bandwidth squared; differences lose
+    only ε‖q − k‖².
+
+    Parameters
+    ----------
+    query : Tensor of shape (..., b, d)
+    keys : Tensor of shape (..., c, d)
+
+    Returns
+    -------
+    Tensor of shape (..., b, c)
+    """
+    import torch
+
+    if torch.is_grad_enabled() and (query.requires_grad or keys.requires_grad):
+        return (query.unsqueeze(-2) - keys.unsqueeze(-3)).square().sum(-1)
+    if query.shape[-1] > FEW_FEATURES:
+        return torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square_()
+    total = None
+    for feature in range(query.shape[-1]):
+        gap = query[..., feature].unsqueeze(-1) - keys[..., feature].unsqueeze(-2)  # (..., b, c)
+        total = gap.square_() if total is None else total.addcmul_(gap, gap)
+    return total
+
+
+def square_difference(query, keys, reference):
+    """Return ‖q − k‖² − ‖q − r‖² as Σ (r − k)(2q − k − r), exact to rounding of the factors.
+
+    Parameters
+    ----------
+    query : Tensor of shape (..., b, d)
+    keys : Tensor of shape (..., c, d)
+    reference : Tensor of shape (..., b, d)
+        One reference key for each query.
+    """
+    near = query - reference  # (..., b, d)
+    total = None
+    for feature in range(query.shape[-1]):
+        q = query[..., feature].unsqueeze(-1)
+        k = keys[..., feature].unsqueeze(-2)
+        step = reference[..., feature].unsqueeze(-1) - k  # (..., b, c)
+        term = step * ((q - k) + near[..., feature].unsqueeze(-1))
+        total = term if total is None else total + term
+    return total
+
+
+def expanded_square(query, keys):
+    """Return ‖q − k‖² by one matrix product; the caller has centred the data and bounded the error."""
+    import torch
+
+    norms = (query * query).sum(-1, keepdim=True) + (keys * keys).sum(-1).unsqueeze(-2)
+    return torch.clamp(norms - 2 * query @ keys.transpose(-1, -2), min=0.0)

@@ -1,0 +1,403 @@
+"""The kernels by name. Each is its formula; `algebra` combines them, the engines sum them.
+
+Radial kernels are functions of the distance r = ‖query − key‖ (Euclidean), with K = 1 at r = 0: the constant
+that would make a density of them cancels in every local mean. ``bandwidth`` and ``radius`` are lengths, in the
+units of the keys.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+from locmethods.algebra import Kernel, as_parameter, check_positive
+from locmethods.engines.bound import Bound, expanded_square, pairwise_square, square_difference
+
+__all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
+           "NearestNeighbors", "Polynomial", "Triangular", "Tricube"]
+
+
+def _outer_shape(query, keys):
+    """Return (*batch, n_queries, n_keys), batch dimensions broadcast."""
+    import torch
+
+    batch = torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])
+    return (*batch, query.shape[-2], keys.shape[-2])
+
+
+def _carries_grad(*tensors):
+    import torch
+
+    return torch.is_grad_enabled() and any(getattr(t, "requires_grad", False) for t in tensors)
+
+
+def _take(keys, reference):
+    """Return the reference key of each query, of shape (*batch, b, d)."""
+    import torch
+
+    keys = keys.expand(*reference.shape[:-1], *keys.shape[-2:])
+    return torch.take_along_dim(keys, reference.unsqueeze(-1), dim=-2)
+
+
+def _length(squared):
+    """Return √(r²), whose gradient at r = 0 is zero instead of infinite."""
+    import torch
+
+    safe = torch.where(squared > 0, squared, 1.0)
+    return torch.where(squared > 0, safe.sqrt(), 0.0)
+
+
+class _Radial(Kernel):
+    """A kernel of the distance; ``_log_profile(r²/length²)`` is its formula."""
+
+    form = "radial"
+
+    def __init__(self, length, name):
+        setattr(self, name, length)
+        self._check()
+
+    def _check(self):
+        for name in self._names():
+            check_positive(name, getattr(self, name))
+
+    def bind(self, query, keys):
+        self._check()
+        length = as_parameter(getattr(self, self._names()[0]), query)
+        grad = _carries_grad(query, keys, length)
+        square = self._square_route(query, keys, length, grad)
+
+        def scaled(rows, cols):
+            return square(query[..., rows, :], keys[..., cols, :]) / length / length
+
+        bound = dict(shape=_outer_shape(query, keys), like=query, grad=grad,
+                     log=lambda rows, cols: self._log_profile(scaled(rows, cols)),
+                     gap=lambda rows, cols: pairwise_square(query[..., rows, :], keys[..., cols, :]))
+        if self._relative is None:
+            return Bound(**bound)
+
+        def relative(rows, cols, reference):
+            here, there = query[..., rows, :], _take(keys, reference)
+            more = square_difference(here, keys[..., cols, :], there) / length / length
+            return self._relative(more, (here - there).square().sum(-1, keepdim=True) / length / length)
+
+        def offset(rows, reference):
+            return self._log_profile((query[..., rows, :] - _take(keys, reference)).square().sum(-1) / length / length)
+
+        return Bound(**bound, relative=relative, offset=offset)
+
+    _relative = None  # f(r²−ρ², ρ²) = log K(r) − log K(ρ), where that difference can be had without cancellation
+    _steepness = None  # a bound on |d log K / d (r²/length²)|, where there is one
+
+    def _square_route(self, query, keys, length, grad):
+        """Return the function for r²: a matrix product if its rounding cannot show, differences otherwise.
+
+        The product errs by at most about 4ε(‖q‖ + ‖k‖)² after centring; it serves where that moves no
+        log-weight by more than 2e-14 (float64 answers ask for 1e-12).
+        """
+        if self._steepness is None or query.shape[-1] <= 4 or grad or min(query.numel(), keys.numel()) == 0:
+            return pairwise_square
+        centre = keys.mean(-2, keepdim=True)
+        if query.shape[:-2] != keys.shape[:-2]:
+            return pairwise_square
+        q, k = query - centre, keys - centre
+        widest = float(q.square().sum(-1).amax().sqrt() + k.square().sum(-1).amax().sqrt())
+        epsilon = 2.3e-16 if query.dtype.itemsize == 8 else 1.2e-7
+        if not 4 * epsilon * self._steepness * (widest / float(length)) ** 2 < 2e-14:
+            return pairwise_square
+        return lambda a, b: expanded_square(a - centre, b - centre)
+
+
+class _Smooth(_Radial):
+    """A radial kernel that is nowhere zero."""
+
+    def __init__(self, bandwidth=1.0):
+        super().__init__(bandwidth, "bandwidth")
+
+
+class _Compact(_Radial):
+    """A radial kernel that is zero beyond its radius."""
+
+    def __init__(self, radius=1.0):
+        super().__init__(radius, "radius")
+
+    @property
+    def reach(self):
+        return float(self.radius)
+
+    def _log_profile(self, u2):
+        import torch
+
+        inside = self._inside(u2)
+        return torch.where(inside, self._log_inside(torch.where(inside, u2, 0.0)), -math.inf)
+
+    @staticmethod
+    def _inside(u2):
+        return u2 < 1
+
+
+class Gaussian(_Smooth):
+    """K = exp(−r²/2h²), the Gaussian kernel of bandwidth h.
+
+    Parameters
+    ----------
+    bandwidth : float or scalar Tensor, default=1.0
+        h, in the units of the keys; must be positive.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `bandwidth` is not a positive number.
+    """
+
+    _steepness = 0.5
+
+    def _log_profile(self, u2):
+        return u2 * -0.5
+
+    def _relative(self, more, least):
+        return more * -0.5
+
+
+class Laplace(_Smooth):
+    """K = exp(−r/h), the Laplace (exponential) kernel.
+
+    Parameters
+    ----------
+    bandwidth : float or scalar Tensor, default=1.0
+        h, in the units of the keys; must be positive.
+    """
+
+    def _log_profile(self, u2):
+        return -_length(u2)
+
+    def _relative(self, more, least):
+        import torch
+
+        # r − ρ = (r² − ρ²)/(r + ρ); both vanish together only when query, key and reference coincide.
+        both = _length((more + least).clamp(min=0)) + _length(least)
+        return -torch.where(both > 0, more / torch.where(both > 0, both, 1.0), 0.0)
+
+
+class Cauchy(_Smooth):
+    """K = 1/(1 + r²/h²), the Cauchy kernel, with tails that never underflow.
+
+    Parameters
+    ----------
+    bandwidth : float or scalar Tensor, default=1.0
+        h, in the units of the keys; must be positive.
+    """
+
+    _steepness = 1.0
+
+    def _log_profile(self, u2):
+        return -u2.log1p()
+
+
+class Epanechnikov(_Compact):
+    """K = 1 − r²/R² inside the radius R, zero outside [epanechnikov1969]_.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def _log_inside(self, u2):
+        return (-u2).log1p()
+
+
+class Triangular(_Compact):
+    """K = 1 − r/R inside the radius R, zero outside.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def _log_inside(self, u2):
+        return (-_length(u2)).log1p()
+
+
+class Biweight(_Compact):
+    """K = (1 − r²/R²)² inside the radius R, zero outside.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def _log_inside(self, u2):
+        return 2 * (-u2).log1p()
+
+
+class Tricube(_Compact):
+    """K = (1 − r³/R³)³ inside the radius R, zero outside [cleveland1979]_.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def _log_inside(self, u2):
+        return 3 * (-u2 * _length(u2)).log1p()
+
+
+class Flat(_Compact):
+    """K = 1 within the radius R, the boundary included, zero outside.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    @staticmethod
+    def _inside(u2):
+        return u2 <= 1
+
+    def _log_inside(self, u2):
+        return u2 * 0
+
+
+def _inner_product(query, keys, log_and_sign):
+    """Bind a kernel of s = q·k, given a function from s to (log |K|, sign or None)."""
+
+    def product(rows, cols):
+        return query[..., rows, :] @ keys[..., cols, :].transpose(-1, -2)
+
+    return dict(shape=_outer_shape(query, keys), like=query, gap=lambda rows, cols: -product(rows, cols),
+                log=lambda rows, cols: log_and_sign(product(rows, cols))[0])
+
+
+class Exponential(Kernel):
+    """K = exp(q·k/τ), the kernel of softmax attention [vaswani2017]_.
+
+    Parameters
+    ----------
+    temperature : float or scalar Tensor, default=1.0
+        τ, in the units of the inner product; must be positive.
+    """
+
+    form = "inner product"
+
+    def __init__(self, temperature=1.0):
+        self.temperature = temperature
+        self._check()
+
+    def _check(self):
+        check_positive("temperature", self.temperature)
+
+    def bind(self, query, keys):
+        self._check()
+        temperature = as_parameter(self.temperature, query)
+        return Bound(**_inner_product(query, keys, lambda s: (s / temperature, None)),
+                     grad=_carries_grad(query, keys, temperature))
+
+
+class Polynomial(Kernel):
+    """K = (q·k + c)ᵖ. For odd p it may be negative: then it is no localization kernel.
+
+    Parameters
+    ----------
+    degree : int, default=2
+        p, at least 1.
+    offset : float, default=0.0
+        c, in the units of the inner product.
+    """
+
+    form = "inner product"
+
+    def __init__(self, degree=2, offset=0.0):
+        self.degree, self.offset = degree, offset
+        self._check()
+
+    def _check(self):
+        if not isinstance(self.degree, numbers.Integral) or isinstance(self.degree, bool) or self.degree < 1:
+            raise ValueError(f"degree must be an integer of at least 1, got {self.degree!r}")
+        if not math.isfinite(float(self.offset)):
+            raise ValueError(f"offset must be finite, got {self.offset!r}")
+
+    @property
+    def signed(self):
+        return self.degree % 2 == 1
+
+    def bind(self, query, keys):
+        import torch
+
+        self._check()
+        offset = as_parameter(self.offset, query)
+
+        def log(s):
+            size = (s + offset).abs()
+            # log 0 = −inf, with gradient zero rather than 0/0.
+            return torch.where(size > 0, torch.where(size > 0, size, 1.0).log() * self.degree, -math.inf), None
+
+        def sign(rows, cols):
+            return (query[..., rows, :] @ keys[..., cols, :].transpose(-1, -2) + offset).sign()
+
+        return Bound(**_inner_product(query, keys, log), grad=_carries_grad(query, keys, offset),
+                     sign=sign if self.signed else None)
+
+
+class Linear(Kernel):
+    """K = q·k, the linear kernel. It may be negative, so it is no localization kernel; it serves `local_sum`."""
+
+    form = "inner product"
+    signed = True
+
+    def __init__(self):
+        pass
+
+    def bind(self, query, keys):
+        return Polynomial(degree=1).bind(query, keys)
+
+
+class NearestNeighbors(Kernel):
+    """K = 1 for the k nearest keys of a query, zero for the others: a rank kernel, not symmetric [cover1967]_.
+
+    Ties at the k-th distance are broken as `sklearn.neighbors.NearestNeighbors` breaks them.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        k, at least 1 and at most the number of keys.
+    """
+
+    form = "rank"
+
+    def __init__(self, n_neighbors=5):
+        self.n_neighbors = n_neighbors
+        self._check()
+
+    def _check(self):
+        k = self.n_neighbors
+        if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
+            raise ValueError(f"n_neighbors must be an integer of at least 1, got {k!r}")
+
+    def bind(self, query, keys, hollow=False):
+        import torch
+
+        from locmethods.engines.rank import nearest_indices
+
+        self._check()
+        available = keys.shape[-2] - hollow
+        if self.n_neighbors > available:
+            raise ValueError(f"n_neighbors must be at most the number of keys, {available}, got {self.n_neighbors}")
+        near = nearest_indices(query, keys, self.n_neighbors, hollow)  # (*batch, n_queries, k)
+
+        def log(rows, cols):
+            index = near[..., rows, :]
+            score = query.new_full((*index.shape[:-1], keys.shape[-2]), -math.inf)
+            return score.scatter_(-1, index, 0.0)[..., cols]
+
+        own = torch.arange(keys.shape[-2], device=keys.device)
+
+        def gap(rows, cols):
+            square = pairwise_square(query[..., rows, :], keys[..., cols, :])
+            return torch.where(own[rows, None] == own[cols], math.inf, square) if hollow else square
+
+        return Bound(shape=_outer_shape(query, keys), like=query, log=log, gap=gap, whole=True,
+                     grad=_carries_grad(query, keys))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import numbers
 from dataclasses import replace
 
 from locmethods.engines.bound import Bound
@@ -23,6 +24,7 @@ class Kernel:
     form = "composite"
     signed = False
     reach = math.inf
+    __array_ufunc__ = None  # so that np.float64(2) * kernel asks the kernel
 
     def _check(self):
         """Raise ValueError or TypeError unless every parameter is admissible."""
@@ -30,13 +32,6 @@ class Kernel:
     def bind(self, query, keys) -> Bound:
         """Tie the kernel to tensors of shapes (..., n_queries, d) and (..., n_keys, d)."""
         raise NotImplementedError(f"{type(self).__name__} does not define bind")
-
-    def tensors(self):
-        """Return the parameters that are tensors, of this kernel and of those inside it."""
-        found = []
-        for value in self.get_params(deep=False).values():
-            found += value.tensors() if isinstance(value, Kernel) else [value] if hasattr(value, "requires_grad") else []
-        return found
 
     def __call__(self, query, keys=None):
         """Return the kernel matrix, un-normalised, of shape (..., n_queries, n_keys).
@@ -135,10 +130,10 @@ def _is_kernel(value, name):
         raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(value).__name__}")
 
 
-def _reach_of(bound, kernel):
+def _reach_of(kernel):
     """Return the square of the length in which a factor measures nearness (1 where it has none)."""
-    length = kernel.reach if kernel.reach < math.inf else getattr(kernel, "bandwidth", 1.0)
-    return float(length) ** 2
+    length = kernel.reach if kernel.reach < math.inf else as_number("bandwidth", getattr(kernel, "bandwidth", 1.0))
+    return length**2
 
 
 def _both(left, right):
@@ -169,7 +164,7 @@ class Product(Kernel):
 
     def bind(self, query, keys):
         a, b = self.left.bind(query, keys), self.right.bind(query, keys)
-        wide, narrow = _reach_of(a, self.left), _reach_of(b, self.right)
+        wide, narrow = _reach_of(self.left), _reach_of(self.right)
 
         def relative(rows, cols, reference):
             return sum(part.log(rows, cols) if part.relative is None else part.relative(rows, cols, reference)
@@ -183,7 +178,8 @@ class Product(Kernel):
             a, log=lambda rows, cols: a.log(rows, cols) + b.log(rows, cols),
             gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
             relative=relative if some else None, offset=offset if some else None,
-            sign=_both(a.sign, b.sign), whole=a.whole or b.whole, grad=a.grad or b.grad)
+            sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
+            grad=a.grad or b.grad)
 
 
 class Sum(Kernel):
@@ -209,7 +205,7 @@ class Sum(Kernel):
         import torch
 
         a, b = self.left.bind(query, keys), self.right.bind(query, keys)
-        wide, narrow = _reach_of(a, self.left), _reach_of(b, self.right)
+        wide, narrow = _reach_of(self.left), _reach_of(self.right)
 
         def signed_sum(rows, cols):
             """Return max(log|A|, log|B|) and (A + B) divided by its exponential."""
@@ -229,7 +225,7 @@ class Sum(Kernel):
 
         signed = a.sign is not None or b.sign is not None
         return replace(
-            a, log=log, relative=None, offset=None, whole=a.whole or b.whole, grad=a.grad or b.grad,
+            a, log=log, relative=None, offset=None, whole=a.whole or b.whole, bounded=False, grad=a.grad or b.grad,
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow),
             sign=(lambda rows, cols: signed_sum(rows, cols)[1].sign()) if signed else None)
 
@@ -259,6 +255,7 @@ class Scaled(Kernel):
         shift = factor.log() if hasattr(factor, "log") else math.log(factor)
         return replace(inner, log=lambda rows, cols: inner.log(rows, cols) + shift,
                        offset=inner.offset and (lambda rows, reference: inner.offset(rows, reference) + shift),
+                       bounded=inner.bounded and bool(shift <= 0),
                        grad=inner.grad or getattr(factor, "requires_grad", False))
 
 
@@ -386,19 +383,20 @@ class Masked(Kernel):
         return _forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols])
 
 
+def as_number(name, value, kind="number"):
+    """Return a scalar parameter (a number, or a tensor with one element) as a float, or raise TypeError."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value)
+    if hasattr(value, "detach") and value.numel() == 1:
+        return float(value.detach())
+    if getattr(value, "shape", None) == () and not hasattr(value, "detach"):
+        return float(value)
+    raise TypeError(f"{name} must be a {kind}, got {value!r}")
+
+
 def check_positive(name, value):
     """Raise unless `value` is one positive finite number (a float, or a tensor with one element)."""
-    import numbers
-
-    if hasattr(value, "numel") and value.numel() == 1:
-        number = float(value.detach())
-    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
-        number = float(value)
-    elif getattr(value, "shape", None) == ():
-        number = float(value)
-    else:
-        raise TypeError(f"{name} must be a positive number, got {value!r}")
-    if not 0 < number < math.inf:
+    if not 0 < as_number(name, value, "positive number") < math.inf:
         raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 

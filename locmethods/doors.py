@@ -6,7 +6,6 @@ loses nothing to the scores); NumPy arrays share their memory with it where they
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +47,12 @@ def as_array(name, value):
     else:
         if hasattr(value, "toarray"):
             raise TypeError(f"{name} must be a dense array, got the sparse {type(value).__name__}")
-        value = np.asarray(value)
+        if value is None:
+            raise TypeError(f"{name} must be an array or a tensor, got None")
+        try:
+            value = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name} must be a rectangular array, got rows of different lengths") from None
         if value.dtype.kind == "O":
             try:
                 value = value.astype(np.float64)
@@ -189,7 +193,7 @@ def _bind(kernel, query, keys, values, flat, tensor):
     arrays = [array.to(score_type(array)) for array in arrays]
     try:
         torch.broadcast_shapes(*(array.shape[:-2] for array in arrays[:2]),
-                               *((v.shape[:-1 if flat else -2],) if (v := values) is not None else ()))
+                               *([] if values is None else [values.shape[: -1 if flat else -2]]))
     except RuntimeError:
         raise ValueError("the batch dimensions of query, keys and values must broadcast, got shapes "
                          + ", ".join(str(tuple(array.shape)) for array in arrays)) from None
@@ -234,8 +238,3 @@ def check_localization(kernel):
     if kernel.signed:
         raise ValueError(f"{kernel!r} can give negative weights, so it is not a localization kernel: use local_sum "
                          "for a signed sum, or a kernel with non-negative weights for a local mean")
-
-
-def finite_rows(log_scale):
-    """Return True where a query has a key with weight."""
-    return log_scale > -math.inf

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import numbers
 
-from locmethods.algebra import Kernel, as_parameter, check_positive
+from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
 from locmethods.engines.bound import Bound, expanded_square, pairwise_square, square_difference
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
@@ -66,11 +66,10 @@ class _Radial(Kernel):
         grad = _carries_grad(query, keys, length)
         square = self._square_route(query, keys, length, grad)
 
-        def scaled(rows, cols):
-            return square(query[..., rows, :], keys[..., cols, :]) / length / length
+        def log(rows, cols):
+            return self._log_of_square(square(query[..., rows, :], keys[..., cols, :]), length, in_place=not grad)
 
-        bound = dict(shape=_outer_shape(query, keys), like=query, grad=grad,
-                     log=lambda rows, cols: self._log_profile(scaled(rows, cols)),
+        bound = dict(shape=_outer_shape(query, keys), like=query, grad=grad, log=log, bounded=True,
                      gap=lambda rows, cols: pairwise_square(query[..., rows, :], keys[..., cols, :]))
         if self._relative is None:
             return Bound(**bound)
@@ -84,6 +83,10 @@ class _Radial(Kernel):
             return self._log_profile((query[..., rows, :] - _take(keys, reference)).square().sum(-1) / length / length)
 
         return Bound(**bound, relative=relative, offset=offset)
+
+    def _log_of_square(self, square, length, in_place):
+        # Twice by the length: its square may underflow where the quotient does not.
+        return self._log_profile(square.div_(length).div_(length) if in_place else square / length / length)
 
     _relative = None  # f(r²−ρ², ρ²) = log K(r) − log K(ρ), where that difference can be had without cancellation
     _steepness = None  # a bound on |d log K / d (r²/length²)|, where there is one
@@ -122,7 +125,7 @@ class _Compact(_Radial):
 
     @property
     def reach(self):
-        return float(self.radius)
+        return as_number("radius", self.radius)
 
     def _log_profile(self, u2):
         import torch
@@ -150,6 +153,11 @@ class Gaussian(_Smooth):
     """
 
     _steepness = 0.5
+
+    def _log_of_square(self, square, length, in_place):
+        if in_place and 1e-150 < length < 1e150:
+            return square.mul_(-0.5 / length**2)  # one pass instead of three
+        return super()._log_of_square(square, length, in_place)
 
     def _log_profile(self, u2):
         return u2 * -0.5
@@ -317,7 +325,7 @@ class Polynomial(Kernel):
     def _check(self):
         if not isinstance(self.degree, numbers.Integral) or isinstance(self.degree, bool) or self.degree < 1:
             raise ValueError(f"degree must be an integer of at least 1, got {self.degree!r}")
-        if not math.isfinite(float(self.offset)):
+        if not math.isfinite(as_number("offset", self.offset)):
             raise ValueError(f"offset must be finite, got {self.offset!r}")
 
     @property
@@ -399,5 +407,5 @@ class NearestNeighbors(Kernel):
             square = pairwise_square(query[..., rows, :], keys[..., cols, :])
             return torch.where(own[rows, None] == own[cols], math.inf, square) if hollow else square
 
-        return Bound(shape=_outer_shape(query, keys), like=query, log=log, gap=gap, whole=True,
+        return Bound(shape=_outer_shape(query, keys), like=query, log=log, gap=gap, whole=True, bounded=True,
                      grad=_carries_grad(query, keys))

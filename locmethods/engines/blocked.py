@@ -1,8 +1,9 @@
 """The exact engine: blocks of scores that stay in cache, a running maximum, no n × m matrix.
 
-For a block of queries the keys pass by in blocks. Each query keeps the largest score seen, m, and the sums
-Σ exp(s − m) and Σ exp(s − m) v; when a larger score arrives the sums are rescaled. Every exponential is at
-most one, so nothing overflows, and at least one is one, so nothing is lost when each plain weight underflows.
+For a block of queries the keys pass by in blocks. A kernel that never exceeds one is summed as it is. For the
+others each query keeps the largest score seen, m, and the sums Σ exp(s − m) and Σ exp(s − m) v; when a larger
+score arrives the sums are rescaled, so nothing overflows. A query whose every weight is minute is computed again
+relative to its nearest key, so nothing is lost when each plain weight underflows.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from locmethods.engines.bound import Bound
 # Scores per block: 2¹⁷ doubles are 1 MiB, so that scores, distances and one temporary share a core's cache.
 BLOCK = 1 << 17
 # Below this log-weight a float64 score (relative error a few ε) is off by more than 1e-13 and is recomputed
-# relative to the nearest key; float32 answers tolerate 1e9 times more.
-FAR = {8: -64.0, 4: -1e6, 2: -1e6}
+# relative to the nearest key. Answers in float32 would tolerate more, but below −700 the plain sum underflows.
+FAR = {8: -64.0, 4: -600.0, 2: -600.0}
 
 
 class Sums(NamedTuple):
@@ -60,40 +61,54 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8) -> Sums:
     """
     import torch
 
-    *_, n_queries, n_keys = bound.shape
+    *batch, n_queries, n_keys = bound.shape
     b, c = sizes(bound)
-    parts = []
+    columns = slices(n_keys, c)
+    outputs = values.shape[-1]
+    numerator = bound.like.new_zeros((*batch, n_queries, outputs))
+    total, log_scale = bound.like.new_zeros((*batch, n_queries)), bound.like.new_zeros((*batch, n_queries))
+    # One product gives numerator and normaliser: the values with a column of ones.
+    values = torch.cat([values, torch.ones_like(values[..., :1])], -1)
+    pass_keys = _bounded_sums if bound.bounded else _running_sums
     for rows in slices(n_queries, b):
-        part = _sums_of_rows(bound, values, rows, slices(n_keys, c))
-        parts.append(_refine(bound, values, part, rows, slices(n_keys, c), FAR[itemsize]))
-    if not parts:
-        shape = bound.shape[:-1]
-        return Sums(bound.like.new_zeros((*shape, values.shape[-1])), bound.like.new_zeros(shape),
-                    bound.like.new_zeros(shape))
-    return Sums(torch.cat([p.numerator for p in parts], -2), torch.cat([p.total for p in parts], -1),
-                torch.cat([p.log_scale for p in parts], -1))
+        part = pass_keys(bound, values, rows, columns)
+        part = _refine(bound, values, part, rows, columns, FAR[itemsize])
+        numerator[..., rows, :], total[..., rows], log_scale[..., rows] = part
+    return Sums(numerator, total, log_scale)
 
 
-def _sums_of_rows(bound, values, rows, columns, reference=None) -> Sums:
-    """Pass all keys by the queries `rows`; with `reference`, scores are relative to one key of each query."""
+def _split(sums, log_scale) -> Sums:
+    return Sums(sums[..., :-1], sums[..., -1], log_scale)
+
+
+def _bounded_sums(bound, values, rows, columns) -> Sums:
+    """Pass all keys by the queries `rows` when no weight exceeds one, so that none can overflow."""
     import torch
 
-    sums = None
+    sums = 0.0
+    for cols in columns:
+        sums = bound.log(rows, cols).exp_() @ values[..., cols, :] + sums
+    total = sums[..., -1]
+    return _split(sums, torch.where(total > 0, 0.0, -math.inf).to(total.dtype))
+
+
+def _running_sums(bound, values, rows, columns, reference=None) -> Sums:
+    """The same with a running maximum; with `reference`, scores are relative to one key of each query."""
+    import torch
+
+    sums = scale = None
     for cols in columns:
         score = bound.log(rows, cols) if reference is None else bound.relative(rows, cols, reference)
         top = score.amax(-1)  # (*batch, b)
-        peak = top if sums is None else torch.maximum(sums.log_scale, top)
+        peak = top if scale is None else torch.maximum(scale, top)
         anchor = torch.where(peak == -math.inf, 0.0, peak)  # −inf − (−inf) is not a number
         weight = score.sub_(anchor.unsqueeze(-1)).exp_()
         if bound.sign is not None:
             weight *= bound.sign(rows, cols)
-        numerator, total = weight @ values[..., cols, :], weight.sum(-1)
-        if sums is not None:
-            shrink = torch.exp(sums.log_scale - anchor)
-            numerator += sums.numerator * shrink.unsqueeze(-1)
-            total += sums.total * shrink
-        sums = Sums(numerator, total, peak)
-    return sums
+        more = weight @ values[..., cols, :]
+        sums = more if sums is None else more + sums * torch.exp(scale - anchor).unsqueeze(-1)
+        scale = peak
+    return _split(sums, scale)
 
 
 def _refine(bound, values, sums, rows, columns, far) -> Sums:
@@ -102,19 +117,20 @@ def _refine(bound, values, sums, rows, columns, far) -> Sums:
 
     if bound.relative is None or bound.sign is not None:
         return sums
-    off = (sums.log_scale < far) & (sums.log_scale > -math.inf)
+    off = sums.log_scale + sums.total.log() < far
     if not bool(off.any()):
         return sums
     where = torch.nonzero(off.reshape(-1, off.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
     index = where + rows.start
     reference = nearest_key(bound, index, columns)
-    again = _sums_of_rows(bound, values, index, columns, reference)
+    again = _running_sums(bound, values, index, columns, reference)
     offset = bound.offset(index, reference)
     take = off[..., where]
-    sums.numerator[..., where, :] = torch.where(take.unsqueeze(-1), again.numerator, sums.numerator[..., where, :])
-    sums.total[..., where] = torch.where(take, again.total, sums.total[..., where])
-    sums.log_scale[..., where] = torch.where(take, again.log_scale + offset, sums.log_scale[..., where])
-    return sums
+    numerator, total, log_scale = (part.clone() for part in sums)
+    numerator[..., where, :] = torch.where(take.unsqueeze(-1), again.numerator, numerator[..., where, :])
+    total[..., where] = torch.where(take, again.total, total[..., where])
+    log_scale[..., where] = torch.where(take, again.log_scale + offset, log_scale[..., where])
+    return Sums(numerator, total, log_scale)
 
 
 def nearest_key(bound, rows, columns):

@@ -34,6 +34,8 @@ class Bound:
         ``sign(rows, cols)`` is the sign of K; None when K is nowhere negative.
     whole : bool
         True if a row can only be computed with all its keys at hand (rank kernels).
+    bounded : bool
+        True if K never exceeds one, so that plain sums cannot overflow.
     grad : bool
         True if anything in the block carries a gradient.
     """
@@ -46,6 +48,7 @@ class Bound:
     offset: Callable | None = None
     sign: Callable | None = None
     whole: bool = False
+    bounded: bool = False
     grad: bool = False
 
 

@@ -177,7 +177,7 @@ class Product(Kernel):
         return replace(
             a, log=lambda rows, cols: a.log(rows, cols) + b.log(rows, cols),
             gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
-            relative=relative if some else None, offset=offset if some else None,
+            relative=relative if some else None, offset=offset if some else None, centred=False,
             sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
             grad=a.grad or b.grad)
 
@@ -225,7 +225,7 @@ class Sum(Kernel):
 
         signed = a.sign is not None or b.sign is not None
         return replace(
-            a, log=log, relative=None, offset=None, whole=a.whole or b.whole, bounded=False, grad=a.grad or b.grad,
+            a, log=log, relative=None, offset=None, centred=False, whole=a.whole or b.whole, bounded=False, grad=a.grad or b.grad,
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow),
             sign=(lambda rows, cols: signed_sum(rows, cols)[1].sign()) if signed else None)
 

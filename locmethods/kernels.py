@@ -301,8 +301,18 @@ class Exponential(Kernel):
     def bind(self, query, keys):
         self._check()
         temperature = as_parameter(self.temperature, query)
-        return Bound(**_inner_product(query, keys, lambda s: (s / temperature, None)),
-                     grad=_carries_grad(query, keys, temperature))
+        # q·k = q·(k − c) + q·c, and the second term is the same for all keys: with large keys that differ
+        # little, the product of the differences keeps the digits that the product of the keys would round away.
+        centre = keys.detach()[..., :1, :]
+
+        def relative(rows, cols, reference):
+            return query[..., rows, :] @ (keys[..., cols, :] - centre).transpose(-1, -2) / temperature
+
+        def offset(rows, reference):
+            return (query[..., rows, :] @ centre.transpose(-1, -2)).squeeze(-1) / temperature
+
+        return Bound(**_inner_product(query, keys, lambda s: (s / temperature, None)), relative=relative,
+                     offset=offset, centred=True, grad=_carries_grad(query, keys, temperature))
 
 
 class Polynomial(Kernel):

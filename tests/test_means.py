@@ -328,7 +328,8 @@ NAN = np.where(np.eye(4, 2) > 0, np.nan, 1.0)
     (lambda: lm.local_mean(X, torch.ones(4, 2), kernel=Gaussian()), TypeError,
      "query, keys and values must be all NumPy arrays or all torch tensors, got query: ndarray, keys: Tensor, "
      "values: Tensor"),
-    (lambda: lm.local_mean(X * 1j, X, kernel=Gaussian()), TypeError, "query must be real numbers, got dtype complex128"),
+    (lambda: lm.local_mean(X * 1j, X, kernel=Gaussian()), TypeError,
+     "query must be real numbers, got dtype complex128"),
     (lambda: lm.local_mean([["a"]], X, kernel=Gaussian()), TypeError, "query must be real numbers, got dtype <U1"),
     (lambda: lm.local_mean(None, X, kernel=Gaussian()), TypeError, "query must be an array or a tensor, got None"),
     (lambda: lm.local_mean([[1], [1, 2]], X, kernel=Gaussian()), ValueError,
@@ -345,7 +346,8 @@ NAN = np.where(np.eye(4, 2) > 0, np.nan, 1.0)
     (lambda: lm.local_mean(X, X, kernel=Gaussian().where(np.zeros((4, 4), bool))), ValueError,
      'the mask leaves a query without any key, so it has no nearest one: allow a key, or choose empty="mean" or "nan"'),
     (lambda: lm.local_sum(X, X, None, kernel=Gaussian()), TypeError, "values must be an array or a tensor, got None"),
-    (lambda: lm.local_sum(X, X, Y, kernel=Gaussian()) + 1, TypeError, "a LocalSum merges with a LocalSum only, got int"),
+    (lambda: lm.local_sum(X, X, Y, kernel=Gaussian()) + 1, TypeError,
+     "a LocalSum merges with a LocalSum only, got int"),
     (lambda: lm.local_sum(X, X, Y, kernel=Gaussian()) + lm.local_sum(X[:2], X, Y, kernel=Gaussian()), ValueError,
      "pieces must have the same queries and outputs, got shapes (4, 1) and (2, 1)"),
 ])

@@ -69,7 +69,7 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8) -> Sums:
     total, log_scale = bound.like.new_zeros((*batch, n_queries)), bound.like.new_zeros((*batch, n_queries))
     # One product gives numerator and normaliser: the values with a column of ones.
     values = torch.cat([values, torch.ones_like(values[..., :1])], -1)
-    pass_keys = _bounded_sums if bound.bounded else _running_sums
+    pass_keys = _centred_sums if bound.centred else _bounded_sums if bound.bounded else _running_sums
     for rows in slices(n_queries, b):
         part = pass_keys(bound, values, rows, columns)
         part = _refine(bound, values, part, rows, columns, FAR[itemsize])
@@ -92,13 +92,19 @@ def _bounded_sums(bound, values, rows, columns) -> Sums:
     return _split(sums, torch.where(total > 0, 0.0, -math.inf).to(total.dtype))
 
 
-def _running_sums(bound, values, rows, columns, reference=None) -> Sums:
-    """The same with a running maximum; with `reference`, scores are relative to one key of each query."""
+def _centred_sums(bound, values, rows, columns) -> Sums:
+    """The same for a kernel whose scores are computed from centred keys."""
+    sums = _running_sums(bound, values, rows, columns, lambda cols: bound.relative(rows, cols, None))
+    return sums._replace(log_scale=sums.log_scale + bound.offset(rows, None))
+
+
+def _running_sums(bound, values, rows, columns, score_of=None) -> Sums:
+    """The same with a running maximum; ``score_of(cols)`` replaces the plain log-weights."""
     import torch
 
     sums = scale = None
     for cols in columns:
-        score = bound.log(rows, cols) if reference is None else bound.relative(rows, cols, reference)
+        score = bound.log(rows, cols) if score_of is None else score_of(cols)
         top = score.amax(-1)  # (*batch, b)
         peak = top if scale is None else torch.maximum(scale, top)
         anchor = torch.where(peak == -math.inf, 0.0, peak)  # −inf − (−inf) is not a number
@@ -115,7 +121,7 @@ def _refine(bound, values, sums, rows, columns, far) -> Sums:
     """Recompute the queries whose every key is far, with scores taken relative to the nearest key."""
     import torch
 
-    if bound.relative is None or bound.sign is not None:
+    if bound.relative is None or bound.centred or bound.sign is not None:
         return sums
     off = sums.log_scale + sums.total.log() < far
     if not bool(off.any()):
@@ -123,7 +129,7 @@ def _refine(bound, values, sums, rows, columns, far) -> Sums:
     where = torch.nonzero(off.reshape(-1, off.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
     index = where + rows.start
     reference = nearest_key(bound, index, columns)
-    again = _running_sums(bound, values, index, columns, reference)
+    again = _running_sums(bound, values, index, columns, lambda cols: bound.relative(index, cols, reference))
     offset = bound.offset(index, reference)
     take = off[..., where]
     numerator, total, log_scale = (part.clone() for part in sums)
@@ -178,7 +184,9 @@ def weights_of_rows(bound, rows, empty_weights=None):
     every = slice(0, bound.shape[-1])
     score = bound.log(rows, every)
     empty = (score == -math.inf).all(-1)
-    if bound.relative is not None and bool((score.amax(-1) < FAR[8]).any()):
+    if bound.centred:
+        score = bound.relative(rows, every, None)
+    elif bound.relative is not None and bool((score.amax(-1) < FAR[8]).any()):
         with torch.no_grad():
             reference = nearest_key(bound, rows, [every])
         near = bound.relative(rows, every, reference)

@@ -34,6 +34,8 @@ class Bound:
         ``sign(rows, cols)`` is the sign of K; None when K is nowhere negative.
     whole : bool
         True if a row can only be computed with all its keys at hand (rank kernels).
+    centred : bool
+        True if `relative` needs no reference and is to be used always (inner products of uncentred keys).
     bounded : bool
         True if K never exceeds one, so that plain sums cannot overflow.
     grad : bool
@@ -48,6 +50,7 @@ class Bound:
     offset: Callable | None = None
     sign: Callable | None = None
     whole: bool = False
+    centred: bool = False
     bounded: bool = False
     grad: bool = False
 

@@ -1,0 +1,86 @@
+"""Local classification: the kernel's vote over labels of any type."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from locmethods.contract import FLOATS, kernel_or_default
+from locmethods.means import local_mean
+
+__all__ = ["LocalClassifier"]
+
+
+class LocalClassifier(ClassifierMixin, BaseEstimator):
+    """Classify by the weighted vote of the keys: the local mode of the labels.
+
+    The class probabilities minimise the localized cross-entropy, the predicted label the localized 0–1 loss;
+    with the kernel `NearestNeighbors` this is the k-nearest-neighbour rule [cover1967]_.
+
+    Parameters
+    ----------
+    kernel : Kernel, optional
+        A localization kernel; ``Gaussian(bandwidth=1.0)`` by default.
+    empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+        What a row with no key in reach gives: the vote of its nearest keys, NaN probabilities (and a
+        ValueError from `predict`), the shares of the classes in the sample, or a ValueError.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted; a tie goes to the first of the tied.
+    keys_ : ndarray of shape (n_samples, n_features)
+    codes_ : ndarray of shape (n_samples,)
+        The place of each label in ``classes_``.
+    n_features_in_ : int
+    """
+
+    def __init__(self, kernel=None, *, empty="nearest"):
+        self.kernel = kernel
+        self.empty = empty
+
+    def fit(self, X, y):
+        """Keep the sample; `predict` does the work.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Labels: strings, integers, booleans.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data hold NaN, disagree in length or are empty, `y` is continuous, or a parameter is not as
+            above.
+        """
+        kernel_or_default(self.kernel, self.empty)
+        X, y = validate_data(self, X, y, dtype=FLOATS)
+        check_classification_targets(y)
+        self.classes_, self.codes_ = np.unique(y, return_inverse=True)
+        self.keys_ = X
+        return self
+
+    def predict_proba(self, X):
+        """Return the share of the weight that each class has, of shape (n_queries, n_classes)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        hot = (self.codes_[:, None] == np.arange(len(self.classes_))).astype(self.keys_.dtype)
+        return local_mean(X, self.keys_, hot, kernel=kernel_or_default(self.kernel, self.empty), empty=self.empty)
+
+    def predict(self, X):
+        """Return the label with the largest share, of shape (n_queries,).
+
+        Raises
+        ------
+        ValueError
+            If a row has no key in reach and `empty` is "nan" or "raise".
+        """
+        proba = self.predict_proba(X)
+        nothing = np.flatnonzero(np.isnan(proba).any(axis=1))
+        if len(nothing):
+            raise ValueError(f"row {nothing[0]} has no key in reach of the kernel, and a label has no NaN: widen the "
+                             'kernel, or choose empty="nearest" or "mean"')
+        return self.classes_[proba.argmax(axis=1)]

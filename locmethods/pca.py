@@ -1,0 +1,199 @@
+"""Local principal components: the trick applied to PCA. Weights enter the rows as √w, never as w."""
+
+from __future__ import annotations
+
+import numbers
+from collections import namedtuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from locmethods.contract import FLOATS, kernel_or_default, operands
+from locmethods.doors import to_tensor
+from locmethods.means import weight_blocks
+
+__all__ = ["LocalFrame", "LocalPCA", "local_pca"]
+
+BUDGET = 1 << 22  # numbers in the centred samples of one block of targets
+
+LocalFrame = namedtuple("LocalFrame", ["mean", "components", "variances"])
+
+
+def local_pca(query, keys, *, kernel, n_components=None, empty="nearest"):
+    """Find the local mean and the principal axes around each query.
+
+    (m, U)(x*) = argmin Σᵢ w̃ᵢ ‖(I − UᵀU)(xᵢ − m)‖² [fukunaga1971]_ [kambhatla1997]_: m is the local mean, the rows
+    of U are the top eigenvectors of the local covariance Σᵢ w̃ᵢ (xᵢ − m)(xᵢ − m)ᵀ, whose square root has the rows
+    √w̃ᵢ (xᵢ − m).
+
+    Parameters
+    ----------
+    query : array-like or Tensor of shape (n_queries, n_features)
+    keys : array-like or Tensor of shape (n_keys, n_features)
+    kernel : Kernel
+        A localization kernel.
+    n_components : int, optional
+        How many axes, from 0 to min(n_keys, n_features); that many by default.
+    empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+        Which weights a query with no key in reach has; see `locmethods.local_mean`.
+
+    Returns
+    -------
+    LocalFrame
+        ``mean`` of shape (n_queries, n_features); ``components`` of shape (n_queries, n_components, n_features),
+        orthonormal rows, the entry of largest size in each positive; ``variances`` of shape (n_queries,
+        n_components), decreasing, in squared units of the keys. Axes beyond the rank of the window have variance
+        zero and any direction orthogonal to the others.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `locmethods.local_mean`, and if `n_components` is out of range.
+    """
+    import torch
+
+    data = operands(query, keys, None, kernel=kernel, empty=empty)
+    n, d = data.points.shape
+    k = _number_of_components(n_components, n, d)
+    size = max(1, BUDGET // (n * d))
+    parts = []
+    for _, block in weight_blocks(data.query, data.keys, kernel=kernel, empty=empty):
+        parts += [_frame(weight, data.points, k) for weight in to_tensor(block).split(size)]
+    if not parts:
+        parts = [tuple(data.points.new_zeros(shape) for shape in ((0, d), (0, k, d), (0, k)))]
+    return LocalFrame(*(data.door.leave(torch.cat(part)) for part in zip(*parts, strict=True)))
+
+
+def _number_of_components(n_components, n_keys, n_features):
+    most = min(n_keys, n_features)
+    if n_components is None:
+        return most
+    if not isinstance(n_components, numbers.Integral) or isinstance(n_components, bool) or not 0 <= n_components <= most:
+        raise ValueError(f"n_components must be an integer from 0 to min(n_keys, n_features) = {most}, "
+                         f"got {n_components!r}")
+    return int(n_components)
+
+
+def _frame(weight, points, k):
+    """Return mean, components and variances of a block of targets; NaN where the weights are."""
+    import torch
+
+    nothing = weight.isnan().any(-1)
+    safe = torch.where(nothing.unsqueeze(-1), 1 / weight.shape[-1], weight)
+    mean = safe @ points
+    rows = (points - mean.unsqueeze(-2)) * safe.sqrt().unsqueeze(-1)  # (b, n, d)
+    if rows.shape[-1] <= rows.shape[-2]:
+        variance, vector = torch.linalg.eigh(rows.mT @ rows)
+        variance, axes = variance.flip(-1).clamp(min=0.0), vector.mT.flip(-2)
+    else:  # more features than keys: the covariance would be the larger matrix
+        _, length, axes = torch.linalg.svd(rows, full_matrices=False)
+        variance = length.square()
+    variance, axes = variance[:, :k], axes[:, :k]
+    largest = axes.abs().argmax(-1, keepdim=True)
+    axes = axes * torch.where(axes.gather(-1, largest) < 0, -1.0, 1.0)
+    answers = mean, axes, variance
+    if bool(nothing.any()):
+        answers = tuple(torch.where(nothing.reshape(-1, *[1] * (part.ndim - 1)), torch.nan, part) for part in answers)
+    return answers
+
+
+class LocalPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Principal components around each target, of the sample seen in `fit`.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        The dimension of the local planes.
+    kernel : Kernel, optional
+        A localization kernel; ``Gaussian(bandwidth=1.0)`` by default.
+    empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+        Which weights a target with no key in reach has; see `locmethods.local_mean`.
+
+    Attributes
+    ----------
+    keys_ : ndarray of shape (n_samples, n_features)
+    n_features_in_ : int
+
+    Notes
+    -----
+    Each target has its own frame, so coordinates of two targets are comparable only as far as their frames are.
+    """
+
+    def __init__(self, n_components=1, kernel=None, *, empty="nearest"):
+        self.n_components = n_components
+        self.kernel = kernel
+        self.empty = empty
+
+    def fit(self, X, y=None):
+        """Keep the sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data hold NaN or are empty, or a parameter is not as above.
+        """
+        kernel_or_default(self.kernel, self.empty)
+        X = validate_data(self, X, dtype=FLOATS)
+        self._n_features_out = _number_of_components(self.n_components, *X.shape)
+        self.keys_ = X
+        return self
+
+    def frames(self, X):
+        """Return the `LocalFrame` of each row of `X`: mean, components and variances; see `local_pca`."""
+        return self._frames(self._rows(X))
+
+    def transform(self, X):
+        """Return each row's coordinates in its own frame, U(x)(x − m(x)), of shape (n_queries, n_components)."""
+        X = self._rows(X)
+        frame = self._frames(X)
+        return np.einsum("qkd,qd->qk", frame.components, X - frame.mean)
+
+    def reconstruct(self, coordinates, X):
+        """Return the points with these coordinates in the frames at the rows of `X`, of the shape of `X`.
+
+        Parameters
+        ----------
+        coordinates : array-like of shape (n_queries, n_components)
+        X : array-like of shape (n_queries, n_features)
+
+        Raises
+        ------
+        ValueError
+            If the shapes disagree or something is NaN.
+        """
+        X = self._rows(X)
+        coordinates = check_array(coordinates, dtype=FLOATS, input_name="coordinates", ensure_min_features=0)
+        if coordinates.shape != (len(X), self._n_features_out):
+            raise ValueError(f"coordinates must have shape (n_queries, n_components) = {(len(X), self._n_features_out)}, "
+                             f"got {coordinates.shape}")
+        frame = self._frames(X)
+        return frame.mean + np.einsum("qkd,qk->qd", frame.components, coordinates)
+
+    def project(self, X):
+        """Return m + UᵀU(x − m): each row on its own local plane, one step of a lazy autoencoder [wang2010]_.
+
+        With no component this is a mean-shift step, with all of them the identity.
+        """
+        X = self._rows(X)
+        frame = self._frames(X)
+        inside = np.einsum("qkd,qd->qk", frame.components, X - frame.mean)
+        return frame.mean + np.einsum("qkd,qk->qd", frame.components, inside)
+
+    def _rows(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, dtype=FLOATS)
+
+    def _frames(self, X):
+        return local_pca(X, self.keys_, kernel=kernel_or_default(self.kernel, self.empty),
+                         n_components=self._n_features_out, empty=self.empty)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

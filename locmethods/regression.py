@@ -1,0 +1,131 @@
+"""Local regression as scikit-learn estimators: the local mean and the local polynomial of the targets."""
+
+from __future__ import annotations
+
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from locmethods.contract import FLOATS, kernel_or_default, targets
+from locmethods.means import local_mean
+from locmethods.polynomial import _check_degree, _check_rcond, local_polynomial
+
+__all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
+
+
+class LocalMeanRegressor(RegressorMixin, BaseEstimator):
+    """Nadaraya–Watson regression: the local mean of the targets [nadaraya1964]_ [watson1964]_.
+
+    Parameters
+    ----------
+    kernel : Kernel, optional
+        A localization kernel; ``Gaussian(bandwidth=1.0)`` by default.
+    empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+        What a row with no key in reach gives; see `locmethods.local_mean`.
+
+    Attributes
+    ----------
+    keys_ : ndarray of shape (n_samples, n_features)
+    values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    n_features_in_ : int
+    """
+
+    def __init__(self, kernel=None, *, empty="nearest"):
+        self.kernel = kernel
+        self.empty = empty
+
+    def fit(self, X, y):
+        """Keep the sample; `predict` does the work.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data hold NaN, disagree in length or are empty, or a parameter is not as above.
+        """
+        kernel_or_default(self.kernel, self.empty)
+        X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
+        self.keys_, self.values_ = X, targets(y)
+        return self
+
+    def predict(self, X):
+        """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        return local_mean(X, self.keys_, self.values_, kernel=kernel_or_default(self.kernel, self.empty),
+                          empty=self.empty)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
+    """Local polynomial regression, of any degree [cleveland1979]_ [fan1992]_ [fan1996]_.
+
+    Parameters
+    ----------
+    degree : int, default=1
+        1 is local linear regression, 0 the local mean.
+    kernel : Kernel, optional
+        A localization kernel; ``Gaussian(bandwidth=1.0)`` by default.
+    empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+        Which weights a row with no key in reach has; see `locmethods.local_mean`.
+    rcond : float, default=1e-10
+        Where a window counts as singular; see `locmethods.local_polynomial`.
+
+    Attributes
+    ----------
+    keys_ : ndarray of shape (n_samples, n_features)
+    values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    n_features_in_ : int
+    """
+
+    def __init__(self, degree=1, kernel=None, *, empty="nearest", rcond=1e-10):
+        self.degree = degree
+        self.kernel = kernel
+        self.empty = empty
+        self.rcond = rcond
+
+    def fit(self, X, y):
+        """Keep the sample; `predict` does the work.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data hold NaN, disagree in length or are empty, or a parameter is not as above.
+        """
+        kernel_or_default(self.kernel, self.empty)
+        _check_degree(self.degree)
+        _check_rcond(self.rcond)
+        X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
+        self.keys_, self.values_ = X, targets(y)
+        return self
+
+    def predict(self, X):
+        """Return the fitted value at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
+        return self._fits(X).value
+
+    def gradient(self, X):
+        """Return the slope of the fit at each row of `X`, of shape (n_queries, n_features[, n_outputs])."""
+        return self._fits(X).gradient
+
+    def _fits(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        return local_polynomial(X, self.keys_, self.values_, kernel=kernel_or_default(self.kernel, self.empty),
+                                degree=self.degree, empty=self.empty, rcond=self.rcond)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

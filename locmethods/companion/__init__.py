@@ -1,0 +1,15 @@
+"""What makes the book a companion: claims that can fail, figures that can be cited, data, and the run."""
+
+from importlib import import_module
+
+_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "figures", "frames": "frames"}
+_ROOMS = ("datasets", "drawings", "ledger")
+__all__ = [*_HOME, *_ROOMS]
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return import_module(f"locmethods.companion.{name}")
+    if name in _HOME:
+        return getattr(import_module(f"locmethods.companion.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'locmethods.companion' has no attribute {name!r}")

@@ -1,0 +1,71 @@
+"""Real data that ship inside installed packages, as plain arrays. Nothing is fetched."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Sample(NamedTuple):
+    """Inputs and targets."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def engel():
+    """Return income and food expenditure of 235 Belgian households of 1857, in francs a year (statsmodels)."""
+    from statsmodels.datasets import engel
+
+    table = engel.load_pandas().data
+    return Sample(table["income"].to_numpy(float), table["foodexp"].to_numpy(float))
+
+
+def sunspots():
+    """Return the years 1700–2008 and the yearly mean number of sunspots (statsmodels)."""
+    from statsmodels.datasets import sunspots
+
+    table = sunspots.load_pandas().data
+    return Sample(table["YEAR"].to_numpy(float), table["SUNACTIVITY"].to_numpy(float))
+
+
+def digits():
+    """Return 1,797 handwritten digits, 8 × 8 pixels scaled to [0, 1], and their labels (scikit-learn)."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return Sample(x / 16, y)
+
+
+def breast_cancer():
+    """Return 30 measurements of 569 tumours, standardised, and 1 for benign, 0 for malignant (scikit-learn)."""
+    from sklearn.datasets import load_breast_cancer
+
+    x, y = load_breast_cancer(return_X_y=True)
+    return Sample((x - x.mean(0)) / x.std(0), y)
+
+
+def photograph(size=128):
+    """Return the grey photograph of a flower, `size` pixels square, values in [0, 1] (scikit-learn).
+
+    Parameters
+    ----------
+    size : int, default=128
+        Side of the picture in pixels, at most 400: means over equal boxes of a square crop.
+    """
+    from sklearn.datasets import load_sample_image
+
+    if not 1 <= size <= 400:
+        raise ValueError(f"size must be between 1 and 400 pixels, got {size!r}")
+    grey = load_sample_image("flower.jpg")[:400, 130:530] @ np.array([0.299, 0.587, 0.114]) / 255
+    box = 400 // size
+    edge = box * size
+    return grey[:edge, :edge].reshape(size, box, size, box).mean((1, 3))
+
+
+def moons(n=200, *, seed=0, noise=0.25):
+    """Return two interleaved half circles of `n` points with labels 0 and 1 (scikit-learn, generated)."""
+    from sklearn.datasets import make_moons
+
+    return Sample(*make_moons(n, noise=noise, random_state=seed))

@@ -1,0 +1,87 @@
+"""The identifiers of the claims: which chapter checks each, what kind it is, and where it comes from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+KINDS = {
+    "ID": "identity", "ORD": "order of convergence", "LIM": "limit", "MON": "monotone", "INEQ": "inequality",
+    "CEX": "counter-example",
+}
+
+
+class Entry(NamedTuple):
+    """One row of the ledger.
+
+    Attributes
+    ----------
+    chapter : str
+        The stem of the page that checks it.
+    kinds : tuple of str
+        Keys of `KINDS`.
+    references : tuple of str
+        Keys of the bibliography; empty for a short derivation of the book's own.
+    """
+
+    chapter: str
+    kinds: tuple
+    references: tuple
+
+
+def _rows(table):
+    rows = {}
+    for line in table.strip().splitlines():
+        name, chapter, kinds, *references = line.split()
+        rows[name] = Entry(chapter, tuple(kinds.split("/")), tuple(references))
+    return rows
+
+
+LEDGER = _rows("""
+A1 means ID
+A2 means ID/CEX banerjee2005
+A3 means ID koenker1978 tibshirani1987
+A4 means ID
+A5 means CEX huber1964
+A6 kernels ID
+A7 kernels ID/INEQ
+A8 kernels CEX
+A9 kernels ID/CEX chung1997 coifman2006
+A10 kernels CEX
+A11 kernels CEX
+A12 kernels CEX
+A13 kernels ID jebara2004
+A14 kernels ID/CEX schur1911 schoenberg1938
+A15 means ORD
+A16 kernels ID epanechnikov1969 wand1995
+A17 kernels ID amid2019
+A18 kernels ORD coifman2006 hein2007
+A19 kernels MON
+B1 trick LIM
+B2 trick LIM
+B3 trick ID/CEX cleveland1979 fan1996
+B4 trick CEX
+B5 trick ID
+B6 trick ORD fan1992 ruppert1994
+B7 trick ORD fan1996
+B8 trick ORD stone1982 wand1995
+B9 trick ID/CEX fukunaga1971 kambhatla1997
+B10 trick ID/CEX
+B11 trick CEX
+B12 trick MON hastie1990
+B13 trick ORD
+B14 trick ID wang2010
+B15 trick MON einbeck2006 chen2016
+""")
+
+
+def entry(name):
+    """Return the row of the claim `name`.
+
+    Raises
+    ------
+    ValueError
+        If the ledger has no such claim.
+    """
+    if name not in LEDGER:
+        raise ValueError(f"a claim's id must be one of the ledger's, {', '.join(LEDGER)}; got {name!r}")
+    return LEDGER[name]

@@ -84,7 +84,8 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         """
         kernel_or_default(self.kernel, self.empty)
         name = type(self.estimator).__name__
-        if not (is_classifier(self.estimator) or is_regressor(self.estimator)):
+        known = hasattr(self.estimator, "__sklearn_tags__")
+        if not (known and (is_classifier(self.estimator) or is_regressor(self.estimator))):
             raise TypeError(f"estimator must be a regressor or a classifier, got {name}")
         if not has_fit_parameter(self.estimator, "sample_weight"):
             raise TypeError(f"estimator must take sample_weight in fit, which {name} does not: the kernel's weights "

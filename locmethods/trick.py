@@ -191,7 +191,7 @@ class LocalizedLoss:
 def _objective(loss, columns):
     """Return the localized loss and its derivatives, mapped over targets."""
     import torch
-    from torch.func import grad, jacfwd, vmap
+    from torch.func import grad, jacrev, vmap
 
     axes = (*(0 for _ in columns), None)
 
@@ -202,5 +202,5 @@ def _objective(loss, columns):
         each = vmap(grad(loss, argnums=len(columns)), axes)(*columns, theta)  # (n, p)
         return weight @ torch.linalg.vector_norm(each, dim=-1)
 
-    return Objective(value=vmap(total), gradient=vmap(grad(total)), hessian=vmap(jacfwd(grad(total))),
+    return Objective(value=vmap(total), gradient=vmap(grad(total)), hessian=vmap(jacrev(grad(total))),
                      scale=vmap(scale))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 HALVINGS = 50  # 2⁻⁵⁰ ≈ 1e-15: a shorter step moves nothing
-ARMIJO = 1e-4  # the share of the predicted decrease that a step must deliver [nocedal2006]_
+ARMIJO = 1e-4  # the share of the predicted decrease that a step must deliver
 HISTORY = 10  # pairs that L-BFGS remembers
 EPSILON = 2.3e-16
 
@@ -108,7 +108,7 @@ def _backtrack(value, theta, weight, gradient, direction, first=None):
 
 
 def lbfgs(objective, theta, weight, *, tolerance, max_iter):
-    """Minimise by L-BFGS with backtracking: no Hessian, for many parameters [liu1989]_.
+    """Minimise by L-BFGS with backtracking: no Hessian, for many parameters.
 
     A target has converged when its largest partial derivative is at most `tolerance` times
     ``objective.scale`` at the start: the terms of the gradient then cancel to that share.

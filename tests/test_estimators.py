@@ -137,11 +137,11 @@ def test_nan_is_noticed_in_each_argument(estimator):
     X, y = sample(estimator)
     broken = X.copy()
     broken[3, 1] = np.nan
-    with pytest.raises(ValueError, match="Input X contains NaN"):
+    with pytest.raises(ValueError, match=r"Input X contains NaN"):
         clone(estimator).fit(broken, y)
     model = clone(estimator).fit(X, y)
-    with pytest.raises(ValueError, match="Input X contains NaN"):
+    with pytest.raises(ValueError, match=r"Input X contains NaN"):
         (model.predict if hasattr(model, "predict") else model.transform)(broken)
     if hasattr(model, "predict") and not is_classifier(model):
-        with pytest.raises(ValueError, match="Input y contains NaN"):
+        with pytest.raises(ValueError, match=r"Input y contains NaN"):
             clone(estimator).fit(X, np.where(np.arange(len(y)) == 2, np.nan, y))

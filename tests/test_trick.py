@@ -125,7 +125,7 @@ def test_a_target_without_keys_follows_empty():
     got = localize(squared, kernel=Epanechnikov(1.0), empty="nan")(query, keys)
     assert_array_equal(np.isnan(got[:, 0]), [False, True])
     assert_allclose(localize(squared, kernel=Epanechnikov(1.0))(query, keys)[1], [0.1], atol=1e-15)
-    with pytest.raises(ValueError, match="^query 1 has no key in reach"):
+    with pytest.raises(ValueError, match=r"^query 1 has no key in reach"):
         localize(squared, kernel=Epanechnikov(1.0), empty="raise")(query, keys)
 
 
@@ -145,18 +145,18 @@ def test_what_does_not_converge_is_counted():
 def test_separable_classes_warn(method):
     keys = np.array([[-2.0], [-1.0], [1.0], [2.0]])
     local = localize(logistic, kernel=Flat(9.0), initial=np.zeros(2), method=method, tolerance=1e-14, max_iter=20)
-    with pytest.warns(ConvergenceWarning, match="^localize: 1 of 1 targets did not converge within 20 iterations"):
+    with pytest.warns(ConvergenceWarning, match=r"^localize: 1 of 1 targets did not converge within 20 iterations"):
         local(keys[:1], keys, np.array([0, 0, 1, 1]))
 
 
 def test_a_saddle_is_no_minimum():
-    with pytest.warns(ConvergenceWarning, match="^localize: 1 of 1 targets"):
+    with pytest.warns(ConvergenceWarning, match=r"^localize: 1 of 1 targets"):
         localize(lambda x, theta: theta[0] ** 2 - theta[1] ** 2 + theta[1] ** 4 + 0 * x.sum(), kernel=Gaussian(1.0))(
             np.zeros((1, 2)), np.zeros((1, 2)))
 
 
 def test_localize_rejects():
-    query, keys, y = data()
+    query, keys, _ = data()
     good = {"kernel": Gaussian(1.0)}
     for loss, params, error, message in [
         ("squared", {}, TypeError, "loss must be a callable, got str"),
@@ -272,7 +272,7 @@ def test_empty_windows_follow_the_rule():
     assert_allclose(model("nearest").predict(query), [3.0, 4.0], atol=1e-12)
     assert_array_equal(np.isnan(model("nan").predict(query)), [False, True])
     assert_allclose(model("mean").predict(query)[1], 102.0, atol=1e-10)  # the line through both keys
-    with pytest.raises(ValueError, match="^query 1 has no key in reach"):
+    with pytest.raises(ValueError, match=r"^query 1 has no key in reach"):
         model("raise").predict(query)
     labels = Localized(LogisticRegression(), kernel=Epanechnikov(1.5), empty="nan").fit(keys, ["a", "b"])
     assert_array_equal(np.isnan(labels.predict_proba(query)), [[False] * 2, [True] * 2])

@@ -1,4 +1,4 @@
-"""The localization trick for scikit-learn estimators: a copy is fitted at each target, kernel weights as sample_weight."""
+"""The localization trick for scikit-learn estimators: at each target a copy is fitted, weighted by the kernel."""
 
 from __future__ import annotations
 

@@ -69,7 +69,8 @@ def _number_of_components(n_components, n_keys, n_features):
     most = min(n_keys, n_features)
     if n_components is None:
         return most
-    if not isinstance(n_components, numbers.Integral) or isinstance(n_components, bool) or not 0 <= n_components <= most:
+    whole = isinstance(n_components, numbers.Integral) and not isinstance(n_components, bool)
+    if not (whole and 0 <= n_components <= most):
         raise ValueError(f"n_components must be an integer from 0 to min(n_keys, n_features) = {most}, "
                          f"got {n_components!r}")
     return int(n_components)
@@ -169,8 +170,9 @@ class LocalPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """
         X = self._rows(X)
         coordinates = check_array(coordinates, dtype=FLOATS, input_name="coordinates", ensure_min_features=0)
-        if coordinates.shape != (len(X), self._n_features_out):
-            raise ValueError(f"coordinates must have shape (n_queries, n_components) = {(len(X), self._n_features_out)}, "
+        shape = (len(X), self._n_features_out)
+        if coordinates.shape != shape:
+            raise ValueError(f"coordinates must have shape (n_queries, n_components) = {shape}, "
                              f"got {coordinates.shape}")
         frame = self._frames(X)
         return frame.mean + np.einsum("qkd,qk->qd", frame.components, coordinates)

@@ -77,6 +77,16 @@ def test_what_has_no_minimum_has_not_converged(method):
 
 
 @pytest.mark.parametrize("method", [newton, lbfgs])
+def test_a_step_that_overshoots_is_halved(method):
+    # Newton's full step takes θ to −θ³ here, further off each time if |θ| > 1.
+    hyperbola = objective(lambda theta, w: (1 + theta[0] ** 2).sqrt() * w[0])
+    start, weight = torch.tensor([[2.0], [-50.0]], dtype=torch.float64), torch.ones(2, 1, dtype=torch.float64)
+    theta, converged = method(hyperbola, start, weight, tolerance=1e-8, max_iter=100)
+    assert bool(converged.all())
+    assert_allclose(theta, [[0.0], [0.0]], rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", [newton, lbfgs])
 def test_a_barrier_is_not_crossed(method):
     # log is NaN beyond zero: a step that lands there is halved, not taken.
     barrier = objective(lambda theta, w: theta[0] - w[0] * theta[0].log())

@@ -51,7 +51,8 @@ def test_roots_of_weights_minimise_the_localized_loss_and_weights_do_not():  # c
 def test_wide_window_is_global_pca():
     _, keys, _ = sample(2)
     got, want = LocalPCA(2, Flat(1e6)).fit(keys), PCA(2).fit(keys)
-    assert_allclose(got.frames(keys[:1]).variances[0], want.explained_variance_ * 49 / 50, rtol=1e-12)  # 1/n, not 1/(n−1)
+    variances = want.explained_variance_ * 49 / 50  # 1/n, not 1/(n−1)
+    assert_allclose(got.frames(keys[:1]).variances[0], variances, rtol=1e-12)
     assert_allclose(np.abs(got.transform(keys)), np.abs(want.transform(keys)), rtol=0, atol=1e-10)
     assert_allclose(got.project(keys), want.inverse_transform(want.transform(keys)), rtol=0, atol=1e-10)
 
@@ -114,7 +115,8 @@ def test_rejects():
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             LocalPCA(k).fit(keys)
     model = LocalPCA(2).fit(keys)
-    with pytest.raises(ValueError, match=f"^{re.escape('coordinates must have shape (n_queries, n_components) = (5, 2), got (5, 3)')}$"):
+    message = "coordinates must have shape (n_queries, n_components) = (5, 2), got (5, 3)"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         model.reconstruct(np.zeros((5, 3)), query)
     with pytest.raises(ValueError, match=r"Input coordinates contains NaN"):
         model.reconstruct(np.full((5, 2), np.nan), query)

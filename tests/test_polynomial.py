@@ -108,6 +108,13 @@ def test_a_single_key_in_the_window_gives_its_value_and_slope_zero():
     assert_array_equal(got.rank, [1, 1])
 
 
+def test_a_spread_of_rounding_carries_no_slope():
+    keys = np.array([[0.3], [0.1 + 0.2]])  # one unit in the last place apart: a line would have slope 2e16
+    got = local_polynomial([[1.3]], keys, np.array([0.0, 1.0]), kernel=Flat(9.0), degree=2)
+    assert_allclose(got.value, [0.5], rtol=0, atol=1e-12)
+    assert_array_equal(got.rank, [1])
+
+
 def test_a_window_on_a_line_has_the_slope_along_it():
     line = np.array([3.0, 4.0]) / 5
     step = np.linspace(-1, 1, 9)
@@ -207,7 +214,8 @@ def test_rejects():
         ({"rcond": 0}, ValueError, "rcond must be a number in (0, 1), got 0"),
         ({"rcond": np.nan}, ValueError, "rcond must be a number in (0, 1), got nan"),
         ({"values": None}, TypeError, "values must be an array or a tensor, got None"),
-        ({"query": broken}, ValueError, "query must be finite, got 1 NaN or infinite value in an array of shape (60, 2)"),
+        ({"query": broken}, ValueError,
+         "query must be finite, got 1 NaN or infinite value in an array of shape (60, 2)"),
         ({"keys": broken}, ValueError, "keys must be finite, got 1 NaN or infinite value in an array of shape (60, 2)"),
         ({"values": broken}, ValueError,
          "values must be finite, got 1 NaN or infinite value in an array of shape (60, 2)"),

@@ -118,7 +118,8 @@ def test_rejects():
         ({"bandwidths": [0.1, np.nan]}, ValueError, "bandwidth must be positive and finite, got nan"),
         ({"parameter": "radius"}, ValueError, "parameter must be one of ['bandwidth'], got 'radius'"),
         ({"kernel": product}, ValueError,
-         f"{product!r} has 2 parameters that set its width, ['left__bandwidth', 'right__radius']: name one as parameter"),
+         f"{product!r} has 2 parameters that set its width, ['left__bandwidth', 'right__radius']: name one as "
+         "parameter"),
         ({"kernel": Epanechnikov(1.0), "bandwidths": [1e-6, 1e-5], "empty": "nan"}, ValueError,
          "every bandwidth has an infinite loo score: try larger ones than 1e-05"),
     ]:

@@ -111,7 +111,8 @@ def test_tensors_come_back_as_tensors_in_their_type():
         assert isinstance(got, torch.Tensor) and got.dtype == dtype
         # The inputs were rounded to the type.
         assert_allclose(got.numpy(), exact, rtol=0, atol=100 * torch.finfo(dtype).eps)
-    assert localize(squared, kernel=Gaussian(1.0))(query.astype(np.float32), keys.astype(np.float32)).dtype == np.float32
+    single = query.astype(np.float32), keys.astype(np.float32)
+    assert localize(squared, kernel=Gaussian(1.0))(*single).dtype == np.float32
 
 
 def test_far_targets_have_weights_too():

@@ -1,0 +1,82 @@
+"""How the frozen notebooks are compared with what their cells give now: text exactly, numbers with a tolerance.
+
+What a reader reads is compared: standard output, and the plain text of what is displayed (for a figure, its name,
+caption and alternative text). Pictures, HTML and standard error differ from machine to machine and are left out.
+"""
+
+import math
+import os
+import re
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+# A page prints at most ten digits of a float. Another order of summation, other threads or another BLAS move a
+# result by a few thousand roundings (1e-13); a condition number of 1e6 on top of that stays below 1e-6.
+RTOL = 1e-6
+# Not inside a word, so that a claim's id (B5) or a checksum is text; and 1.5e-3 is one number.
+NUMBER = re.compile(r"(?<![\w.])[-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)")
+
+
+def difference(frozen, now):
+    """Return in a line how two texts differ, or "" if they agree: text exactly, integers exactly, floats to RTOL."""
+    if NUMBER.sub("#", frozen) != NUMBER.sub("#", now):
+        return "the text differs"
+    for old, new in zip(NUMBER.findall(frozen), NUMBER.findall(now), strict=True):
+        if old == new:
+            continue
+        if not re.search(r"[.eE]", old) or not re.search(r"[.eE]", new):
+            return f"the integer {old} has become {new}"
+        if not math.isclose(_value(old), _value(new), rel_tol=RTOL):
+            return f"the number {old} has become {new}, further than {RTOL:g} relative"
+    return ""
+
+
+def _value(number):
+    return float(number.replace("−", "-"))
+
+
+def readable(outputs):
+    """Return {"stdout": text, "text/plain 1": text, …}: the outputs that are compared."""
+    found = {}
+    for output in outputs:
+        if output.get("output_type") == "stream" and output.get("name") == "stdout":
+            found["stdout"] = found.get("stdout", "") + _joined(output["text"])
+        elif "text/plain" in output.get("data", {}):
+            found[f"text/plain {len(found) + ('stdout' not in found)}"] = _joined(output["data"]["text/plain"])
+    return found
+
+
+def _joined(text):
+    return text if isinstance(text, str) else "".join(text)
+
+
+def compare_outputs(cell, now, frozen, skip_compare=None):
+    """Take the place of nbval's comparison of one cell, which knows no tolerance."""
+    now, frozen = readable(now), readable(frozen)
+    cell.comparison_traceback = said = []
+    for kind in [*frozen, *(kind for kind in now if kind not in frozen)]:
+        if kind not in now or kind not in frozen:
+            said.append(f"{kind}: only {'frozen' if kind in frozen else 'now'}:\n{frozen.get(kind, now.get(kind))}")
+        elif words := difference(frozen[kind], now[kind]):
+            said.append(f"{kind}: {words}\n--- frozen\n{frozen[kind]}\n--- now\n{now[kind]}")
+    if said:
+        said.append("If the change is meant, run make freeze and commit book/notebooks.")
+    return not said
+
+
+def pytest_configure(config):
+    """Start the notebooks' kernels in the chapters' own environment, except that they leave no records."""
+    if not getattr(config.option, "nbval", False):
+        return
+    from locmethods.companion import records, run
+
+    os.environ.update(run.environment(ROOT, ROOT / "page.md", threads=1))
+    for name in (records.FOLDER, records.CHAPTER):
+        os.environ.pop(name, None)
+
+
+def pytest_itemcollected(item):
+    """Compare a notebook's cells as above."""
+    if type(item).__name__ == "IPyNbCell":
+        item.compare_outputs = partial(compare_outputs, item)

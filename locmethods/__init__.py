@@ -1,4 +1,7 @@
-"""Local means, the localization trick and local models. Importing this imports neither torch nor matplotlib."""
+"""Local means, the localization trick and local models.
+
+The names below are loaded when they are first used: importing the package imports neither torch nor matplotlib.
+"""
 
 from importlib import import_module
 
@@ -11,8 +14,19 @@ _HOME = {
     "local_quantile": "means",
     "local_mode": "means",
     "local_weights": "means",
+    "Localized": "localized",
+    "localize": "trick",
+    "local_polynomial": "polynomial",
+    "smoother_matrix": "polynomial",
+    "degrees_of_freedom": "polynomial",
+    "LocalMeanRegressor": "regression",
+    "LocalPolynomialRegressor": "regression",
+    "LocalClassifier": "classification",
+    "LocalPCA": "pca",
+    "local_pca": "pca",
+    "select_bandwidth": "selection",
 }
-_ROOMS = ("kernels", "means")
+_ROOMS = ("kernels", "means", "trick")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -1,0 +1,69 @@
+# make book    the book in _build/html: sets everything up, runs the chapters that changed, builds the site
+# make test    unit tests, scikit-learn's contract, and the frozen notebooks
+# make freeze  record the chapters' outputs again, after an intended change
+# make serve   read the book on this machine's port 8000
+# make lock    pin requirements.lock again, from pyproject.toml
+# make clean   delete everything generated, the environment included
+# make help    this list
+SHELL  := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+# The newest Python of a fresh system that the lock allows; PYTHON=... chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+# Paths are relative throughout: a clone may lie in a folder whose name has a space.
+BIN    := .venv/bin
+READY  := .venv/.ready
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+export PYTHONNOUSERSITE := 1
+export SCIPY_ARRAY_API := 1
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: book test freeze serve lock clean help
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+book: $(READY)
+	@$(BIN)/python -m locmethods.companion.run book --jobs $(JOBS)
+	@test -f _build/site-complete || rm -rf _build/html _build/.doctrees
+	@rm -f _build/site-complete
+	@echo "building the site"
+	@LOCMETHODS_CHAPTERS_DONE=1 $(BIN)/jupyter-book build . -W --keep-going -q
+	@$(BIN)/python -m locmethods.companion.site_complete
+	@touch _build/site-complete
+	@echo "The book is ready: open _build/html/index.html in a browser."
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --nbval --nbval-current-env tests book/notebooks
+
+freeze: $(READY)
+	@$(BIN)/python -m locmethods.companion.run freeze --jobs $(JOBS)
+
+serve: book
+	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+# The marker is written last: an installation that was killed half-way starts again from nothing.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: apt-get install python3 python3-venv, or say which with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is another: say which with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+	@echo "setting up .venv (once, a few minutes): environment"
+	@$(PYTHON) -m venv --clear .venv
+	@echo "setting up .venv: torch"
+	@$(PIP) install --quiet "$$(grep '^torch==' requirements.lock)"
+	@echo "setting up .venv: the other $$(grep -c == requirements.lock) packages of requirements.lock"
+	@$(PIP) install --quiet -r requirements.lock
+	@echo "setting up .venv: locmethods"
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Resolved for Debian 12's Python 3.11.2: newer patch releases accept pins that it cannot install.
+lock:
+	@$(PYTHON) -m venv _build/lock && _build/lock/bin/python -m pip install --quiet uv
+	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" _build/lock/bin/uv pip compile --quiet --python-version 3.11.2 --all-extras --no-header \
+	  --no-annotate --constraint constraints.txt pyproject.toml | sed 's/+[a-z0-9]*$$//' > _build/requirements.lock
+	@mv _build/requirements.lock requirements.lock
+
+clean:
+	rm -rf _build .venv

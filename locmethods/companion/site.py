@@ -1,0 +1,184 @@
+"""The Sphinx side: pages follow their runs, the ledger and the figures page are made from the records."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+from locmethods.companion import ledger
+from locmethods.companion.run import check_jupyter_book
+
+DONE = "LOCMETHODS_CHAPTERS_DONE"
+
+
+def records(app, kind, chapter=None):
+    """Return the records of `kind`, of one chapter or of all, by their place in the book."""
+    folder = Path(app.srcdir) / "_build" / "records" / kind
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{chapter or '*'}/*.json"))]
+    order = list(dict.fromkeys(entry.chapter for entry in (ledger.LEDGER[k] for k in sorted(ledger.LEDGER))))
+    place = {"kernels": 0, "means": 1, "trick": 2} | {c: i + 3 for i, c in enumerate(order) if i > 2}
+    return sorted(found, key=lambda record: place.get(record["chapter"], 99))
+
+
+def run_chapters(app):
+    """Run what is stale before anything is read, so that a bare `jupyter-book build .` is right too."""
+    check_jupyter_book()
+    if os.environ.get(DONE) == "1":
+        return
+    done = subprocess.run([sys.executable, "-m", "locmethods.companion.run", "book", "--root", app.srcdir])
+    if done.returncode:
+        raise ExtensionError("a chapter failed, see above")
+
+
+def follow_runs(app, docname, source):
+    """Make a page depend on its run: Sphinx sees a change of the page only, not of its outputs."""
+    stamp = Path(app.srcdir) / "_build" / "records" / f"{Path(docname).name}.stamp"
+    if stamp.exists():
+        app.env.note_dependency(str(stamp))
+
+
+def citation(record):
+    """Return the BibTeX entry of a figure."""
+    caption = re.sub(r"[{}$\\]", "", record["caption"].split(". ")[0].rstrip("."))
+    return (f"@misc{{locmethods-{record['name']},\n"
+            f"  author = {{{{The locmethods authors}}}},\n"
+            f"  title  = {{{caption}}},\n"
+            f"  year   = {{2026}},\n"
+            f"  note   = {{Figure {record['name']} of \"Localization methods, computed\", the executable companion to "
+            f"arXiv:2605.20635; data SHA-256 {record['checksum'][:16]}}}\n}}")
+
+
+def _details(summary, body):
+    return f'<details class="page-box"><summary>{html.escape(summary)}</summary>\n{body}\n</details>\n'
+
+
+def _downloads(record, base):
+    names = {".svg": "SVG", ".pdf": "PDF", ".csv": "data as CSV"}
+    return ", ".join(f'<a href="{base}figures/{file}" download>{names[Path(file).suffix]}</a>'
+                     for file in sorted(record["files"], key=lambda file: list(names).index(Path(file).suffix)))
+
+
+def page_boxes(app, pagename, templatename, context, doctree):
+    """Append to a chapter how to cite its figures and how it was run."""
+    chapter = Path(pagename).name
+    run = Path(app.srcdir) / "_build" / "records" / "runs" / f"{chapter}.json"
+    if doctree is None or not run.exists() or "body" not in context:
+        return
+    base = "../" * pagename.count("/")
+    cites = "".join(f"<p><strong>{html.escape(figure['name'])}</strong>: {_downloads(figure, base)}</p>"
+                    f"<pre>{html.escape(citation(figure))}</pre>" for figure in records(app, "figures", chapter))
+    record = json.loads(run.read_text())
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p><pre>{html.escape(record['parameters'])}</pre>"
+           f"<p>and {html.escape(versions)}.</p>"
+           f"<p>With others: <code>.venv/bin/python -m locmethods.companion.run try {chapter} -p NAME VALUE</code></p>")
+    context["body"] += _details("Cite this page's figures", cites) + _details("How this page was run", how)
+
+
+def cite_by_key(app, what, name, obj, options, lines):
+    """Turn a docstring's ``[key]_`` into a citation of the bibliography."""
+    lines[:] = [re.sub(r"\[([a-z]+[0-9]{4})\]_", r":cite:p:`\1`", line) for line in lines]
+
+
+def clean_scripts(app, pagename, templatename, context, doctree):
+    """Keep each script once, and leave out Thebe: it would come from another server."""
+    seen, kept = set(), []
+    for script in context.get("script_files", []):
+        name = str(getattr(script, "filename", script) or "")
+        body = (getattr(script, "attributes", None) or {}).get("body") or ""
+        if "thebe" in name.lower() or "THEBE" in body or (name, body) in seen:
+            continue
+        seen.add((name, body))
+        kept.append(script)
+    context["script_files"] = kept
+
+
+def copy_figures(app, exception):
+    """Copy drawings, data and PDFs beside the pages, where scripts and links find them by name."""
+    target = Path(app.outdir) / "figures"
+    if exception is None and app.builder.format == "html":
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for file in (Path(app.srcdir) / "_build" / "records" / "figures").glob("*/*"):
+            if file.suffix in (".svg", ".pdf", ".csv"):
+                shutil.copy2(file, target / file.name)
+
+
+class _FromRecords(SphinxDirective):
+    has_content = False
+
+    def follow(self, kind):
+        """Rebuild this page when a record of `kind` changes, and return the records."""
+        for stamp in sorted((Path(self.env.srcdir) / "_build" / "records").glob("*.stamp")):
+            self.env.note_dependency(str(stamp))
+        return records(self.env.app, kind)
+
+    def parse(self, text):
+        box = nodes.container()
+        self.state.nested_parse(StringList(text.splitlines(), source="records"), self.content_offset, box)
+        return box.children
+
+
+class ClaimsLedger(_FromRecords):
+    """``{claims-ledger}``: every claim that was checked, with its tolerance and its control."""
+
+    def run(self):
+        found = {record["id"]: record for record in self.follow("claims")}
+        if missing := [name for name in ledger.LEDGER if name not in found]:
+            raise self.error(f"no record of the claims {', '.join(missing)}: run the chapters again with make book")
+        text = []
+        for letter, title in (("A", "Kernels, local means, local statistics"), ("B", "The trick and local models")):
+            text += [f"**{letter}. {title}**", "", "```{raw} html", '<table class="ledger"><thead><tr><th>id</th>'
+                     "<th>claim</th><th>kind</th><th>checked</th><th>chapter</th></tr></thead><tbody>"]
+            for name, entry in ledger.LEDGER.items():
+                if name[0] == letter:
+                    text.append(self._row(found[name], entry))
+            text += ["</tbody></table>", "```", ""]
+        return self.parse("\n".join(text))
+
+    @staticmethod
+    def _row(record, entry):
+        kinds = ", ".join(ledger.KINDS[kind] for kind in entry.kinds)
+        return (f'<tr id="claim-{record["id"]}"><td>{record["id"]}</td><td>{html.escape(record["statement"])}</td>'
+                f'<td data-label="kind">{kinds}</td>'
+                f'<td data-label="checked">holds {html.escape(record["tolerance"])}; {html.escape(record["why"])}; '
+                f'its control fails</td><td data-label="chapter"><a href="{entry.chapter}.html">{entry.chapter}</a></td></tr>')
+
+
+class FigureList(_FromRecords):
+    """``{figure-list}``: every figure, with its files and its citation."""
+
+    def run(self):
+        text = []
+        for record in self.follow("figures"):
+            name, chapter = record["name"], record["chapter"]
+            alt = " ".join(record["alt"].split())
+            text += [f"**{name}**, in {{doc}}`{chapter}`", "",
+                     f"```{{image}} /_build/records/figures/{chapter}/{name}.light.svg", f":alt: {alt}", ":width: 70%",
+                     "```", "", record["caption"], "", "```{raw} html", f"<p>{_downloads(record, '../')}</p>",
+                     _details("Cite this figure", f"<pre>{html.escape(citation(record))}</pre>"), "```", ""]
+        return self.parse("\n".join(text))
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.add_directive("claims-ledger", ClaimsLedger)
+    app.add_directive("figure-list", FigureList)
+    app.connect("builder-inited", run_chapters, priority=100)
+    app.connect("autodoc-process-docstring", cite_by_key)
+    app.connect("source-read", follow_runs)
+    app.connect("html-page-context", clean_scripts, priority=900)
+    app.connect("html-page-context", page_boxes, priority=100)
+    app.connect("build-finished", copy_figures)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

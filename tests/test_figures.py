@@ -1,0 +1,239 @@
+"""A figure leaves what it takes to show and cite it, the same bytes each time; or nothing at all."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from locmethods.companion import drawings, figure, frames, records
+from locmethods.companion.figures import as_csv
+from locmethods.companion.style import settings
+
+X = np.linspace(0, 1, 9)
+SQUARE = drawings.lines(X, {"square": X**2, "root": X**0.5}, xlabel="x", ylabel="y")
+FRAMES = [drawings.lines(X, {"power": X**k}, xlabel="x", ylabel="y") for k in (1, 2, 3)]
+FILES = {f"means-square.{end}" for end in ("csv", "json", "pdf", "svg", "light.svg", "dark.svg")}
+
+
+@pytest.fixture(autouse=True)
+def shown(monkeypatch):
+    """Start as a reader does, and return what is displayed: (data, metadata) of each display."""
+    import IPython.display
+
+    for name in ("LOCMETHODS_RECORDS", "LOCMETHODS_CHAPTER"):
+        monkeypatch.delenv(name, raising=False)
+    found = []
+    monkeypatch.setattr(IPython.display, "publish_display_data", lambda *both: found.append(both))
+    return found
+
+
+@pytest.fixture
+def chapter(monkeypatch, tmp_path):
+    """Run as the chapter means, and return the folder of its figures."""
+    monkeypatch.setenv("LOCMETHODS_RECORDS", str(tmp_path / "records"))
+    monkeypatch.setenv("LOCMETHODS_CHAPTER", "means")
+    return tmp_path / "records" / "figures" / "means"
+
+
+def draw(function=figure, name="means-square", **options):
+    given = {"caption": "A square, $x^2$. And its root.", "alt": "Two curves.", "data": {"x": X, "square": X**2}}
+    given |= {"labels": ["one", "two", "three"]} if function is frames else {}
+    function(name, FRAMES if function is frames else SQUARE, **given | options)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def message(text):
+    return "^" + re.escape(text) + "$"
+
+
+def test_a_figure_leaves_drawings_data_and_a_record(chapter):
+    draw(seed=3, parameters={"n": 9})
+    files = contents(chapter)
+    assert set(files) == FILES
+    assert all(b"<svg" in files[f"means-square{end}"] for end in (".svg", ".light.svg", ".dark.svg"))
+    assert files["means-square.pdf"].startswith(b"%PDF")
+    rows = list(csv.reader(io.StringIO(files["means-square.csv"].decode())))
+    assert rows[0] == ["x", "square"] and len(rows) == 10 and rows[2] == ["0.125", "0.015625"]
+    record = json.loads(files["means-square.json"])
+    assert set(record.pop("versions")) == {"matplotlib", "numpy", "scikit-learn", "scipy", "torch"}
+    assert record == {
+        "name": "means-square", "chapter": "means", "caption": "A square, $x^2$. And its root.", "alt": "Two curves.",
+        "seed": 3, "parameters": {"n": 9}, "files": ["means-square.csv", "means-square.pdf", "means-square.svg"],
+        "checksum": hashlib.sha256(files["means-square.csv"]).hexdigest()}
+
+
+def test_the_page_shows_the_picture_its_caption_and_what_it_says(shown):
+    draw()
+    [(data, metadata)] = shown
+    assert data["text/plain"] == "Figure means-square: A square, $x^2$. And its root.\n[Two curves.]"
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata == {"locmethods": {"figure": "means-square"}}
+
+
+@pytest.mark.parametrize("function", [figure, frames])
+def test_a_figure_has_the_same_bytes_each_time(chapter, function):
+    draw(function)
+    first = contents(chapter)
+    draw(function)
+    assert contents(chapter) == first
+
+
+@pytest.mark.parametrize("function", [figure, frames])
+def test_a_users_settings_change_nothing(chapter, shown, function):
+    draw(function)
+    first = contents(chapter)
+    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30, "lines.linewidth": 9, "svg.fonttype": "none",
+                                "figure.dpi": 40, "savefig.bbox": "tight", "axes.grid": False}):
+        draw(function)
+        assert matplotlib.rcParams["font.size"] == 30, "drawing must leave the user's own settings alone"
+    assert contents(chapter) == first
+    assert shown[0] == shown[1]
+
+
+def test_the_two_themes_differ_and_keep_the_ground_free(chapter):
+    draw()
+    light, dark, cited = (contents(chapter)[f"means-square{end}"].decode() for end in (".light.svg", ".dark.svg", ".svg"))
+    assert light != dark
+    assert "#24292f" in light and "#e3e6ea" not in light
+    assert "#e3e6ea" in dark and "#24292f" not in dark
+    assert "fill: #ffffff" in cited and "fill: #ffffff" not in light
+
+
+def test_drawing_leaves_the_backend_and_pyplot_alone(chapter):
+    draw()
+    assert not any("backend" in key for key in settings("light", "means-square"))
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_a_drawing_names_no_date_and_no_machine(chapter):
+    draw()
+    for name, content in contents(chapter).items():
+        for word in (b"CreationDate", b"dc:date", b"/tmp", str(chapter).encode()):
+            assert word not in content, f"{name} has {word!r}"
+
+
+@pytest.mark.parametrize("name", ["Means-square", "means_square", "means square", "means-", "", "../means-x", None])
+def test_a_name_is_lower_case_words(name):
+    with pytest.raises(ValueError, match=message(
+            f"a figure's name must be lower-case words joined by hyphens, got {name!r}")):
+        draw(name=name)
+
+
+def test_a_name_begins_with_the_chapters_stem(chapter):
+    with pytest.raises(ValueError, match=message(
+            "a figure of the chapter 'means' must have a name that begins with means-, got 'trick-square'")):
+        draw(name="trick-square")
+    assert not chapter.exists()
+
+
+@pytest.mark.parametrize("function", [figure, frames])
+@pytest.mark.parametrize("options, words", [
+    ({"caption": " "}, "caption must be a sentence, got ' '"),
+    ({"caption": None}, "caption must be a sentence, got None"),
+    ({"alt": ""}, "alt must be a sentence, got ''"),
+    ({"data": {}}, "data must be a dict of the plotted arrays, got {}"),
+    ({"data": None}, "data must be a dict of the plotted arrays, got None"),
+])
+def test_what_a_citation_needs_must_be_given(chapter, shown, function, options, words):
+    with pytest.raises(ValueError, match=message(words)):
+        draw(function, **options)
+    assert not chapter.exists() and not shown
+
+
+@pytest.mark.parametrize("function", [figure, frames])
+def test_a_reader_leaves_no_files(tmp_path, monkeypatch, shown, function):
+    monkeypatch.chdir(tmp_path)
+    draw(function)
+    assert not list(tmp_path.iterdir())
+    assert len(shown) == 1
+
+
+def test_a_drawing_that_raises_leaves_no_record(chapter, shown):
+    def broken(axes):
+        raise RuntimeError("no such colour")
+
+    with pytest.raises(RuntimeError, match="no such colour"):
+        figure("means-broken", broken, caption="A.", alt="B.", data={"x": X})
+    assert not chapter.exists() and not shown
+
+
+def test_data_become_columns():
+    table = as_csv({"x": [1, 2, 3], "matrix": torch.eye(2), "one": 0.1, "word": np.array(["a", "b"])})
+    assert table == "x,matrix_0,matrix_1,one,word\n1,1,0,0.1,a\n2,0,1,,b\n3,,,,\n"
+
+
+def test_data_do_not_tell_the_order_of_a_sum():
+    assert as_csv({"x": [0.1 + 0.2 + 0.3]}) == as_csv({"x": [0.1 + (0.2 + 0.3)]})
+
+
+def test_frames_leave_each_drawing_in_both_themes(chapter, shown):
+    draw(frames, still=2)
+    files = contents(chapter)
+    assert set(files) == FILES | {f"means-square.{i}.{theme}.svg" for i in range(3) for theme in ("light", "dark")}
+    assert len({files[f"means-square.{i}.dark.svg"] for i in range(3)}) == 3
+    assert files["means-square.light.svg"] == files["means-square.2.light.svg"]
+    record = json.loads(files["means-square.json"])
+    assert record["labels"] == ["one", "two", "three"] and record["still"] == 2
+    assert len(shown) == 1 and shown[0][0]["text/plain"].startswith("Figure means-square: A square")
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"labels": ["one", "two"]}, "there must be at least two frames and one label for each, got 3 frames and 2 labels"),
+    ({"still": 3}, "still must be one of the frames, 0 to 2, got 3"),
+    ({"still": -1}, "still must be one of the frames, 0 to 2, got -1"),
+])
+def test_frames_must_match_their_labels(chapter, options, words):
+    with pytest.raises(ValueError, match=message(words)):
+        draw(frames, **options)
+    assert not chapter.exists()
+
+
+def test_one_frame_is_a_figure():
+    with pytest.raises(ValueError, match=message(
+            "there must be at least two frames and one label for each, got 1 frames and 1 labels")):
+        frames("means-square", FRAMES[:1], labels=["one"], caption="A.", alt="B.", data={"x": X})
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    place = tmp_path / "new" / "record.json"
+    records.write_whole(place, "first")
+
+    def killed(*names):
+        raise KeyboardInterrupt
+
+    with pytest.raises(AttributeError):
+        records.write_whole(place, None)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(records.os, "replace", killed)
+        records.write_whole(place, "second")
+    assert contents(place.parent) == {"record.json": b"first"}
+    records.write_whole(place, b"third")
+    assert contents(place.parent) == {"record.json": b"third"}
+
+
+def test_drawings_take_their_colours_from_the_theme(chapter):
+    picture = np.outer(X, X)
+    several = drawings.panels(
+        drawings.heatmap(picture, xlabel="a", ylabel="b", label="c"),
+        drawings.scatter({"p": (X, X), "q": (X, 1 - X)}, xlabel="a", ylabel="b", circle=1.0, equal=True),
+        drawings.bars({"left": {"a": 1, "b": 2}, "right": {"a": 2, "b": 1}}, ylabel="c", horizontal=1.0),
+        drawings.regions(X, X, picture, (np.c_[X, X], np.arange(9) % 2), xlabel="a", ylabel="b"),
+        drawings.images({"p": picture}, symmetric=True),
+        drawings.lines(X, {"x": X, "pair": (X, X**2)}, xlabel="a", ylabel="b", points=(X, X), points_label="p",
+                       band=(X, X - 1, X + 1), vertical=0.5, horizontal=0.5, logy=True, marker=True))
+    figure("means-many", several, caption="Six.", alt="Six.", data={"x": picture}, size=(6.4, 8), panels=(3, 2))
+    light, dark = ((chapter / f"means-many.{theme}.svg").read_text() for theme in ("light", "dark"))
+    assert "#0067a5" in light and "#5bb6f0" in dark
+    for picture, ink in ((light, "#e3e6ea"), (dark, "#24292f")):
+        assert ink not in picture

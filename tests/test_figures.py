@@ -102,7 +102,8 @@ def test_a_users_settings_change_nothing(chapter, shown, function):
 
 def test_the_two_themes_differ_and_keep_the_ground_free(chapter):
     draw()
-    light, dark, cited = (contents(chapter)[f"means-square{end}"].decode() for end in (".light.svg", ".dark.svg", ".svg"))
+    files = contents(chapter)
+    light, dark, cited = (files[f"means-square{end}.svg"].decode() for end in (".light", ".dark", ""))
     assert light != dark
     assert "#24292f" in light and "#e3e6ea" not in light
     assert "#e3e6ea" in dark and "#24292f" not in dark

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "figures", "frames": "frames"}
+_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "figures", "frames": "sliders"}
 _ROOMS = ("datasets", "drawings", "ledger")
 __all__ = [*_HOME, *_ROOMS]
 

@@ -117,7 +117,8 @@ def regions(grid_x, grid_y, share, sample, *, xlabel, ylabel, title=None):
         axes.contour(grid_x, grid_y, share, levels=[0.5], colors=[axes.xaxis.label.get_color()], linewidths=2)
         for label in (0, 1):
             chosen = sample[0][sample[1] == label]
-            axes.scatter(*chosen.T, s=14, marker=MARKERS[label], color=f"C{label}", linewidths=0, label=f"class {label}")
+            axes.scatter(*chosen.T, s=14, marker=MARKERS[label], color=f"C{label}", linewidths=0,
+                         label=f"class {label}")
         axes.grid(False)
         _labels(axes, xlabel, ylabel, title)
 

@@ -57,11 +57,13 @@ def fingerprint(root, page):
     return digest.hexdigest()
 
 
-def line_of(page, cell):
-    """Return the line of the page on which a cell's code begins."""
-    text = Path(page).read_text()
-    at = text.find(cell.source)
-    return text[:at].count("\n") + 1 if at >= 0 else 1
+def line_of(page, number):
+    """Return the line of the page on which the code of its code cell `number`, counted from 1, begins."""
+    text, at = Path(page).read_text(), -1
+    for _ in range(number):
+        at = text.index("```{code-cell}", at + 1)
+    source = code_cells(read(page))[number - 1].source
+    return text[:max(text.find(source, at), at)].count("\n") + 1
 
 
 def _merged(outputs):

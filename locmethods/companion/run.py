@@ -78,9 +78,11 @@ def execute(page, parameters, out):
             cwd=str(page.parent), progress_bar=False, start_timeout=180, execution_timeout=1800,
             extra_arguments=["--IPKernelApp.log_level=40"])
     except PapermillExecutionError as error:
-        number = min(error.exec_count, len(cells))
-        place = f"{page.parent.name}/{page.name}, code cell {number} (line {notebooks.line_of(page, cells[number - 1])})"
-        raise SystemExit(f"{place} raised {error.ename}: {error.evalue}") from None
+        # By its source: papermill counts the cell that it injected, too.
+        numbers = [number for number, cell in enumerate(cells, start=1) if cell.source == error.source]
+        place = (f"code cell {numbers[0]} (line {notebooks.line_of(page, numbers[0])})" if numbers
+                 else "the cell of the given parameters")
+        raise SystemExit(f"{page.parent.name}/{page.name}, {place} raised {error.ename}: {error.evalue}") from None
     os.replace(unfinished, out)
     return done
 
@@ -116,9 +118,11 @@ def _parameters_of(notebook):
 
 def _spawn(root, page, command, threads):
     """Run a chapter in a process of its own; return (seconds, what it said if it failed)."""
-    began = time.perf_counter()
+    began, variables = time.perf_counter(), environment(root, page, threads)
+    if command != "book":
+        variables.pop(records.FOLDER)  # the records are those of the book's run
     done = subprocess.run([sys.executable, "-m", "locmethods.companion.run", "one", page.stem, "--as", command,
-                           "--root", str(root)], env=environment(root, page, threads), capture_output=True, text=True)
+                           "--root", str(root)], env=variables, capture_output=True, text=True)
     return time.perf_counter() - began, (done.stderr or done.stdout) if done.returncode else ""
 
 
@@ -134,7 +138,8 @@ def run_all(root, pages, command, jobs):
         waiting = {pool.submit(_spawn, root, page, command, threads): page for page in pages}
         for number, done in enumerate(as_completed(waiting), start=1):
             page, (seconds, said) = waiting[done], done.result()
-            print(f"[{number}/{len(pages)}] {page.stem:<16} {'FAILED' if said else 'done'} after {seconds:.0f} s", flush=True)
+            print(f"[{number}/{len(pages)}] {page.stem:<16} {'FAILED' if said else 'done'} after {seconds:.0f} s",
+                  flush=True)
             if said:
                 failed.append(page.stem)
                 print(said.strip()[-3000:], file=sys.stderr, flush=True)
@@ -147,8 +152,8 @@ def check_jupyter_book():
 
     found = version("jupyter-book")
     if found != JUPYTER_BOOK:
-        raise SystemExit(f"this book is built by jupyter-book {JUPYTER_BOOK}, but {found} is installed: run make clean, "
-                         "then make book")
+        raise SystemExit(f"this book is built by jupyter-book {JUPYTER_BOOK}, but {found} is installed: "
+                         "run make clean, then make book")
 
 
 def main(arguments=None):

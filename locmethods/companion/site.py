@@ -80,8 +80,8 @@ def page_boxes(app, pagename, templatename, context, doctree):
                     f"<pre>{html.escape(citation(figure))}</pre>" for figure in records(app, "figures", chapter))
     record = json.loads(run.read_text())
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p><pre>{html.escape(record['parameters'])}</pre>"
-           f"<p>and {html.escape(versions)}.</p>"
+    how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
+           f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
            f"<p>With others: <code>.venv/bin/python -m locmethods.companion.run try {chapter} -p NAME VALUE</code></p>")
     context["body"] += _details("Cite this page's figures", cites) + _details("How this page was run", how)
 
@@ -153,7 +153,8 @@ class ClaimsLedger(_FromRecords):
         return (f'<tr id="claim-{record["id"]}"><td>{record["id"]}</td><td>{html.escape(record["statement"])}</td>'
                 f'<td data-label="kind">{kinds}</td>'
                 f'<td data-label="checked">holds {html.escape(record["tolerance"])}; {html.escape(record["why"])}; '
-                f'its control fails</td><td data-label="chapter"><a href="{entry.chapter}.html">{entry.chapter}</a></td></tr>')
+                f'its control fails</td><td data-label="chapter"><a href="{entry.chapter}.html">{entry.chapter}</a>'
+                "</td></tr>")
 
 
 class FigureList(_FromRecords):

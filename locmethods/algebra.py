@@ -225,7 +225,8 @@ class Sum(Kernel):
 
         signed = a.sign is not None or b.sign is not None
         return replace(
-            a, log=log, relative=None, offset=None, centred=False, whole=a.whole or b.whole, bounded=False, grad=a.grad or b.grad,
+            a, log=log, relative=None, offset=None, centred=False, whole=a.whole or b.whole, bounded=False,
+            grad=a.grad or b.grad,
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow),
             sign=(lambda rows, cols: signed_sum(rows, cols)[1].sign()) if signed else None)
 

@@ -1,0 +1,258 @@
+"""The book as it is stored: each page has its frozen notebook, its module, its tests, its claims, its sources."""
+
+import ast
+import importlib.util
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from locmethods.companion import ledger, notebooks
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES, CHAPTERS = notebooks.pages(ROOT), notebooks.chapters(ROOT)
+FREEZE = "run make freeze and commit book/notebooks"
+CALLS = ("claim", "figure", "frames")
+
+each_chapter = pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.stem)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+def frozen(page):
+    """Return the frozen notebook of a chapter."""
+    path = page.parent / "notebooks" / f"{page.stem}.ipynb"
+    assert path.exists(), f"{path.relative_to(ROOT)} is missing: {FREEZE}"
+    return nbformat.read(path, as_version=4)
+
+
+def calls(source):
+    """Return [(function, name)] of the claims and figures that a cell makes."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
+            first = node.args[0] if node.args else None
+            assert isinstance(first, ast.Constant) and isinstance(first.value, str), (
+                f"{node.func.id} must be called with its name as a string, in {ast.unparse(node)}")
+            found.append((node.func.id, first.value))
+    return found
+
+
+def text_of(cell):
+    return "\n".join(output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+
+
+# The frozen notebooks
+
+
+@each_chapter
+def test_the_frozen_notebook_has_the_pages_code(page):
+    ours = [(cell.source, cell.metadata.get("tags", [])) for cell in notebooks.code_cells(notebooks.read(page))]
+    theirs = [(cell.source, cell.metadata.get("tags", [])) for cell in notebooks.code_cells(frozen(page))]
+    assert len(ours) == len(theirs), f"{page.name} has {len(ours)} code cells, {len(theirs)} are frozen: {FREEZE}"
+    for number, (cell, kept) in enumerate(zip(ours, theirs, strict=True), start=1):
+        assert cell == kept, f"{page.name}, code cell {number} is not what is frozen: {FREEZE}"
+
+
+@each_chapter
+def test_every_frozen_cell_is_compared(page):
+    """A cell without an execution count is run by nbval, but its outputs are not compared."""
+    counts = [cell.execution_count for cell in notebooks.code_cells(frozen(page))]
+    assert counts == list(range(1, len(counts) + 1)), f"{page.name} is frozen with the counts {counts}: {FREEZE}"
+
+
+@each_chapter
+def test_what_a_cell_claims_or_shows_is_frozen_with_it(page):
+    for number, cell in enumerate(notebooks.code_cells(frozen(page)), start=1):
+        for function, name in calls(cell.source):
+            words = f"{name} holds: " if function == "claim" else f"Figure {name}: "
+            assert words in text_of(cell), (
+                f"{page.stem}.ipynb, code cell {number} calls {function}({name!r}), but {words!r} is not in its frozen "
+                f"output: {FREEZE}")
+
+
+@each_chapter
+def test_nothing_of_a_machine_is_frozen(page):
+    notebook = frozen(page)
+    text = nbformat.writes(notebook)
+    folders = {str(Path.home()), tempfile.gettempdir(), str(ROOT), sys.prefix, *("/".join(["", top]) for top in
+               ("root", "home", "tmp", "usr"))} - {"/"}
+    for word in [*(folder + os.sep for folder in folders), "site-packages", "image/png", "image/svg", "text/html"]:
+        assert word not in text, f"{page.stem}.ipynb has {word!r} in it: {FREEZE}"
+    for cell in notebooks.code_cells(notebook):
+        assert set(cell.metadata) <= {"tags"}
+        for output in cell.outputs:
+            assert output.output_type in ("stream", "display_data", "execute_result"), f"{page.stem}: {output}"
+            assert output.get("name", "stdout") == "stdout"
+            assert set(output.get("data", {"text/plain": ""})) == {"text/plain"}, f"{page.stem}: {set(output.data)}"
+            assert " at 0x" not in str(output), f"{page.stem} shows the address of an object: {output}"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+
+
+def test_a_notebook_is_frozen_for_each_chapter_and_no_other():
+    kept = {path.stem for path in (ROOT / "book" / "notebooks").glob("*")}
+    assert kept == {page.stem for page in CHAPTERS}, FREEZE
+
+
+# The pages
+
+
+def test_the_pages_are_those_of_the_table_of_contents():
+    assert {path.name for path in (ROOT / "book").glob("*.md")} == {page.name for page in PAGES}
+    assert len({page.stem for page in PAGES}) == len(PAGES)
+    assert not list((ROOT / "book").glob("*.ipynb")), "a page and a notebook of one stem break the site"
+
+
+@each_chapter
+def test_a_subject_has_one_stem_everywhere(page):
+    assert (ROOT / "locmethods" / f"{page.stem}.py").exists()
+    assert (ROOT / "tests" / f"test_{page.stem}.py").exists()
+
+
+@each_chapter
+def test_a_chapter_is_readable_at_one_sitting(page):
+    lines = page.read_text().splitlines()
+    assert len(lines) <= 330, f"{page.name} has {len(lines)} lines"
+    for number, cell in enumerate(notebooks.code_cells(notebooks.read(page)), start=1):
+        where = f"{page.name}, code cell {number} (line {notebooks.line_of(page, number)})"
+        assert len(cell.source.splitlines()) <= 15, f"{where} has {len(cell.source.splitlines())} lines, at most 15"
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef), (
+                f"{where} defines {node.name}: helpers live in the package")
+
+
+@each_chapter
+def test_a_chapter_begins_with_its_parameters(page):
+    first, *others = notebooks.code_cells(notebooks.read(page))
+    assert "parameters" in first.metadata.get("tags", []), f"{page.name}: tag the first code cell parameters"
+    assert not any("parameters" in cell.metadata.get("tags", []) for cell in others)
+
+
+# The claims
+
+
+def claimed():
+    """Return [(claim, chapter)] in the order of the pages."""
+    return [(name, page.stem) for page in CHAPTERS for cell in notebooks.code_cells(notebooks.read(page))
+            for function, name in calls(cell.source) if function == "claim"]
+
+
+@pytest.mark.parametrize("name", list(ledger.LEDGER))
+def test_a_claim_of_the_ledger_is_checked_once_in_its_chapter(name):
+    places = [stem for claim, stem in claimed() if claim == name]
+    assert places == [ledger.entry(name).chapter], f"the ledger has {name} in {ledger.entry(name).chapter}"
+
+
+def test_every_claim_of_a_page_is_in_the_ledger():
+    assert {name for name, _ in claimed()} == set(ledger.LEDGER)
+
+
+def test_figures_have_names_of_their_own():
+    names = [name for page in CHAPTERS for cell in notebooks.code_cells(notebooks.read(page))
+             for function, name in calls(cell.source) if function != "claim"]
+    assert len(names) == len(set(names)), f"twice: {sorted({name for name in names if names.count(name) > 1})}"
+
+
+# The sources
+
+
+def bibliography():
+    return re.findall(r"^@\w+\{([^,\s]+),", (ROOT / "book" / "references.bib").read_text(), re.MULTILINE)
+
+
+def test_the_bibliography_has_each_key_once():
+    keys = bibliography()
+    assert len(keys) == len(set(keys)) > 0
+    assert all(re.fullmatch(r"[a-z]+\d{4}[a-z]?", key) for key in keys), "a key is the first author and the year"
+
+
+@each_page
+def test_a_page_cites_what_the_bibliography_has(page):
+    cited = {key.strip() for keys in re.findall(r"\{cite[:a-z]*\}`([^`]*)`", page.read_text())
+             for key in keys.split(",")}
+    assert cited <= set(bibliography()), f"not in book/references.bib: {sorted(cited - set(bibliography()))}"
+
+
+def test_the_package_cites_what_the_bibliography_has():
+    cited = {key: path.name for path in (ROOT / "locmethods").rglob("*.py")
+             for key in re.findall(r"\[(\w+\d{4}\w?)\]_(?!\w)", path.read_text())}
+    assert cited
+    assert {key: file for key, file in cited.items() if key not in bibliography()} == {}
+
+
+def test_the_ledger_cites_what_the_bibliography_has():
+    cited = {key for entry in ledger.LEDGER.values() for key in entry.references}
+    assert cited and cited <= set(bibliography()), f"not in book/references.bib: {sorted(cited - set(bibliography()))}"
+
+
+# The comparison of a frozen output with a new one (conftest.py)
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    spec = importlib.util.spec_from_file_location("comparison", ROOT / "conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("frozen, now", [
+    ("A1 holds: within 1e-08", "A1 holds: within 1e-08"),
+    ("[0.25, -1.5e-3]", "[0.2500001, -1.5000001e-3]"),
+    ("mean −2.000000", "mean −2.000001"),
+])
+def test_numbers_may_move_within_the_tolerance(comparison, frozen, now):
+    assert comparison.difference(frozen, now) == ""
+
+
+@pytest.mark.parametrize("frozen, now, words", [
+    ("A1 holds", "A2 holds", "the text differs"),
+    ("A1 holds", "A1  holds", "the text differs"),
+    ("1 2", "1 2 3", "the text differs"),
+    ("nan", "0.5", "the text differs"),
+    ("3 points", "4 points", "the integer 3 has become 4"),
+    ("3 points", "3.0 points", "the integer 3 has become 3.0"),
+    ("1000000 points", "1000001 points", "the integer 1000000 has become 1000001"),
+    ("0.5", "0.500001", "the number 0.5 has become 0.500001, further than 1e-06 relative"),
+    ("0.5", "-0.5", "the number 0.5 has become -0.5, further than 1e-06 relative"),
+])
+def test_everything_else_is_a_difference(comparison, frozen, now, words):
+    assert comparison.difference(frozen, now) == words
+
+
+def stream(text, name="stdout"):
+    return nbformat.v4.new_output("stream", name=name, text=text)
+
+
+def shown(text, **others):
+    return nbformat.v4.new_output("display_data", data={"text/plain": text, **others})
+
+
+class Cell:
+    comparison_traceback = ()
+
+
+@pytest.mark.parametrize("frozen, now", [
+    ([stream("a\nb\n")], [stream("a\n"), stream("b\n")]),
+    ([stream("a"), shown("Figure x")], [shown("Figure x", **{"image/png": "AAAA", "text/html": "<p>"}), stream("a")]),
+    ([], [stream("a warning", "stderr")]),
+])
+def test_only_what_is_read_is_compared(comparison, frozen, now):
+    assert comparison.compare_outputs(Cell(), now, frozen)
+
+
+@pytest.mark.parametrize("frozen, now", [
+    ([stream("a")], []),
+    ([], [stream("a")]),
+    ([shown("Figure x: caption")], [shown("Figure x: another caption")]),
+    ([shown("Figure x")], []),
+    ([shown("a"), shown("b")], [shown("b"), shown("a")]),
+    ([shown("a")], [shown("a"), shown("a")]),
+])
+def test_a_changed_or_missing_output_is_told_with_the_remedy(comparison, frozen, now):
+    cell = Cell()
+    assert not comparison.compare_outputs(cell, now, frozen)
+    assert cell.comparison_traceback[-1] == "If the change is meant, run make freeze and commit book/notebooks."

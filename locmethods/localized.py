@@ -187,7 +187,14 @@ def _fit_and_apply(estimator, X, y, weight, row, function):
     X, y, weight = X[keep], y[keep], weight[keep]
     one_class = is_classifier(estimator) and (y == y[0]).all()
     model = DummyClassifier(strategy="prior") if one_class else clone(estimator)
-    return function(model.fit(X, y, sample_weight=weight), row[None])
+    try:
+        model.fit(X, y, sample_weight=weight)
+    except Exception as error:
+        error.add_note(f"while fitting {type(model).__name__} around the target {row}, to {len(y)} keys with weights from "
+                       f"{weight.min():.1e} to 1: if the solver cannot take such weights, cut the kernel, as in "
+                       "Gaussian(h) * Flat(4 * h)")
+        raise
+    return function(model, row[None])
 
 
 def _prediction(model, row):

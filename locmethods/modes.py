@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 
+from locmethods.kernels import Gaussian
+
 # The ascent stops when a step is below this share of the values' spread.
 STEP = 1e-10
 STEPS = 1000
+# How many peaks are climbed, each from the best value that lies outside the kernel's half width of the others.
+STARTS = 8
 
 
 def dense_mode(weight, value, kernel):
     """Return the maximiser of Σᵢ wᵢ K(v, vᵢ) for each row of weights.
 
+    The best values are climbed from, and the highest place that is reached is the answer. With a Gaussian a step is
+    a local mean, which never goes down [cheng1995]_. Other kernels are climbed along their gradient, with steps that
+    are taken only upwards; the place is then known to about √ε of the values' spread. The flat kernel has no slope,
+    so the best of the values is its answer.
+
     Parameters
     ----------
     weight : Tensor of shape (b, n)
-        Rows sum to one.
+        Rows sum to one; rows with NaN give NaN.
     value : Tensor of shape (n, o)
     kernel : Kernel
         Radial, between values.
@@ -27,17 +36,68 @@ def dense_mode(weight, value, kernel):
     import torch
 
     every = slice(0, len(value))
-    among = kernel.bind(value, value).log(every, every).exp()  # (n, n)
-    place = value[(weight @ among.T).argmax(-1)]  # (b, o)
+    among = kernel.bind(value, value).log(every, every).detach().exp()  # (n, n)
+    near = among > 0.5 * among.diagonal().unsqueeze(-1)
     missing = weight.isnan().any(-1, keepdim=True)
-    spread = float((value.amax(0) - value.amin(0)).max()) or 1.0
+    weight = torch.where(missing, 1 / len(value), weight)
+    height = weight.detach() @ among.T  # (b, n)
+    climb = _by_local_means if type(kernel) is Gaussian else _by_gradient
+    best, level = value.new_zeros(len(weight), value.shape[-1]), value.new_full((len(weight),), -math.inf)
+    for _ in range(min(STARTS, len(value)) if len(weight) else 0):
+        top, start = height.max(-1)
+        if bool((top.log() < level - math.log(2)).all()):
+            break  # no peak worth climbing is left
+        place = climb(weight, value, kernel, value[start])
+        reached = _log_density(weight, value, kernel, place).detach()
+        higher = reached > level
+        best, level = torch.where(higher.unsqueeze(-1), place, best), torch.maximum(level, reached)
+        height = torch.where(near[start], 0.0, height)
+    return torch.where(missing, math.nan, best)
+
+
+def _log_density(weight, value, kernel, place):
+    """Return log Σᵢ wᵢ K(v, vᵢ) at the places v, of shape (b,)."""
+    score = weight.log() + kernel.bind(place, value).log(slice(0, len(place)), slice(0, len(value)))
+    return score.logsumexp(-1)
+
+
+def _spread(value):
+    return float((value.detach().amax(0) - value.detach().amin(0)).max()) or 1.0
+
+
+def _by_local_means(weight, value, kernel, place):
+    """Climb by v ← Σ w K vᵢ / Σ w K."""
+    import torch
+
     log_weight = weight.log()
     for _ in range(STEPS):
-        score = log_weight + kernel.bind(place, value).log(slice(0, len(place)), every)
+        score = log_weight + kernel.bind(place, value).log(slice(0, len(place)), slice(0, len(value)))
         ahead = torch.softmax(score, -1) @ value
-        ahead = torch.where(ahead.isnan(), place, ahead)
-        moved = float((ahead - place).abs().max()) if len(place) else 0.0
+        moved = float((ahead - place).detach().abs().max())
         place = ahead
+        if moved <= STEP * _spread(value):
+            break
+    return place
+
+
+def _by_gradient(weight, value, kernel, place):
+    """Climb along the gradient; each row doubles its step after a success and quarters it after a failure."""
+    import torch
+
+    weight, value, spread = weight.detach(), value.detach(), _spread(value)
+    place, step = place.detach(), None
+    for _ in range(STEPS):
+        with torch.enable_grad():
+            here = place.clone().requires_grad_()
+            level = _log_density(weight, value, kernel, here)
+            slope, = torch.autograd.grad(level.sum(), here)
+        length = slope.norm(dim=-1, keepdim=True)
+        if step is None:
+            step = torch.where(length > 0, 0.1 * spread / length, 0.0)
+        ahead = place + step * slope
+        up = (_log_density(weight, value, kernel, ahead) > level.detach()).unsqueeze(-1)
+        moved = float((step * length).max())
+        place, step = torch.where(up, ahead, place), torch.where(up, 2 * step, step / 4)
         if moved <= STEP * spread:
             break
-    return torch.where(missing, math.nan, place)
+    return place

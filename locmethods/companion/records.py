@@ -18,6 +18,7 @@ def write_whole(path, content):
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
+        os.chmod(temporary, 0o644)  # the temporary file is its owner's alone, the page is not
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -6,7 +6,7 @@ import { pathToFileURL, fileURLToPath } from 'url';
 
 const root = process.argv[2];
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((file) => fs.existsSync(file));
-const pages = ['index.html', 'genindex.html', 'search.html',
+const pages = ['genindex.html', 'search.html',
   ...fs.readdirSync(path.join(root, 'book')).filter((file) => file.endsWith('.html')).map((file) => `book/${file}`)];
 const shapes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 const anchors = new Map();
@@ -78,6 +78,9 @@ for (const [name, targets] of links) {
 
 const context = await browser.newContext({ viewport: shapes.desktop, offline: true });
 const page = await context.newPage();
+await page.goto(pathToFileURL(path.join(root, 'index.html')).href);
+const arrived = await page.waitForURL(/book\/intro\.html/, { timeout: 10000 }).then(() => true, () => false);
+verdict('index.html', arrived ? [] : ['it does not lead to the first page']);
 await page.goto(`${pathToFileURL(path.join(root, 'search.html')).href}?q=kernel`, { waitUntil: 'load' });
 await page.waitForTimeout(3000);
 const hits = await page.evaluate(() => document.querySelectorAll('#search-results li').length);

@@ -18,8 +18,8 @@ def dense_mode(weight, value, kernel):
 
     The best values are climbed from, and the highest place that is reached is the answer. With a Gaussian a step is
     a local mean, which never goes down [cheng1995]_. Other kernels are climbed along their gradient, with steps that
-    are taken only upwards; the place is then known to about √ε of the values' spread. The flat kernel has no slope,
-    so the best of the values is its answer.
+    are taken only upwards; the place is then known to about √ε of the values' spread. On a line, kernels of compact
+    support are climbed from the ends of their supports too, since a peak may lie where no value is.
 
     Parameters
     ----------
@@ -35,24 +35,36 @@ def dense_mode(weight, value, kernel):
     """
     import torch
 
-    every = slice(0, len(value))
-    among = kernel.bind(value, value).log(every, every).detach().exp()  # (n, n)
-    near = among > 0.5 * among.diagonal().unsqueeze(-1)
+    start_at = _candidates(value, kernel)  # (c, o)
+    every = slice(0, len(start_at))
+    among = kernel.bind(start_at, value).log(every, slice(0, len(value))).detach().exp()  # (c, n)
+    close = kernel.bind(start_at, start_at).log(every, every).detach().exp()
+    near = close > 0.5 * close.diagonal().unsqueeze(-1)
     missing = weight.isnan().any(-1, keepdim=True)
     weight = torch.where(missing, 1 / len(value), weight)
-    height = weight.detach() @ among.T  # (b, n)
+    height = weight.detach() @ among.T  # (b, c)
     climb = _by_local_means if type(kernel) is Gaussian else _by_gradient
     best, level = value.new_zeros(len(weight), value.shape[-1]), value.new_full((len(weight),), -math.inf)
-    for _ in range(min(STARTS, len(value)) if len(weight) else 0):
+    for _ in range(min(STARTS, len(start_at)) if len(weight) else 0):
         top, start = height.max(-1)
         if bool((top.log() < level - math.log(2)).all()):
             break  # no peak worth climbing is left
-        place = climb(weight, value, kernel, value[start])
+        place = climb(weight, value, kernel, start_at[start])
         reached = _log_density(weight, value, kernel, place).detach()
         higher = reached > level
         best, level = torch.where(higher.unsqueeze(-1), place, best), torch.maximum(level, reached)
         height = torch.where(near[start], 0.0, height)
     return torch.where(missing, math.nan, best)
+
+
+def _candidates(value, kernel):
+    """Return the places to start from: the values, and on a line the ends of the supports about them."""
+    import torch
+
+    if math.isinf(kernel.reach) or value.shape[-1] > 1:
+        return value
+    edge = kernel.reach * (1 - 1e-12)
+    return torch.cat([value, value - edge, value + edge])
 
 
 def _log_density(weight, value, kernel, place):

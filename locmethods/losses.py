@@ -1,4 +1,4 @@
-"""Losses of one number, and their localized minimisers found by search: the slow route that the statistics are held against.
+"""Losses of one number, and their localized minimisers found by search: the slow route that checks the statistics.
 
 Nothing here uses a kernel, an engine or a torch tensor. The weights come in as a matrix, the minimiser goes out.
 """
@@ -14,7 +14,7 @@ __all__ = ["BREGMAN", "Bregman", "best_label", "best_of", "cross_entropy", "dive
 
 
 class Bregman(NamedTuple):
-    """A convex function φ and its slope, which make the divergence D(y, θ) = φ(y) − φ(θ) − φ′(θ)(y − θ) [banerjee2005]_.
+    """A convex function φ, which makes the divergence D(y, θ) = φ(y) − φ(θ) − φ′(θ)(y − θ) [banerjee2005]_.
 
     Attributes
     ----------

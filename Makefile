@@ -35,7 +35,7 @@ book: $(READY)
 	@echo "The book is ready: open _build/html/index.html in a browser."
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --nbval --nbval-current-env tests book/notebooks
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --nbval --nbval-current-env tests book/notebooks
 
 freeze: $(READY)
 	@$(BIN)/python -m locmethods.companion.run freeze --jobs $(JOBS)

@@ -190,8 +190,8 @@ def _fit_and_apply(estimator, X, y, weight, row, function):
     try:
         model.fit(X, y, sample_weight=weight)
     except Exception as error:
-        error.add_note(f"while fitting {type(model).__name__} around the target {row}, to {len(y)} keys with weights from "
-                       f"{weight.min():.1e} to 1: if the solver cannot take such weights, cut the kernel, as in "
+        error.add_note(f"while fitting {type(model).__name__} around the target {row}, to {len(y)} keys with weights "
+                       f"from {weight.min():.1e} to 1: if the solver cannot take such weights, cut the kernel, as in "
                        "Gaussian(h) * Flat(4 * h)")
         raise
     return function(model, row[None])

@@ -9,8 +9,9 @@ from locmethods.kernels import Gaussian
 # The ascent stops when a step is below this share of the values' spread.
 STEP = 1e-10
 STEPS = 1000
-# How many peaks are climbed, each from the best value that lies outside the kernel's half width of the others.
-STARTS = 8
+# How many places are climbed from, each the best of those where the kernel about the others is below this share:
+# distinct peaks, and where supports end also the narrow pieces between their ends.
+PEAKS, PIECES = (8, 0.5), (24, 0.99)
 
 
 def dense_mode(weight, value, kernel):
@@ -20,6 +21,7 @@ def dense_mode(weight, value, kernel):
     a local mean, which never goes down [cheng1995]_. Other kernels are climbed along their gradient, with steps that
     are taken only upwards; the place is then known to about √ε of the values' spread. On a line, kernels of compact
     support are climbed from the ends of their supports too, since a peak may lie where no value is.
+    The search is thorough, not certified: with very many peaks of nearly one height it may return the second best.
 
     Parameters
     ----------
@@ -39,21 +41,23 @@ def dense_mode(weight, value, kernel):
     every = slice(0, len(start_at))
     among = kernel.bind(start_at, value).log(every, slice(0, len(value))).detach().exp()  # (c, n)
     close = kernel.bind(start_at, start_at).log(every, every).detach().exp()
-    near = close > 0.5 * close.diagonal().unsqueeze(-1)
+    close = close / close.diagonal().unsqueeze(-1)
     missing = weight.isnan().any(-1, keepdim=True)
     weight = torch.where(missing, 1 / len(value), weight)
     height = weight.detach() @ among.T  # (b, c)
     climb = _by_local_means if type(kernel) is Gaussian else _by_gradient
     best, level = value.new_zeros(len(weight), value.shape[-1]), value.new_full((len(weight),), -math.inf)
-    for _ in range(min(STARTS, len(start_at)) if len(weight) else 0):
-        top, start = height.max(-1)
-        if bool((top.log() < level - math.log(2)).all()):
-            break  # no peak worth climbing is left
-        place = climb(weight, value, kernel, start_at[start])
-        reached = _log_density(weight, value, kernel, place).detach()
-        higher = reached > level
-        best, level = torch.where(higher.unsqueeze(-1), place, best), torch.maximum(level, reached)
-        height = torch.where(near[start], 0.0, height)
+    for starts, share in (PEAKS, PIECES) if len(start_at) > len(value) else (PEAKS,):
+        left = height
+        for _ in range(min(starts, len(start_at)) if len(weight) else 0):
+            top, start = left.max(-1)
+            if bool((top.log() < level - math.log(2)).all()):
+                break  # no peak worth climbing is left
+            place = climb(weight, value, kernel, start_at[start])
+            reached = _log_density(weight, value, kernel, place).detach()
+            higher = reached > level
+            best, level = torch.where(higher.unsqueeze(-1), place, best), torch.maximum(level, reached)
+            left = torch.where(close[start] > share, 0.0, left)
     return torch.where(missing, math.nan, best)
 
 

@@ -10,6 +10,7 @@ import math
 import numbers
 from dataclasses import replace
 
+from locmethods.doors import enter, mapped
 from locmethods.engines.bound import Bound
 
 
@@ -18,12 +19,14 @@ class Kernel:
 
     Abstract: a kernel defines ``_check`` (its parameters' conditions) and ``bind``. Attributes: ``form``, one
     of "radial", "inner product", "rank" and "composite"; ``signed``, True when K may be negative, so that K
-    is not a localization kernel; ``reach``, the distance beyond which K is zero (inf if there is none).
+    is not a localization kernel; ``reach``, the distance beyond which K is zero (inf if there is none);
+    ``maps_features``, True when a feature map stands between the inputs and the kernel.
     """
 
     form = "composite"
     signed = False
     reach = math.inf
+    maps_features = False
     __array_ufunc__ = None  # so that np.float64(2) * kernel asks the kernel
 
     def _check(self):
@@ -47,8 +50,6 @@ class Kernel:
         ValueError, TypeError
             As `locmethods.local_mean` does.
         """
-        from locmethods.doors import enter
-
         door = enter(self, query, query if keys is None else keys, None)
         bound, every = door.bound, slice(0, door.bound.shape[-1])
         weight = bound.log(slice(0, bound.shape[-2]), every).exp()
@@ -143,8 +144,8 @@ def _both(left, right):
     return lambda rows, cols: left(rows, cols) * right(rows, cols)
 
 
-class Product(Kernel):
-    """K(q, k) = A(q, k) · B(q, k): near in both senses at once."""
+class _Pair(Kernel):
+    """A kernel made of two."""
 
     def __init__(self, left, right):
         self.left, self.right = left, right
@@ -156,10 +157,43 @@ class Product(Kernel):
 
     @property
     def signed(self):
+        """True if either may be negative."""
         return self.left.signed or self.right.signed
 
     @property
+    def maps_features(self):
+        """True if either maps features."""
+        return self.left.maps_features or self.right.maps_features
+
+
+class _Around(Kernel):
+    """A kernel made from one, ``kernel``, with which it shares sign, reach and feature maps."""
+
+    def _check(self):
+        _is_kernel(self.kernel, "kernel")
+
+    @property
+    def signed(self):
+        """True if the inner kernel may be negative."""
+        return self.kernel.signed
+
+    @property
     def reach(self):
+        """The inner kernel's reach."""
+        return self.kernel.reach
+
+    @property
+    def maps_features(self):
+        """True if the inner kernel maps features."""
+        return self.kernel.maps_features
+
+
+class Product(_Pair):
+    """K(q, k) = A(q, k) · B(q, k): near in both senses at once."""
+
+    @property
+    def reach(self):
+        """The lesser reach."""
         return min(self.left.reach, self.right.reach)
 
     def bind(self, query, keys):
@@ -182,23 +216,12 @@ class Product(Kernel):
             grad=a.grad or b.grad)
 
 
-class Sum(Kernel):
+class Sum(_Pair):
     """K(q, k) = A(q, k) + B(q, k): near in either sense."""
-
-    def __init__(self, left, right):
-        self.left, self.right = left, right
-        self._check()
-
-    def _check(self):
-        _is_kernel(self.left, "left")
-        _is_kernel(self.right, "right")
-
-    @property
-    def signed(self):
-        return self.left.signed or self.right.signed
 
     @property
     def reach(self):
+        """The greater reach."""
         return max(self.left.reach, self.right.reach)
 
     def bind(self, query, keys):
@@ -231,7 +254,7 @@ class Sum(Kernel):
             sign=(lambda rows, cols: signed_sum(rows, cols)[1].sign()) if signed else None)
 
 
-class Scaled(Kernel):
+class Scaled(_Around):
     """K(q, k) = factor · A(q, k), with a positive factor."""
 
     def __init__(self, kernel, factor):
@@ -239,16 +262,8 @@ class Scaled(Kernel):
         self._check()
 
     def _check(self):
-        _is_kernel(self.kernel, "kernel")
+        super()._check()
         check_positive("factor", self.factor)
-
-    @property
-    def signed(self):
-        return self.kernel.signed
-
-    @property
-    def reach(self):
-        return self.kernel.reach
 
     def bind(self, query, keys):
         inner = self.kernel.bind(query, keys)
@@ -260,7 +275,7 @@ class Scaled(Kernel):
                        grad=inner.grad or getattr(factor, "requires_grad", False))
 
 
-class PullBack(Kernel):
+class PullBack(_Around):
     """K(q, k) = A(φ(q), ψ(k)).
 
     Parameters
@@ -273,24 +288,21 @@ class PullBack(Kernel):
         ψ; φ by default.
     """
 
+    reach = math.inf  # the inner reach is a distance between features, not between keys
+    maps_features = True
+
     def __init__(self, kernel, features, key_features=None):
         self.kernel, self.features, self.key_features = kernel, features, key_features
         self._check()
 
     def _check(self):
-        _is_kernel(self.kernel, "kernel")
+        super()._check()
         for name in ("features", "key_features"):
             value = getattr(self, name)
             if not (callable(value) or isinstance(value, slice | list) or (name == "key_features" and value is None)):
                 raise TypeError(f"{name} must be a callable, a list of columns or a slice, got {type(value).__name__}")
 
-    @property
-    def signed(self):
-        return self.kernel.signed
-
     def bind(self, query, keys):
-        from locmethods.doors import mapped
-
         psi = self.features if self.key_features is None else self.key_features
         query, keys = mapped(self.features, query, "features"), mapped(psi, keys, "key_features")
         if query.shape[-1] != keys.shape[-1]:
@@ -312,23 +324,12 @@ def _forbid(inner, allowed):
                    relative=inner.relative and limited(inner.relative, -math.inf))
 
 
-class Hollow(Kernel):
+class Hollow(_Around):
     """K with its diagonal removed: the queries must be the keys, in the same order."""
 
     def __init__(self, kernel):
         self.kernel = kernel
         self._check()
-
-    def _check(self):
-        _is_kernel(self.kernel, "kernel")
-
-    @property
-    def signed(self):
-        return self.kernel.signed
-
-    @property
-    def reach(self):
-        return self.kernel.reach
 
     def bind(self, query, keys):
         import torch
@@ -343,7 +344,7 @@ class Hollow(Kernel):
         return _forbid(self.kernel.bind(query, keys), lambda rows, cols: index[rows, None] != index[cols])
 
 
-class Masked(Kernel):
+class Masked(_Around):
     """K restricted to the pairs that a boolean mask allows (True means: may attend).
 
     Parameters
@@ -357,18 +358,10 @@ class Masked(Kernel):
         self._check()
 
     def _check(self):
-        _is_kernel(self.kernel, "kernel")
+        super()._check()
         if str(getattr(self.mask, "dtype", type(self.mask).__name__)) not in ("bool", "torch.bool"):
             raise TypeError("mask must be a boolean array (True means: may attend), got "
                             f"{getattr(self.mask, 'dtype', type(self.mask).__name__)}")
-
-    @property
-    def signed(self):
-        return self.kernel.signed
-
-    @property
-    def reach(self):
-        return self.kernel.reach
 
     def bind(self, query, keys):
         import torch

@@ -134,9 +134,7 @@ class Door:
 
 def enter(kernel, query, keys, values) -> Door:
     """Check the inputs of the operator and bind the kernel; see `locmethods.local_mean` for what must hold."""
-    from locmethods.algebra import Kernel
-
-    if not isinstance(kernel, Kernel):
+    if isinstance(kernel, type) or not hasattr(kernel, "bind"):
         raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
     given = {"query": query, "keys": keys} | ({} if values is None else {"values": values})
     kinds = {name: is_tensor(value) for name, value in given.items()}
@@ -149,22 +147,13 @@ def enter(kernel, query, keys, values) -> Door:
     _check_points("keys", keys)
     if keys.shape[-2] == 0:
         raise ValueError(f"keys must not be empty, got shape {tuple(keys.shape)}")
-    pulled = _maps_features(kernel)
-    if not pulled and query.shape[-1] != keys.shape[-1]:
+    if not kernel.maps_features and query.shape[-1] != keys.shape[-1]:
         raise ValueError(f"query and keys must have the same number of features, got {query.shape[-1]} "
                          f"and {keys.shape[-1]}")
     flat = values is not None and values.ndim == keys.ndim - 1
     if values is not None:
         _check_values(keys, values, flat)
     return _bind(kernel, query, keys, values, flat, kinds["query"])
-
-
-def _maps_features(kernel):
-    """Return True if some feature map stands between the inputs and the kernel."""
-    from locmethods.algebra import Kernel, PullBack
-
-    inner = [value for value in kernel.get_params(deep=False).values() if isinstance(value, Kernel)]
-    return isinstance(kernel, PullBack) or any(map(_maps_features, inner))
 
 
 def _check_values(keys, values, flat):

@@ -340,6 +340,7 @@ class Polynomial(Kernel):
 
     @property
     def signed(self):
+        """True for an odd degree."""
         return self.degree % 2 == 1
 
     def bind(self, query, keys):

@@ -260,8 +260,9 @@ def local_moments(query, keys, values=None, *, kernel, empty="nearest"):
         spread = value - mean.unsqueeze(-2)  # (b, n_keys, n_outputs)
         return mean, torch.einsum("bn,bno,bnp->bop", weight, spread, spread)
 
-    outputs = 1 if values is not None and np.ndim(values) == 1 else (keys if values is None else values).shape[-1]
     _no_batch(keys)
+    shape = np.shape(keys if values is None else values)
+    outputs = shape[-1] if len(shape) > 1 else 1
     door, (mean, covariance) = _statistic(query, keys, values, kernel, empty, moments, depth=2 * outputs)
     if door.flat:
         covariance = covariance[..., 0, 0]
@@ -271,7 +272,7 @@ def local_moments(query, keys, values=None, *, kernel, empty="nearest"):
 def _no_batch(keys):
     if np.ndim(keys) > 2:
         raise ValueError(f"this statistic takes no batch dimensions: keys must have shape (n_keys, n_features), "
-                         f"got shape {tuple(keys.shape)}")
+                         f"got shape {tuple(np.shape(keys))}")
 
 
 def local_quantile(query, keys, values, q=0.5, *, kernel, empty="nearest"):
@@ -321,8 +322,8 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
 
     Without `value_kernel` the values are labels of any sortable type, and the answer is the label with the
     largest total weight: the minimiser of the localized 0–1 loss, ties going to the smallest label. With it
-    the values are numbers, and the answer maximises Σᵢ K(q, kᵢ) K_v(v, vᵢ) over v: the best of the values is
-    taken and moved uphill by local means, v ← Σ K K_v vᵢ / Σ K K_v [chen2016]_.
+    the values are numbers, and the answer maximises Σᵢ K(q, kᵢ) K_v(v, vᵢ) over v, by climbing from several
+    starts (`locmethods.modes`): for a Gaussian K_v by local means, v ← Σ K K_v vᵢ / Σ K K_v [chen2016]_.
 
     Parameters
     ----------

@@ -257,3 +257,13 @@ NOWHERE = 'query 0 has no key in reach of the kernel: widen the kernel, or choos
 def test_bad_input_is_refused_with_a_message_that_says_what_must_hold(call, message):
     with pytest.raises(ValueError, match="^" + re.escape(message) + "$"):
         call()
+
+
+def test_plain_lists_are_welcome():
+    mean, covariance = lm.local_moments([[0.0]], [[0.0], [1.0]], kernel=Gaussian(1e6))
+    # Equal weights up to h⁻² = 1e-12.
+    np.testing.assert_allclose([mean[0, 0], covariance[0, 0, 0]], [0.5, 0.25], atol=1e-11)
+    with pytest.raises(ValueError, match=re.escape(
+            "this statistic takes no batch dimensions: keys must have shape (n_keys, n_features), "
+            "got shape (1, 2, 1)")):
+        lm.local_moments([[[0.0]]], [[[0.0], [1.0]]], [0.0, 1.0], kernel=Gaussian())

@@ -144,7 +144,7 @@ def test_a_cell_that_raises_stops_the_run_with_its_place(root):
         assert run.is_stale(root, root / "book" / "one.md")
         # The other chapter is not lost: it has run, the first time, and need not run again.
         assert not run.is_stale(root, root / "book" / "two.md")
-    assert out.startswith("1 of 2 chapters to run\n")
+    assert out.startswith("1 of 2 chapters to run: one\n")
     assert (root / "_build" / "executed" / "two.ipynb").exists()
     assert not (root / "_build" / "executed" / "one.ipynb").exists()
 
@@ -166,7 +166,7 @@ def test_a_run_leaves_records_a_stamp_and_what_the_site_shows(root):
     records.write_whole(old, "{}")  # of an earlier state of the page
     status, out, errors = command(root, "book", "means")
     assert (status, errors) == (0, "")
-    assert out.startswith("1 of 2 chapters to run\n[1/1] means ")
+    assert out.startswith("1 of 2 chapters to run: means\n[1/1] means ")
     assert not old.exists()
     place = root / "_build" / "records"
     assert json.loads((place / "claims" / "means" / "A1.json").read_text())["statement"] == "one is one"

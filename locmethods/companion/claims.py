@@ -92,7 +92,7 @@ def _parts(left, right, control, atol, rtol):
         tolerances = [t[key] if isinstance(t, dict) else t for t in (atol, rtol)]
         if not all(t >= 0 for t in tolerances):
             raise ValueError(f"tolerances must not be negative, got atol={tolerances[0]!r}, rtol={tolerances[1]!r}")
-        found[key] = (left[key], right[key], control[key], *tolerances)
+        found[key] = (left[key], right[key], control[key], *map(float, tolerances))
     return found
 
 

@@ -189,7 +189,8 @@ def main(arguments=None):
     todo = [page for page in every if not chosen.chapters or page.stem in chosen.chapters]
     if chosen.command == "book" and not chosen.force:
         todo = [page for page in todo if is_stale(root, page)]
-    print(f"{len(todo)} of {len(every)} chapters to run", flush=True)
+    print(f"{len(todo)} of {len(every)} chapters to run{': ' if todo else ''}{', '.join(page.stem for page in todo)}",
+          flush=True)
     failed = run_all(root, todo, chosen.command, chosen.jobs) if todo else []
     if failed:
         raise SystemExit(f"{len(failed)} of {len(todo)} chapters failed: {', '.join(failed)}")

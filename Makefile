@@ -12,6 +12,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command 
 # Paths are relative throughout: a clone may lie in a folder whose name has a space.
 BIN    := .venv/bin
 READY  := .venv/.ready
+# The marker holds the clone's place: an environment that was copied or moved with its clone would use another's package.
+ifneq ($(shell test "$$(cat $(READY) 2>/dev/null)" = "$$(pwd -P)" && echo here),here)
+$(shell rm -f $(READY))
+endif
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -56,7 +60,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PIP) install --quiet -r requirements.lock
 	@echo "setting up .venv: locmethods"
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
-	@touch $@
+	@pwd -P > $@
 
 # Resolved for Debian 12's Python 3.11.2: newer patch releases accept pins that it cannot install.
 lock:

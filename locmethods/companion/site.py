@@ -16,19 +16,20 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion import ledger
+from locmethods.companion import ledger, notebooks
 from locmethods.companion.run import check_jupyter_book
 
 DONE = "LOCMETHODS_CHAPTERS_DONE"
 
 
 def records(app, kind, chapter=None):
-    """Return the records of `kind`, of one chapter or of all, by their place in the book."""
+    """Return the records of `kind`, of one chapter or of all, in the order of the book.
+
+    A chapter that has left `_toc.yml` may have left records behind; they are not the book's any more.
+    """
     folder = Path(app.srcdir) / "_build" / "records" / kind
-    found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{chapter or '*'}/*.json"))]
-    order = list(dict.fromkeys(entry.chapter for entry in (ledger.LEDGER[k] for k in sorted(ledger.LEDGER))))
-    place = {"kernels": 0, "means": 1, "trick": 2} | {c: i + 3 for i, c in enumerate(order) if i > 2}
-    return sorted(found, key=lambda record: place.get(record["chapter"], 99))
+    stems = [page.stem for page in notebooks.pages(app.srcdir)] if chapter is None else [chapter]
+    return [json.loads(path.read_text()) for stem in stems for path in sorted((folder / stem).glob("*.json"))]
 
 
 def run_chapters(app):
@@ -139,24 +140,29 @@ class ClaimsLedger(_FromRecords):
         found = {record["id"]: record for record in self.follow("claims")}
         if missing := [name for name in ledger.LEDGER if name not in found]:
             raise self.error(f"no record of the claims {', '.join(missing)}: run the chapters again with make book")
-        text = []
+        made = []
         for letter, title in (("A", "Kernels, local means, local statistics"), ("B", "The trick and local models")):
-            text += [f"**{letter}. {title}**", "", "```{raw} html", '<table class="ledger"><thead><tr><th>id</th>'
-                     "<th>claim</th><th>kind</th><th>checked</th><th>chapter</th></tr></thead><tbody>"]
-            for name, entry in ledger.LEDGER.items():
-                if name[0] == letter:
-                    text.append(self._row(found[name], entry))
-            text += ["</tbody></table>", "```", ""]
-        return self.parse("\n".join(text))
+            rows = [self._row(found[name], entry) for name, entry in ledger.LEDGER.items() if name[0] == letter]
+            made += [nodes.rubric("", f"{letter}. {title}"), self._table(rows)]
+        return made
 
     @staticmethod
-    def _row(record, entry):
+    def _table(rows):
+        titles = ("id", "claim", "kind and source", "checked", "chapter")
+        head = nodes.row("", *(nodes.entry("", nodes.paragraph("", title)) for title in titles))
+        group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in titles), nodes.thead("", head),
+                             nodes.tbody("", *rows), cols=len(titles))
+        return nodes.table("", group, classes=["ledger"])
+
+    def _row(self, record, entry):
         kinds = ", ".join(ledger.KINDS[kind] for kind in entry.kinds)
-        return (f'<tr id="claim-{record["id"]}"><td>{record["id"]}</td><td>{html.escape(record["statement"])}</td>'
-                f'<td data-label="kind">{kinds}</td>'
-                f'<td data-label="checked">holds {html.escape(record["tolerance"])}; {html.escape(record["why"])}; '
-                f'its control fails</td><td data-label="chapter"><a href="{entry.chapter}.html">{entry.chapter}</a>'
-                "</td></tr>")
+        source = self.parse(f"{{cite:p}}`{','.join(entry.references)}`") if entry.references else []
+        plain = [nodes.paragraph("", text) for text in (
+            record["id"], record["statement"], kinds,
+            f"holds {record['tolerance']}; {record['why']}; its control fails")]
+        cells = [plain[:1], plain[1:2], [plain[2], *source], plain[3:],
+                 self.parse(f"{{doc}}`{entry.chapter} <{entry.chapter}>`")]
+        return nodes.row("", *(nodes.entry("", *cell) for cell in cells), ids=[f"claim-{record['id']}"])
 
 
 class FigureList(_FromRecords):

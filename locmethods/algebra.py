@@ -216,6 +216,18 @@ class Product(_Pair):
             grad=a.grad or b.grad)
 
 
+def _log_of_sum(x, y, sign_x=None, sign_y=None):
+    """Return log |±exp x ± exp y| and its sign; −inf, with gradient zero rather than 0/0, where the sum is zero."""
+    import torch
+
+    top = torch.maximum(x, y)
+    anchor = torch.where(top == -math.inf, 0.0, top).detach()
+    x, y = (x - anchor).exp(), (y - anchor).exp()
+    weight = (x if sign_x is None else x * sign_x) + (y if sign_y is None else y * sign_y)
+    size = weight.abs()
+    return torch.where(size > 0, torch.where(size > 0, size, 1.0).log() + anchor, -math.inf), weight.sign()
+
+
 class Sum(_Pair):
     """K(q, k) = A(q, k) + B(q, k): near in either sense."""
 
@@ -230,28 +242,29 @@ class Sum(_Pair):
         a, b = self.left.bind(query, keys), self.right.bind(query, keys)
         wide, narrow = _reach_of(self.left), _reach_of(self.right)
 
-        def signed_sum(rows, cols):
-            """Return max(log|A|, log|B|) and (A + B) divided by its exponential."""
-            x, y = a.log(rows, cols), b.log(rows, cols)
-            top = torch.maximum(x, y)
-            anchor = torch.where(top == -math.inf, 0.0, top).detach()
-            x, y = (x - anchor).exp(), (y - anchor).exp()
-            x = x if a.sign is None else x * a.sign(rows, cols)
-            y = y if b.sign is None else y * b.sign(rows, cols)
-            return anchor, x + y
+        def both(rows, cols):
+            signs = (part.sign and part.sign(rows, cols) for part in (a, b))
+            return _log_of_sum(a.log(rows, cols), b.log(rows, cols), *signs)
 
-        def log(rows, cols):
-            anchor, weight = signed_sum(rows, cols)
-            size = weight.abs()
-            # log 0 = −inf, with gradient zero rather than 0/0.
-            return torch.where(size > 0, torch.where(size > 0, size, 1.0).log() + anchor, -math.inf)
+        def offsets(rows, reference):
+            return [0.0 if part.offset is None else part.offset(rows, reference) for part in (a, b)]
+
+        def offset(rows, reference):
+            return torch.maximum(*(torch.as_tensor(o, dtype=query.dtype) for o in offsets(rows, reference)))
+
+        def relative(rows, cols, reference):
+            top = offset(rows, reference)
+            logs = [(part.log(rows, cols) if part.relative is None else part.relative(rows, cols, reference))
+                    + (own - top).unsqueeze(-1) for part, own in zip((a, b), offsets(rows, reference), strict=True)]
+            return _log_of_sum(*logs)[0]
 
         signed = a.sign is not None or b.sign is not None
+        some = not signed and (a.relative is not None or b.relative is not None)
         return replace(
-            a, log=log, relative=None, offset=None, centred=False, whole=a.whole or b.whole, bounded=False,
-            grad=a.grad or b.grad,
-            gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow),
-            sign=(lambda rows, cols: signed_sum(rows, cols)[1].sign()) if signed else None)
+            a, log=lambda rows, cols: both(rows, cols)[0], relative=relative if some else None,
+            offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
+            grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
+            gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow))
 
 
 class Scaled(_Around):

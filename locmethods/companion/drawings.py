@@ -79,7 +79,7 @@ def heatmap(matrix, *, xlabel, ylabel, title=None, label=None, extent=None, cmap
 
 
 def scatter(groups, *, xlabel, ylabel, title=None, size=22, equal=False, circle=None, logx=False, logy=False,
-            legend=True):
+            xlim=None, legend=True):
     """Draw groups of points, told apart by colour and shape.
 
     Parameters
@@ -97,7 +97,7 @@ def scatter(groups, *, xlabel, ylabel, title=None, size=22, equal=False, circle=
             axes.scatter(*xy, s=size, marker=MARKERS[i % 6], color=f"C{i % 6}", alpha=0.85, linewidths=0, label=label)
         if equal:
             axes.set_aspect("equal")
-        _labels(axes, xlabel, ylabel, title, len(groups) > 1 and legend, logx, logy)
+        _labels(axes, xlabel, ylabel, title, len(groups) > 1 and legend, logx, logy, xlim=xlim)
 
     return draw
 

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_blobs
 from sklearn.neighbors import KNeighborsClassifier
 
-from locmethods.classification import LocalClassifier
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, NearestNeighbors
+from locmethods.models.classification import LocalClassifier
 
 
 def test_probabilities_are_shares_of_the_weight():

@@ -14,10 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from locmethods.classification import LocalClassifier
 from locmethods.kernels import Epanechnikov, Gaussian, Linear
-from locmethods.pca import LocalPCA
-from locmethods.regression import LocalMeanRegressor, LocalPolynomialRegressor
+from locmethods.models.classification import LocalClassifier
+from locmethods.models.pca import LocalPCA
+from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
 from locmethods.trick import Localized
 
 ESTIMATORS = [

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 
 from locmethods.kernels import Epanechnikov, Flat, Gaussian
-from locmethods.pca import LocalPCA, local_pca
+from locmethods.models.pca import LocalPCA, local_pca
 
 
 def sample(seed=0, n=50, d=4, queries=5):

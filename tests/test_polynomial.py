@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from statsmodels.nonparametric.kernel_regression import KernelReg
 
 from locmethods.kernels import Cauchy, Epanechnikov, Flat, Gaussian, Linear, NearestNeighbors
-from locmethods.polynomial import degrees_of_freedom, local_polynomial, smoother_blocks, smoother_matrix
+from locmethods.models.polynomial import degrees_of_freedom, local_polynomial, smoother_blocks, smoother_matrix
 
 
 def sample(seed=0, n=60, d=2, queries=6, outputs=2):

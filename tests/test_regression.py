@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from locmethods.kernels import Flat, Gaussian, NearestNeighbors
-from locmethods.regression import LocalMeanRegressor, LocalPolynomialRegressor
+from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
 
 
 def sample(seed=0, n=50, d=2):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods import losses
 from locmethods.companion import drawings
+from locmethods.theory import losses
 
 
 def loss_curves(theta, values, weights, mean):

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from locmethods.contract import FLOATS, kernel_or_default, targets
 from locmethods.means import local_mean
-from locmethods.polynomial import _check_degree, _check_rcond, local_polynomial
+from locmethods.models.polynomial import _check_degree, _check_rcond, local_polynomial
 
 __all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
 

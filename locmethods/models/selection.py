@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_X_y
 
 from locmethods.contract import FLOATS, kernel_or_default, targets
 from locmethods.doors import check_option
-from locmethods.polynomial import _check_degree, local_polynomial, own_weights
+from locmethods.models.polynomial import _check_degree, local_polynomial, own_weights
 
 __all__ = ["Selection", "cross_validation", "select_bandwidth"]
 

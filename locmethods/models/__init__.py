@@ -1,0 +1,1 @@
+"""Local models: the trick applied to means, polynomials, classifiers and principal components."""

@@ -1,0 +1,1 @@
+"""What the chapters check the theory with: constants, spectra, asymptotics, losses, samples and pictures."""

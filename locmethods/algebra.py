@@ -213,7 +213,12 @@ class Product(_Pair):
             gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
             relative=relative if some else None, offset=offset if some else None, centred=False,
             sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
-            grad=a.grad or b.grad)
+            grad=a.grad or b.grad, weight=None, compact=a.compact or b.compact, **_where_zero(a if a.compact else b))
+
+
+def _where_zero(part):
+    """Return what a kernel of compact support says about where a product with it, or a part of it, is zero."""
+    return dict(points=part.points, profile=part.profile) if part.compact else dict(points=None, profile=None)
 
 
 def _log_of_sum(x, y, sign_x=None, sign_y=None):
@@ -264,6 +269,7 @@ class Sum(_Pair):
             a, log=lambda rows, cols: both(rows, cols)[0], relative=relative if some else None,
             offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
             grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
+            weight=None, points=None, profile=None, compact=False,
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow))
 
 
@@ -284,7 +290,7 @@ class Scaled(_Around):
         shift = factor.log() if hasattr(factor, "log") else math.log(factor)
         return replace(inner, log=lambda rows, cols: inner.log(rows, cols) + shift,
                        offset=inner.offset and (lambda rows, reference: inner.offset(rows, reference) + shift),
-                       bounded=inner.bounded and bool(shift <= 0),
+                       bounded=inner.bounded and bool(shift <= 0), weight=None,
                        grad=inner.grad or getattr(factor, "requires_grad", False))
 
 
@@ -334,7 +340,8 @@ def _forbid(inner, allowed):
         return apply
 
     return replace(inner, log=limited(inner.log, -math.inf), gap=limited(inner.gap, math.inf),
-                   relative=inner.relative and limited(inner.relative, -math.inf))
+                   relative=inner.relative and limited(inner.relative, -math.inf),
+                   weight=inner.weight and limited(inner.weight, 0.0), **_where_zero(inner))
 
 
 class Hollow(_Around):
@@ -387,7 +394,9 @@ class Masked(_Around):
         except RuntimeError:
             raise ValueError(f"mask must broadcast to (n_queries, n_keys) = {tuple(shape)}, "
                              f"got shape {tuple(mask.shape)}") from None
-        return _forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols])
+        # To look a mask up by index would cost more than the pairs it spares.
+        allowed = _forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols])
+        return replace(allowed, points=None, profile=None)
 
 
 def as_number(name, value, kind="number"):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import numbers
+from functools import partial
 
 from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
-from locmethods.engines.bound import Bound, expanded_square, pairwise_square, square_difference
+from locmethods.engines.bound import Bound, Scratch, expanded_square, pairwise_square, square_difference
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
            "NearestNeighbors", "Polynomial", "Triangular", "Tricube"]
@@ -69,8 +70,14 @@ class _Radial(Kernel):
         def log(rows, cols):
             return self._log_of_square(square(query[..., rows, :], keys[..., cols, :]), length, in_place=not grad)
 
+        def weight(rows, cols):
+            return self._weight_of_square(square(query[..., rows, :], keys[..., cols, :]), length)
+
         bound = dict(shape=_outer_shape(query, keys), like=query, grad=grad, log=log, bounded=True,
-                     gap=lambda rows, cols: pairwise_square(query[..., rows, :], keys[..., cols, :]))
+                     gap=lambda rows, cols: pairwise_square(query[..., rows, :], keys[..., cols, :]),
+                     weight=None if grad or self._weight_of_square is None else weight, points=(query, keys),
+                     profile=lambda square: self._log_of_square(square, length, in_place=False),
+                     compact=self.reach < math.inf)
         if self._relative is None:
             return Bound(**bound)
 
@@ -88,6 +95,7 @@ class _Radial(Kernel):
         # Twice by the length: its square may underflow where the quotient does not.
         return self._log_profile(square.div_(length).div_(length) if in_place else square / length / length)
 
+    _weight_of_square = None  # K from r² in place, where that takes fewer steps than exp(log K)
     _relative = None  # f(r²−ρ², ρ²) = log K(r) − log K(ρ), where that difference can be had without cancellation
     _steepness = None  # a bound on |d log K / d (r²/length²)|, where there is one
 
@@ -97,17 +105,19 @@ class _Radial(Kernel):
         The product errs by at most about 4ε(‖q‖ + ‖k‖)² after centring; it serves where that moves no
         log-weight by more than 2e-14 (float64 answers ask for 1e-12).
         """
+        scratch = Scratch()
+        by_differences = partial(pairwise_square, scratch=scratch)
         if self._steepness is None or query.shape[-1] <= 4 or grad or min(query.numel(), keys.numel()) == 0:
-            return pairwise_square
+            return by_differences
         centre = keys.mean(-2, keepdim=True)
         if query.shape[:-2] != keys.shape[:-2]:
-            return pairwise_square
+            return by_differences
         q, k = query - centre, keys - centre
         widest = float(q.square().sum(-1).amax().sqrt() + k.square().sum(-1).amax().sqrt())
         epsilon = 2.3e-16 if query.dtype.itemsize == 8 else 1.2e-7
         if not 4 * epsilon * self._steepness * (widest / float(length)) ** 2 < 2e-14:
-            return pairwise_square
-        return lambda a, b: expanded_square(a - centre, b - centre)
+            return by_differences
+        return lambda a, b: expanded_square(a - centre, b - centre, scratch)
 
 
 class _Smooth(_Radial):
@@ -130,12 +140,11 @@ class _Compact(_Radial):
     def _log_profile(self, u2):
         import torch
 
-        inside = self._inside(u2)
+        inside = u2 < 1
         return torch.where(inside, self._log_inside(torch.where(inside, u2, 0.0)), -math.inf)
 
-    @staticmethod
-    def _inside(u2):
-        return u2 < 1
+    def _weight_of_square(self, square, length):
+        return self._weight_inside(square.div_(length).div_(length)).clamp_(min=0)
 
 
 class Gaussian(_Smooth):
@@ -213,6 +222,9 @@ class Epanechnikov(_Compact):
     def _log_inside(self, u2):
         return (-u2).log1p()
 
+    def _weight_inside(self, u2):
+        return u2.neg_().add_(1)
+
 
 class Triangular(_Compact):
     """K = 1 − r/R inside the radius R, zero outside.
@@ -225,6 +237,9 @@ class Triangular(_Compact):
 
     def _log_inside(self, u2):
         return (-_length(u2)).log1p()
+
+    def _weight_inside(self, u2):
+        return u2.sqrt_().neg_().add_(1)
 
 
 class Biweight(_Compact):
@@ -239,6 +254,9 @@ class Biweight(_Compact):
     def _log_inside(self, u2):
         return 2 * (-u2).log1p()
 
+    def _weight_inside(self, u2):
+        return u2.neg_().add_(1).clamp_(min=0).square_()
+
 
 class Tricube(_Compact):
     """K = (1 − r³/R³)³ inside the radius R, zero outside [cleveland1979]_.
@@ -252,6 +270,9 @@ class Tricube(_Compact):
     def _log_inside(self, u2):
         return 3 * (-u2 * _length(u2)).log1p()
 
+    def _weight_inside(self, u2):
+        return u2.mul_(u2.sqrt()).neg_().add_(1).clamp_(min=0).pow_(3)
+
 
 class Flat(_Compact):
     """K = 1 within the radius R, the boundary included, zero outside.
@@ -262,12 +283,17 @@ class Flat(_Compact):
         R, in the units of the keys; must be positive.
     """
 
-    @staticmethod
-    def _inside(u2):
-        return u2 <= 1
+    # The square of the radius, as neighbour libraries compare: a quotient would round differently on the boundary.
+    def _log_of_square(self, square, length, in_place):
+        import torch
 
-    def _log_inside(self, u2):
-        return u2 * 0
+        return torch.where(square <= length * length, square * 0, -math.inf)
+
+    def _weight_of_square(self, square, length):
+        return square.le_(length * length)
+
+    def _log_profile(self, u2):
+        return self._log_of_square(u2, 1.0, in_place=False)
 
 
 def _inner_product(query, keys, log_and_sign):

@@ -73,7 +73,7 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
     if door.bound.grad:
         rule = _empty_weights(door.bound, empty)
         return door.leave_outputs(differentiable_mean(door.bound, door.values, rule))
-    sums = weighted_sums(door.bound, door.values, itemsize=door.itemsize)
+    sums = weighted_sums(door.bound, door.values, itemsize=door.itemsize, tolerance=tolerance)
     mean = sums.numerator / sums.total.unsqueeze(-1)
     nothing = sums.log_scale == -math.inf
     if bool(nothing.any()):
@@ -192,7 +192,7 @@ def weight_blocks(query, keys, *, kernel, empty="nearest"):
 
 def _blocks_of(door, empty, depth=1):
     bound = door.bound
-    size = max(1, 8 * BLOCK // (depth * bound.shape[-1] * max(1, math.prod(bound.shape[:-2]))))
+    size = max(1, 2 * BLOCK // (depth * bound.shape[-1] * max(1, math.prod(bound.shape[:-2]))))
     for rows in slices(bound.shape[-2], size):
         yield rows, door.leave(weights_of_rows(bound, rows, _empty_weights(bound, empty)))
 
@@ -226,7 +226,7 @@ def _statistic(query, keys, values, kernel, empty, function, depth=1):
     door = enter(kernel, query, keys, keys if values is None else values)
     check_localization(kernel)
     bound = door.bound
-    size = max(1, 8 * BLOCK // (depth * bound.shape[-1] * max(1, math.prod(bound.shape[:-2]))))
+    size = max(1, 2 * BLOCK // (depth * bound.shape[-1] * max(1, math.prod(bound.shape[:-2]))))
     parts = [function(weights_of_rows(bound, rows, _empty_weights(bound, empty)), door.values)
              for rows in slices(bound.shape[-2], size) or [slice(0, 0)]]
     return door, [torch.cat(answer, 0) for answer in zip(*parts, strict=True)]

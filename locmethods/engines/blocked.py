@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from locmethods.engines import near
 from locmethods.engines.bound import Bound
 
-# Scores per block: 2¹⁷ doubles are 1 MiB, so that scores, distances and one temporary share a core's cache.
-BLOCK = 1 << 17
+# Scores per block: 2¹⁹ doubles are 4 MiB. Scores and one temporary stay in a processor's cache, and what a call into
+# torch costs is small beside what it does; a quarter or four times as many were slower.
+BLOCK = 1 << 19
 # Below this log-weight a float64 score (relative error a few ε) is off by more than 1e-13 and is recomputed
 # relative to the nearest key. Answers in float32 would tolerate more, but below −700 the plain sum underflows.
 FAR = {8: -64.0, 4: -600.0, 2: -600.0}
@@ -49,8 +51,8 @@ def slices(length: int, size: int):
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
-def weighted_sums(bound: Bound, values, *, itemsize: int = 8) -> Sums:
-    """Return Σ K v and Σ K for every query.
+def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float = 0.0, blocks=None) -> Sums:
+    """Return Σ K v and Σ K for every query, leaving out the pairs of blocks that provably do not matter.
 
     Parameters
     ----------
@@ -59,6 +61,10 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8) -> Sums:
         In the score type.
     itemsize : int, default=8
         Bytes of the answer's floating type: how exact far queries must be.
+    tolerance : float, default=0.0
+        Relative error of the sums that may be traded for speed.
+    blocks : near.Blocks, optional
+        The keys cut into blocks, if they have been; see `engines.near`.
 
     Returns
     -------
@@ -67,19 +73,33 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8) -> Sums:
     import torch
 
     *batch, n_queries, n_keys = bound.shape
-    b, c = sizes(bound)
-    columns = slices(n_keys, c)
     outputs = values.shape[-1]
     numerator = bound.like.new_zeros((*batch, n_queries, outputs))
-    total, log_scale = bound.like.new_zeros((*batch, n_queries)), bound.like.new_zeros((*batch, n_queries))
+    total = bound.like.new_zeros((*batch, n_queries))
+    log_scale = bound.like.new_full((*batch, n_queries), -math.inf)
     # One product gives numerator and normaliser: the values with a column of ones.
-    values = torch.cat([values, torch.ones_like(values[..., :1])], -1)
+    # It is stored by columns: the product then runs along both operands' memory, three times as fast for few columns.
+    values = torch.cat([values, torch.ones_like(values[..., :1])], -1).mT.contiguous()
     pass_keys = _centred_sums if bound.centred else _bounded_sums if bound.bounded else _running_sums
-    for rows in slices(n_queries, b):
-        part = pass_keys(bound, values, rows, columns)
-        part = _refine(bound, values, part, rows, columns, FAR[itemsize])
-        numerator[..., rows, :], total[..., rows], log_scale[..., rows] = part
+    for rows, columns in _pairs(bound, tolerance, blocks):
+        if columns:
+            part = pass_keys(bound, values, rows, columns)
+            part = _refine(bound, values, part, rows, columns, FAR[itemsize])
+            numerator[..., rows, :], total[..., rows], log_scale[..., rows] = part
     return Sums(numerator, total, log_scale)
+
+
+def _pairs(bound, tolerance, blocks):
+    """Yield blocks of queries with the list of blocks of keys that each must see."""
+    b, c = sizes(bound)
+    skipping = near.plan(bound, tolerance, blocks) if near.serves(bound) else None
+    if skipping is None:
+        columns = slices(bound.shape[-1], c)
+        for rows in slices(bound.shape[-2], b):
+            yield rows, columns
+        return
+    for rows, index in skipping:
+        yield rows, list(index.split(max(64, BLOCK // len(rows)))) if len(index) else []
 
 
 def _split(sums, log_scale) -> Sums:
@@ -93,9 +113,12 @@ def _bounded_sums(bound, values, rows, columns) -> Sums:
     tails = bound.relative is not None  # only what has tails can be minute; the others are zero at once
     sums = 0.0
     for cols in columns:
-        score = bound.log(rows, cols)
-        weight = (score.clamp_(min=FLOOR) if tails else score).exp_()
-        sums = weight @ values[..., cols, :] + sums
+        if bound.weight is not None:
+            weight = bound.weight(rows, cols)
+        else:
+            score = bound.log(rows, cols)
+            weight = (score.clamp_(min=FLOOR) if tails else score).exp_()
+        sums = weight @ values[..., cols].mT + sums
     total = sums[..., -1]
     return _split(sums, torch.where(total > 0, 0.0, -math.inf).to(total.dtype))
 
@@ -119,7 +142,7 @@ def _running_sums(bound, values, rows, columns, score_of=None) -> Sums:
         weight = score.sub_(anchor.unsqueeze(-1)).clamp_(min=FLOOR).exp_()
         if bound.sign is not None:
             weight *= bound.sign(rows, cols)
-        more = weight @ values[..., cols, :]
+        more = weight @ values[..., cols].mT
         sums = more if sums is None else more + sums * torch.exp(scale - anchor).unsqueeze(-1)
         scale = peak
     return _split(torch.where(scale.unsqueeze(-1) == -math.inf, 0.0, sums), scale)
@@ -135,7 +158,7 @@ def _refine(bound, values, sums, rows, columns, far) -> Sums:
     if not bool(off.any()):
         return sums
     where = torch.nonzero(off.reshape(-1, off.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
-    index = where + rows.start
+    index = where + rows.start if isinstance(rows, slice) else rows[where]
     reference = nearest_key(bound, index, columns)
     again = _running_sums(bound, values, index, columns, lambda cols: bound.relative(index, cols, reference))
     offset = bound.offset(index, reference)
@@ -154,7 +177,7 @@ def nearest_key(bound, rows, columns):
     best = index = None
     for cols in columns:
         gap, at = bound.gap(rows, cols).min(-1)
-        at = at + cols.start
+        at = at + cols.start if isinstance(cols, slice) else cols[at]
         if best is None:
             best, index = gap, at
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,14 @@ class Bound:
         True if K never exceeds one, so that plain sums cannot overflow.
     grad : bool
         True if anything in the block carries a gradient.
+    weight : callable or None
+        ``weight(rows, cols)`` is K itself, where that takes fewer steps than exp(log K).
+    points : tuple of Tensor, or None
+        Queries and keys in the space where K falls with distance; None where it need not.
+    profile : callable or None
+        log K there as a function of the squared distance, nowhere rising, up to a constant factor of K.
+    compact : bool
+        True if K is zero wherever `profile` is −inf, and `profile` says no more than that.
     """
 
     shape: tuple
@@ -53,9 +62,27 @@ class Bound:
     centred: bool = False
     bounded: bool = False
     grad: bool = False
+    weight: Callable | None = None
+    points: tuple | None = None
+    profile: Callable | None = None
+    compact: bool = False
 
 
-def pairwise_square(query, keys, buffers=None):
+class Scratch:
+    """Memory that a bound kernel fills anew with each block: a fresh large temporary costs more than its arithmetic."""
+
+    def __init__(self):
+        self._flat = {}
+
+    def take(self, name, shape, like):
+        """Return a tensor of that shape, with whatever is in it, valid until `name` is taken again."""
+        size = math.prod(shape)
+        if name not in self._flat or self._flat[name].numel() < size:
+            self._flat[name] = like.new_empty(size)
+        return self._flat[name][:size].view(shape)
+
+
+def pairwise_square(query, keys, scratch=None):
     """Return ‖q − k‖² for all pairs from differences, never from ‖q‖² + ‖k‖² − 2 q·k.
 
     The expanded form loses ε(‖q‖² + ‖k‖²), which is larger than a small bandwidth squared; differences lose
@@ -65,6 +92,8 @@ def pairwise_square(query, keys, buffers=None):
     ----------
     query : Tensor of shape (..., b, d)
     keys : Tensor of shape (..., c, d)
+    scratch : Scratch, optional
+        Where to write.
 
     Returns
     -------
@@ -76,10 +105,15 @@ def pairwise_square(query, keys, buffers=None):
         return (query.unsqueeze(-2) - keys.unsqueeze(-3)).square().sum(-1)
     if query.shape[-1] > FEW_FEATURES:
         return torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square_()
-    total = None
+    scratch = Scratch() if scratch is None else scratch
+    batch = torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])
+    shape = (*batch, query.shape[-2], keys.shape[-2])
+    total, gap = (scratch.take(name, shape, query) for name in ("total", "gap"))
+    keys = keys.mT.contiguous()  # neighbours in memory are what a processor subtracts in one go
     for feature in range(query.shape[-1]):
-        gap = query[..., feature].unsqueeze(-1) - keys[..., feature].unsqueeze(-2)  # (..., b, c)
-        total = gap.square_() if total is None else total.addcmul_(gap, gap)
+        out = gap if feature else total
+        torch.sub(query[..., feature].unsqueeze(-1), keys[..., feature, :].unsqueeze(-2), out=out)
+        total.addcmul_(gap, gap) if feature else total.square_()
     return total
 
 
@@ -104,9 +138,11 @@ def square_difference(query, keys, reference):
     return total
 
 
-def expanded_square(query, keys):
+def expanded_square(query, keys, scratch):
     """Return ‖q − k‖² by one matrix product; the caller has centred the data and bounded the error."""
     import torch
 
-    norms = (query * query).sum(-1, keepdim=True) + (keys * keys).sum(-1).unsqueeze(-2)
-    return torch.clamp(norms - 2 * query @ keys.transpose(-1, -2), min=0.0)
+    left = torch.cat([query, (query * query).sum(-1, keepdim=True), torch.ones_like(query[..., :1])], -1)
+    right = torch.cat([-2 * keys, torch.ones_like(keys[..., :1]), (keys * keys).sum(-1, keepdim=True)], -1)
+    out = scratch.take("total", (*query.shape[:-1], keys.shape[-2]), query)
+    return torch.matmul(left, right.mT, out=out).clamp_(min=0.0)

@@ -25,8 +25,10 @@ _HOME = {
     "LocalPCA": "models.pca",
     "local_pca": "models.pca",
     "select_bandwidth": "models.selection",
+    "linear_smoother": "kernel_methods",
+    "MeanShift": "meanshift",
 }
-_ROOMS = ("kernels", "means", "trick")
+_ROOMS = ("kernels", "means", "trick", "meanshift", "kernel_methods")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -30,6 +30,14 @@ def sunspots():
     return Sample(table["YEAR"].to_numpy(float), table["SUNACTIVITY"].to_numpy(float))
 
 
+def nile():
+    """Return the years 1871–1970 and the yearly flow of the Nile at Aswan, in 10⁸ m³ (statsmodels)."""
+    from statsmodels.datasets import nile
+
+    table = nile.load_pandas().data
+    return Sample(table["year"].to_numpy(float), table["volume"].to_numpy(float))
+
+
 def digits():
     """Return 1,797 handwritten digits, 8 × 8 pixels scaled to [0, 1], and their labels (scikit-learn)."""
     from sklearn.datasets import load_digits
@@ -69,3 +77,28 @@ def moons(n=200, *, seed=0, noise=0.25):
     from sklearn.datasets import make_moons
 
     return Sample(*make_moons(n, noise=noise, random_state=seed))
+
+
+def petals():
+    """Return length and width of the petals of 150 irises, in centimetres, and their species (scikit-learn)."""
+    from sklearn.datasets import load_iris
+
+    x, y = load_iris(return_X_y=True)
+    return Sample(x[:, 2:], y)
+
+
+def temple(box=6):
+    """Return a colour photograph of a temple, values in [0, 1]: means over boxes of `box` pixels (scikit-learn).
+
+    Parameters
+    ----------
+    box : int, default=6
+        Side of a box in pixels, at most 400; the picture has 400 // box rows and 600 // box columns.
+    """
+    from sklearn.datasets import load_sample_image
+
+    if not 1 <= box <= 400:
+        raise ValueError(f"box must be between 1 and 400 pixels, got {box!r}")
+    rows, columns = 400 // box, 600 // box
+    picture = load_sample_image("china.jpg")[:rows * box, :columns * box] / 255
+    return picture.reshape(rows, box, columns, box, 3).mean((1, 3))

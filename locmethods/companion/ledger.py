@@ -71,6 +71,27 @@ B12 trick MON hastie1990
 B13 trick ORD
 B14 trick ID wang2010
 B15 trick MON einbeck2006 chen2016
+C1 kernel_methods ID nadaraya1964 watson1964
+C2 kernel_methods LIM/CEX saunders1998
+C3 kernel_methods ID silverman1984
+C4 kernel_methods CEX rasmussen2006
+C5 kernel_methods ID/CEX
+C6 kernel_methods ID rasmussen2006
+E1 meanshift ID cheng1995 comaniciu2002
+E2 meanshift ID fukunaga1975
+E3 meanshift MON comaniciu2002
+E4 meanshift CEX
+E5 meanshift ID
+E6 meanshift ORD carreira2007
+E7 meanshift ID comaniciu2002 huang2018
+E8 meanshift CEX huang2018
+E9 meanshift MON/CEX silverman1981
+E10 meanshift CEX carreira2003
+E11 meanshift INEQ
+E12 meanshift ORD carreira2006 cheng1995
+E13 meanshift CEX cheng1995 carreira2015
+E14 meanshift ID
+E15 meanshift ID hegselmann2002
 """)
 
 

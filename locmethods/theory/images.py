@@ -31,3 +31,44 @@ def smooth_picture(picture, *, kernel):
         raise ValueError(f"picture must have shape (rows, columns), got shape {picture.shape}")
     places = pixel_places(picture.shape)
     return local_mean(places, places, picture.ravel(), kernel=kernel).reshape(picture.shape)
+
+
+def joint_domain(picture, *, spatial, colour):
+    """Return each pixel's place and colour in one vector, for clustering by both [comaniciu2002]_.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (rows, columns, n_channels)
+    spatial : float
+        How many pixels make one unit.
+    colour : float
+        How much colour makes one unit, in the units of the picture.
+
+    Returns
+    -------
+    ndarray of shape (rows · columns, 2 + n_channels)
+
+    Raises
+    ------
+    ValueError
+        If the picture has not three dimensions.
+    """
+    picture = np.asarray(picture, float)
+    if picture.ndim != 3:
+        raise ValueError(f"picture must have shape (rows, columns, n_channels), got shape {picture.shape}")
+    colours = picture.reshape(-1, picture.shape[2])
+    return np.column_stack([pixel_places(picture.shape[:2]) / spatial, colours / colour])
+
+
+def paint(labels, picture):
+    """Return the picture with each pixel in the mean colour of its label, of the picture's shape.
+
+    Parameters
+    ----------
+    labels : integer array of shape (rows · columns,) or (rows, columns)
+    picture : ndarray of shape (rows, columns, n_channels)
+    """
+    labels, picture = np.unique(labels, return_inverse=True)[1].ravel(), np.asarray(picture, float)
+    flat = picture.reshape(len(labels), -1)
+    sums = np.stack([np.bincount(labels, channel) for channel in flat.T], -1)
+    return (sums / np.bincount(labels)[:, None])[labels].reshape(picture.shape)

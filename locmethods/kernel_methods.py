@@ -1,0 +1,299 @@
+"""Linear smoothers seen through one matrix, and kernels sorted by two properties.
+
+Local means, local polynomials, kernel ridge, Gaussian processes, splines and nearest neighbours are all linear in
+the targets: ŷ = S y. `linear_smoother` finds S for any of them, from the outside, and with it degrees of freedom,
+leave-one-out residuals and equivalent kernels [hastie1990]_. The reference implementations are scikit-learn's.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+from sklearn.base import clone
+from sklearn.utils import check_array, get_tags
+
+from locmethods.contract import kernel_or_default
+from locmethods.models.polynomial import smoother_matrix
+from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
+
+__all__ = ["KernelProperties", "LinearSmoother", "kernel_properties", "linear_smoother", "match_degrees_of_freedom"]
+
+
+class LinearSmoother(NamedTuple):
+    """The matrix of a linear smoother, ŷ = S y.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n_queries, n_samples)
+        S. Row i is the equivalent kernel at query i: the weight that each target has in the answer there.
+    own : bool
+        Whether the queries are the samples themselves, so that S has a diagonal.
+    """
+
+    matrix: np.ndarray
+    own: bool
+
+    @property
+    def degrees_of_freedom(self):
+        """tr S, the number of parameters that the smoother is worth [hastie1990]_.
+
+        Raises
+        ------
+        ValueError
+            If the smoother was taken at other places than its samples.
+        """
+        return float(self._diagonal("degrees of freedom").sum())
+
+    def predict(self, y):
+        """Return S y, of shape (n_queries,) or (n_queries, n_outputs).
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            If `y` has another length, or holds NaN or infinity.
+        """
+        return self.matrix @ self._targets(y)
+
+    def leave_one_out(self, y):
+        """Return (yᵢ − ŷᵢ) / (1 − Sᵢᵢ): leave-one-out residuals without a refit.
+
+        They are the residuals of n refits exactly where a sample that lies on the fit of the others does not move
+        that fit [craven1979]_: for least squares with a penalty that the sample does not enter (ordinary least
+        squares, ridge, kernel ridge, a Gaussian process, a smoothing spline of fixed λ), and for local means and
+        local polynomials whose kernel depends on the pair of points alone. They are an approximation where
+        leaving out changes what is fixed otherwise: for nearest neighbours (another neighbour enters), features
+        scaled by the sample, knots at its quantiles, targets centred by their plain mean, and un-normalised sums.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        ndarray of the shape of `y`
+
+        Raises
+        ------
+        ValueError
+            If the smoother was taken at other places than its samples, some Sᵢᵢ is one, or `y` is not as above.
+        """
+        own, y = self._diagonal("leave-one-out residuals"), self._targets(y)
+        free = 1 - own
+        # The diagonal carries the rounding of n additions; what is left below that is nothing.
+        stuck = np.flatnonzero(np.abs(free) <= 8 * len(own) * np.finfo(float).eps)
+        if len(stuck):
+            raise ValueError(f"leave-one-out needs S_ii other than 1, but sample {stuck[0]} has S_ii = 1: the smoother "
+                             "gives back its target whatever it is")
+        return (y - self.matrix @ y) / free.reshape(-1, *[1] * (y.ndim - 1))
+
+    def is_local_mean(self, atol=1e-10):
+        """Return whether every row is a mean: weights of at least −`atol` whose sum is one to within `atol`.
+
+        Then the fit stays within the range of the targets, whatever they are; if not, some targets drive it out.
+        """
+        return bool(self.matrix.min() >= -atol and np.abs(self.matrix.sum(1) - 1).max() <= atol)
+
+    def _diagonal(self, purpose):
+        if not self.own:
+            raise ValueError(f"{purpose} need the smoother at its own samples: call linear_smoother without query")
+        return np.diagonal(self.matrix)
+
+    def _targets(self, y):
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        if y.ndim > 2 or len(y) != self.matrix.shape[1]:
+            raise ValueError(f"y must have shape ({self.matrix.shape[1]},) or ({self.matrix.shape[1]}, n_outputs), one "
+                             f"target a sample, got shape {y.shape}")
+        return y
+
+
+def linear_smoother(model, X, query=None, *, rtol=1e-6):
+    """Return the matrix S of a smoother that is linear in its targets, ŷ = S y, by asking for its columns.
+
+    Column j is the answer to the j-th unit vector. A scikit-learn regressor is cloned and fitted on them, all in
+    one fit if it takes many outputs; the local means and polynomials of this package, whose matrix is known, give
+    it at once. Linearity is checked on targets with a trend, noise and an outlier: a superposition of them must
+    have the superposition of their answers, and S must give these answers back.
+
+    Parameters
+    ----------
+    model : estimator or callable
+        A regressor whose hyperparameters are fixed, or a function from targets of shape (n_samples,) to the
+        values at the queries, of shape (n_queries,).
+    X : array-like of shape (n_samples, n_features)
+    query : array-like of shape (n_queries, n_features), optional
+        Where the smoother is asked; the samples by default.
+    rtol : float, default=1e-6
+        By how much the answers may differ from linear ones, as a share of the largest.
+
+    Returns
+    -------
+    LinearSmoother
+
+    Raises
+    ------
+    ValueError
+        If the model is not linear in its targets, does not give one finite value a query, X or query is not a
+        finite matrix, or `rtol` is not in (0, 1).
+    TypeError
+        If `model` is a class, or neither an estimator nor a callable.
+    """
+    if not (isinstance(rtol, numbers.Real) and not isinstance(rtol, bool) and 0 < rtol < 1):
+        raise ValueError(f"rtol must be a number in (0, 1), got {rtol!r}")
+    estimator = hasattr(model, "fit") and hasattr(model, "predict")
+    if isinstance(model, type) or not (estimator or callable(model)):
+        raise TypeError("model must be a regressor or a function of the targets, got "
+                        f"{f'the class {model.__name__}' if isinstance(model, type) else type(model).__name__}")
+    X, own = check_array(X, dtype=np.float64, input_name="X"), query is None
+    query = X if own else check_array(query, dtype=np.float64, input_name="query")
+    if type(model) in (LocalMeanRegressor, LocalPolynomialRegressor):
+        return LinearSmoother(_known_matrix(model, X, query), own)
+
+    def answer(y):
+        return _finite(clone(model).fit(X, y).predict(query) if estimator else model(y), len(query), y.shape[1:])
+
+    name = type(model).__name__ if estimator else getattr(model, "__name__", "the function")
+    trend, noise = _probes(X)
+    answers = [answer(trend), answer(noise)]
+    _compare(answer(2 * trend - 3 * noise), 2 * answers[0] - 3 * answers[1], rtol, name)
+    unit = np.eye(len(X))
+    many = estimator and get_tags(model).target_tags.multi_output
+    matrix = answer(unit) if many and len(X) > 1 else np.stack([answer(column) for column in unit], axis=1)
+    for y, direct in zip((trend, noise), answers, strict=True):
+        _compare(matrix @ y, direct, rtol, name)
+    return LinearSmoother(matrix, own)
+
+
+def _known_matrix(model, X, query):
+    options = {name: getattr(model, name) for name in ("degree", "rcond") if hasattr(model, name)}
+    kernel = kernel_or_default(model.kernel, model.empty)
+    return _finite(smoother_matrix(query, X, kernel=kernel, empty=model.empty, **options), len(query), (len(X),))
+
+
+def _probes(X):
+    """Return a trend, which a search for hyperparameters fits closely, and noise with an outlier, which it smooths."""
+    spread = X.std(0)
+    trend = ((X - X.mean(0)) / np.where(spread > 0, spread, 1.0)).sum(1) + 1
+    noise = np.random.default_rng(0).normal(size=len(X))
+    noise[0] += 20
+    return trend, noise
+
+
+def _finite(values, n_queries, outputs):
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != (n_queries, *outputs):
+        raise ValueError(f"model must give one value a query, of shape {(n_queries, *outputs)}, got shape "
+                         f"{values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("model must give a finite value at each query, got NaN or infinity")
+    return values
+
+
+def _compare(left, right, rtol, name):
+    if np.abs(left - right).max() > rtol * max(np.abs(left).max(), np.abs(right).max()):
+        raise ValueError(f"model must be linear in y, and {name} is not: its answer to a sum of targets is not the sum "
+                         "of its answers; fix what it chooses by looking at y (hyperparameters, weights, splits)")
+
+
+def match_degrees_of_freedom(build, X, target, *, low, high):
+    """Find the parameter at which a family of linear smoothers has given degrees of freedom.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(parameter)`` is a model for `linear_smoother`; degrees of freedom are monotone and continuous in
+        the parameter.
+    X : array-like of shape (n_samples, n_features)
+    target : float
+        Degrees of freedom.
+    low, high : float
+        Positive; between them the target is crossed. The search is on a logarithmic scale.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the ends are not 0 < low < high, or the target does not lie between their degrees of freedom.
+    """
+    if not 0 < low < high < math.inf:
+        raise ValueError(f"low and high must be numbers with 0 < low < high, got {low!r} and {high!r}")
+
+    def gap(log):
+        return linear_smoother(build(math.exp(log)), X).degrees_of_freedom - target
+
+    ends = gap(math.log(low)), gap(math.log(high))
+    if min(ends) > 0 or max(ends) < 0:
+        raise ValueError(f"target must lie between the degrees of freedom at low and high, {ends[0] + target:.6g} and "
+                         f"{ends[1] + target:.6g}, got {target!r}")
+    return math.exp(brentq(gap, math.log(low), math.log(high), xtol=1e-10))
+
+
+class KernelProperties(NamedTuple):
+    """What a kernel's matrix on some points says about the kernel.
+
+    Attributes
+    ----------
+    least_eigenvalue : float
+        Of the symmetric part, as a share of the largest in absolute value.
+    least_entry : float
+        As a share of the largest entry in absolute value.
+    asymmetry : float
+        max |K − Kᵀ|, as a share of the same.
+    mercer : bool
+        Symmetric, with no negative eigenvalue: as far as these points can tell, positive definite.
+    localizes : bool
+        No negative entry: as far as these points can tell, a localization kernel.
+    """
+
+    least_eigenvalue: float
+    least_entry: float
+    asymmetry: float
+    mercer: bool
+    localizes: bool
+
+
+def kernel_properties(kernel, points):
+    """Return whether a kernel's matrix on some points is positive semi-definite, and whether it is non-negative.
+
+    A "no" is a proof, by these points; a "yes" holds for these points and no others [schoenberg1938]_.
+
+    Parameters
+    ----------
+    kernel : Kernel or callable
+        ``kernel(points, points)`` of shape (n, n): ours, scikit-learn's pairwise functions, its kernels of
+        Gaussian processes.
+    points : array-like of shape (n, n_features)
+
+    Returns
+    -------
+    KernelProperties
+
+    Raises
+    ------
+    ValueError
+        If `points` is not a finite matrix, or the kernel's values are not a finite matrix of that shape, or all
+        zero.
+    """
+    points = check_array(points, dtype=np.float64, input_name="points")
+    matrix = np.asarray(kernel(points, points), dtype=np.float64)
+    if matrix.shape != (len(points), len(points)) or not np.isfinite(matrix).all() or not matrix.any():
+        raise ValueError(f"kernel must give a finite matrix of shape {(len(points), len(points))} that is not all "
+                         f"zero, got shape {matrix.shape}")
+    size = np.abs(matrix).max()
+    eigenvalues = np.linalg.eigvalsh((matrix + matrix.T) / 2)
+    least = eigenvalues[0] / np.abs(eigenvalues).max()
+    asymmetry = np.abs(matrix - matrix.T).max() / size
+    # A symmetric eigenvalue problem errs by a few ε of the largest, n of them added up at worst; entries by a few ε.
+    rounding = 8 * len(points) * np.finfo(float).eps
+    return KernelProperties(float(least), float(matrix.min() / size), float(asymmetry),
+                            bool(least >= -rounding and asymmetry <= rounding), bool(matrix.min() >= 0))

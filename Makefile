@@ -1,5 +1,6 @@
 # make book    the book in _build/html: sets everything up, runs the chapters that changed, builds the site
 # make test    unit tests, scikit-learn's contract, and the frozen notebooks
+# make bench   measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
 # make freeze  record the chapters' outputs again, after an intended change
 # make serve   read the book on this machine's port 8000
 # make lock    pin requirements.lock again, from pyproject.toml
@@ -24,7 +25,7 @@ export SCIPY_ARRAY_API := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: book test freeze serve lock clean help
+.PHONY: book test bench freeze serve lock clean help
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -40,6 +41,9 @@ book: $(READY)
 
 test: $(READY)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --nbval --nbval-current-env tests book/notebooks
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks $(ROWS)
 
 freeze: $(READY)
 	@$(BIN)/python -m locmethods.companion.run freeze --jobs $(JOBS)

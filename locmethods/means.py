@@ -50,7 +50,9 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
         What a query with no key in reach gives: the mean over its nearest keys (the limit of a shrinking
         bandwidth), NaN, the mean of all values, or a ValueError.
     tolerance : float, default=0.0
-        Relative error that an engine may trade for speed, in [0, 1). The blocked engine makes none.
+        Error that may be traded for speed, in [0, 1), as a share of the largest value: keys are left out whose
+        weights provably sum to less than half of it (`locmethods.engines.near`). At zero only what a float64 sum
+        cannot show is left out.
 
     Returns
     -------

@@ -8,6 +8,10 @@ KINDS = {
     "ID": "identity", "ORD": "order of convergence", "LIM": "limit", "MON": "monotone", "INEQ": "inequality",
     "CEX": "counter-example",
 }
+SECTIONS = {
+    "A": "Kernels, local means, local statistics", "B": "The trick and local models", "C": "Kernel methods",
+    "D": "Lazy learning", "E": "Mean shift",
+}
 
 
 class Entry(NamedTuple):
@@ -77,6 +81,18 @@ C3 kernel_methods ID silverman1984
 C4 kernel_methods CEX rasmussen2006
 C5 kernel_methods ID/CEX
 C6 kernel_methods ID rasmussen2006
+D1 lazy ID cover1967 aha1991 atkeson1997
+D2 lazy LIM
+D3 lazy LIM/INEQ cover1967
+D4 lazy LIM shepard1968 devroye1998 belkin2019
+D5 lazy ID craven1979 hastie1990
+D6 lazy LIM
+D7 lazy CEX
+D8 lazy CEX
+D9 lazy LIM degroot1974
+D10 lazy LIM
+D11 lazy ORD tukey1977 park2009
+D12 lazy CEX cornillon2008 dimarzio2008
 E1 meanshift ID cheng1995 comaniciu2002
 E2 meanshift ID fukunaga1975
 E3 meanshift MON comaniciu2002

@@ -133,6 +133,14 @@ class _FromRecords(SphinxDirective):
         return box.children
 
 
+def table(titles, rows, kind):
+    """Return a table with a head; `kind` is its class in the page's style."""
+    head = nodes.row("", *(nodes.entry("", nodes.paragraph("", title)) for title in titles))
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in titles), nodes.thead("", head),
+                         nodes.tbody("", *rows), cols=len(titles))
+    return nodes.table("", group, classes=[kind])
+
+
 class ClaimsLedger(_FromRecords):
     """``{claims-ledger}``: every claim that was checked, with its tolerance and its control."""
 
@@ -140,19 +148,11 @@ class ClaimsLedger(_FromRecords):
         found = {record["id"]: record for record in self.follow("claims")}
         if missing := [name for name in ledger.LEDGER if name not in found]:
             raise self.error(f"no record of the claims {', '.join(missing)}: run the chapters again with make book")
-        made = []
-        for letter, title in (("A", "Kernels, local means, local statistics"), ("B", "The trick and local models")):
+        made, titles = [], ("id", "claim", "kind and source", "checked", "chapter")
+        for letter, title in ledger.SECTIONS.items():
             rows = [self._row(found[name], entry) for name, entry in ledger.LEDGER.items() if name[0] == letter]
-            made += [nodes.rubric("", f"{letter}. {title}"), self._table(rows)]
+            made += [nodes.rubric("", f"{letter}. {title}"), table(titles, rows, "ledger")]
         return made
-
-    @staticmethod
-    def _table(rows):
-        titles = ("id", "claim", "kind and source", "checked", "chapter")
-        head = nodes.row("", *(nodes.entry("", nodes.paragraph("", title)) for title in titles))
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in titles), nodes.thead("", head),
-                             nodes.tbody("", *rows), cols=len(titles))
-        return nodes.table("", group, classes=["ledger"])
 
     def _row(self, record, entry):
         kinds = ", ".join(ledger.KINDS[kind] for kind in entry.kinds)
@@ -180,10 +180,33 @@ class FigureList(_FromRecords):
         return self.parse("\n".join(text))
 
 
+class BenchmarkTable(SphinxDirective):
+    """``{benchmark-table}``: the committed measurements, ours beside every peer's, and the machine."""
+
+    def run(self):
+        path = Path(self.env.srcdir) / "benchmarks" / "results.json"
+        self.env.note_dependency(str(path))
+        results = json.loads(path.read_text())
+        rows = []
+        for row in results["rows"].values():
+            for contender, found in row["contenders"].items():
+                ours = contender == "locmethods"
+                cells = (row["title"] if ours else "", contender, f"{found['seconds']:.2g} s",
+                         f"{found['peak_bytes'] / 2**20:.0f} MiB", "" if ours else f"{found['ratio']:.2g}")
+                rows.append(nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells)))
+        machine = results["machine"]
+        versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+        said = (f"Measured on {machine['processor']} with {machine['threads']} threads, Python {machine['python']}, "
+                f"{versions}.")
+        titles = ("task", "who", "time", "peak memory", "times slower than ours")
+        return [table(titles, rows, "ledger"), nodes.paragraph("", said)]
+
+
 def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("figure-list", FigureList)
+    app.add_directive("benchmark-table", BenchmarkTable)
     app.connect("builder-inited", run_chapters, priority=100)
     app.connect("autodoc-process-docstring", cite_by_key)
     app.connect("source-read", follow_runs)

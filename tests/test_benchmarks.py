@@ -1,0 +1,48 @@
+"""The benchmark's own conduct: answers are compared before times, and what is committed is whole."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks.rows import ROWS, Row
+
+
+def test_every_row_was_run_and_is_committed():
+    results = json.loads(bench.RESULTS.read_text())
+    assert list(results["rows"]) == list(ROWS)
+    for name, row in results["rows"].items():
+        assert row["title"] == ROWS[name].title and list(row["contenders"]) == list(ROWS[name].contenders)
+        assert row["contenders"]["locmethods"]["ratio"] == 1
+        assert all(found["seconds"] > 0 and found["peak_bytes"] > 2**20 for found in row["contenders"].values())
+
+
+def test_mean_shift_is_as_much_faster_as_was_asked():
+    rows = json.loads(bench.RESULTS.read_text())["rows"]
+    for name, least in (("seeds-wide", 30), ("seeds-narrow", 30), ("bins-wide", 5), ("bins-narrow", 5)):
+        assert rows[f"meanshift-{name}"]["contenders"]["scikit-learn"]["ratio"] >= least
+    assert rows["meanshift-photograph"]["contenders"]["locmethods"]["seconds"] < 60
+
+
+def task(theirs):
+    return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
+
+
+def in_this_process(name, contender, folder):
+    row = ROWS[name]
+    return {"seconds": 2.0 if contender == "peer" else 0.5, "peak_bytes": 1}, row.contenders[contender](row.data())
+
+
+def test_a_ratio_is_the_median_of_paired_runs(monkeypatch):
+    monkeypatch.setitem(ROWS, "made-up", task(np.cumsum))
+    monkeypatch.setattr(bench, "_child", in_this_process)
+    found = bench.run("made-up")
+    assert found["contenders"]["peer"] == {"seconds": 2.0, "peak_bytes": 1, "ratio": 4.0}
+
+
+def test_another_answer_stops_the_benchmark(monkeypatch):
+    monkeypatch.setitem(ROWS, "made-up", task(lambda x: np.cumsum(x) + 1))
+    monkeypatch.setattr(bench, "_child", in_this_process)
+    with pytest.raises(RuntimeError, match=r"^made-up: the answer of peer differs from ours, so its time says nothing"):
+        bench.run("made-up")

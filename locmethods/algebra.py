@@ -9,6 +9,7 @@ import inspect
 import math
 import numbers
 from dataclasses import replace
+from functools import cache
 
 from locmethods.doors import enter, mapped
 from locmethods.engines.bound import Bound
@@ -83,6 +84,7 @@ class Kernel:
         return Masked(self, mask)
 
     @classmethod
+    @cache
     def _names(cls):
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
@@ -213,7 +215,8 @@ class Product(_Pair):
             gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
             relative=relative if some else None, offset=offset if some else None, centred=False,
             sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
-            grad=a.grad or b.grad, weight=None, compact=a.compact or b.compact, **_where_zero(a if a.compact else b))
+            grad=a.grad or b.grad, weight=None, neighbors=None, compact=a.compact or b.compact,
+            **_where_zero(a if a.compact else b))
 
 
 def _where_zero(part):
@@ -269,7 +272,7 @@ class Sum(_Pair):
             a, log=lambda rows, cols: both(rows, cols)[0], relative=relative if some else None,
             offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
             grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
-            weight=None, points=None, profile=None, compact=False,
+            weight=None, points=None, profile=None, compact=False, neighbors=None,
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow))
 
 
@@ -290,7 +293,7 @@ class Scaled(_Around):
         shift = factor.log() if hasattr(factor, "log") else math.log(factor)
         return replace(inner, log=lambda rows, cols: inner.log(rows, cols) + shift,
                        offset=inner.offset and (lambda rows, reference: inner.offset(rows, reference) + shift),
-                       bounded=inner.bounded and bool(shift <= 0), weight=None,
+                       bounded=inner.bounded and bool(shift <= 0), weight=None, neighbors=None,
                        grad=inner.grad or getattr(factor, "requires_grad", False))
 
 
@@ -341,7 +344,7 @@ def _forbid(inner, allowed):
 
     return replace(inner, log=limited(inner.log, -math.inf), gap=limited(inner.gap, math.inf),
                    relative=inner.relative and limited(inner.relative, -math.inf),
-                   weight=inner.weight and limited(inner.weight, 0.0), **_where_zero(inner))
+                   weight=inner.weight and limited(inner.weight, 0.0), neighbors=None, **_where_zero(inner))
 
 
 class Hollow(_Around):

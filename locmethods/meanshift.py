@@ -117,7 +117,8 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     """
     points, keys = _prepared(starts, keys, kernel)
     stop = tol * (length_of(kernel) if length is None else length)
-    points, blocks = points.clone(), near.cut(keys, near.KEY_BLOCK)
+    points = points.clone()
+    blocks = near.cut(keys, near.KEY_BLOCK) if len(points) * len(keys) > near.PAIRS else None
     weight = points.new_zeros(len(points))
     import torch
 

@@ -58,7 +58,7 @@ def test_skipping_changes_nothing_that_a_float64_shows(kernel, d, monkeypatch):
 
 def test_far_queries_keep_their_nearest_keys(monkeypatch):
     keys = sample(3000, 2)
-    query = sample(2000, 2, seed=1) + [300.0, 0.0]  # every plain weight underflows
+    query = sample(2000, 2, seed=1) + np.array([300.0, 0.0])  # every plain weight underflows
     kernel = Gaussian(0.05)
     left = lm.local_mean(query, keys, kernel=kernel)
     np.testing.assert_allclose(left, without_skipping(monkeypatch, query, keys, kernel=kernel), rtol=1e-12)
@@ -168,3 +168,25 @@ def test_sums_do_not_depend_on_where_blocks_end(monkeypatch):
     whole = lm.local_mean(points, points, kernel=Cauchy(0.3))
     monkeypatch.setattr(blocked, "BLOCK", 777)
     np.testing.assert_allclose(lm.local_mean(points, points, kernel=Cauchy(0.3)), whole, rtol=1e-13)  # 500 terms
+
+
+@pytest.mark.parametrize("kernel", [NearestNeighbors(7), NearestNeighbors(7).hollow(), 3.0 * NearestNeighbors(7),
+                                    NearestNeighbors(20) * Gaussian(0.5), NearestNeighbors(3).on([0])], ids=repr)
+@pytest.mark.parametrize("shape", [(300,), (300, 2)])
+def test_the_neighbours_of_a_query_are_summed_as_its_row_of_the_kernel_says(kernel, shape):
+    keys, values = sample(300, 2), np.random.default_rng(1).normal(size=shape)
+    query = keys if "hollow" in repr(kernel).lower() else sample(250, 2, seed=2)
+    weight = kernel(query, keys)
+    share = weight / weight.sum(1, keepdims=True)
+    # Sums of at most 20 terms, rounded.
+    np.testing.assert_allclose(lm.local_mean(query, keys, values, kernel=kernel), share @ values, atol=1e-13)
+    numerator, log_normaliser = lm.local_sum(query, keys, values, kernel=kernel)
+    np.testing.assert_allclose(numerator, weight @ values, atol=1e-12)  # rounding
+    np.testing.assert_allclose(np.exp(log_normaliser), weight.sum(1), rtol=1e-12)
+
+
+def test_neighbours_are_summed_in_every_batch():
+    query, keys, values = (torch.from_numpy(np.random.default_rng(i).normal(size=(4, 30 + i, 2))) for i in range(3))
+    values = values[:, :31]
+    each = [lm.local_mean(q, k, v, kernel=NearestNeighbors(4)) for q, k, v in zip(query, keys, values, strict=True)]
+    torch.testing.assert_close(lm.local_mean(query, keys, values, kernel=NearestNeighbors(4)), torch.stack(each))

@@ -42,7 +42,7 @@ def sizes(bound: Bound, *, depth: int = 1) -> tuple[int, int]:
     if bound.whole or bound.grad:
         columns = n_keys
     else:
-        columns = min(n_keys, max(64, math.isqrt(budget) * 2))
+        columns = min(n_keys, max(64, math.isqrt(budget) * 2, budget // max(1, n_queries)))
     return max(1, min(n_queries, budget // max(1, columns))), max(1, columns)
 
 
@@ -72,7 +72,9 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
     """
     import torch
 
-    *batch, n_queries, n_keys = bound.shape
+    if bound.neighbors is not None:
+        return _neighbor_sums(bound, values)
+    *batch, n_queries, _ = bound.shape
     outputs = values.shape[-1]
     numerator = bound.like.new_zeros((*batch, n_queries, outputs))
     total = bound.like.new_zeros((*batch, n_queries))
@@ -87,6 +89,21 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
             part = _refine(bound, values, part, rows, columns, FAR[itemsize])
             numerator[..., rows, :], total[..., rows], log_scale[..., rows] = part
     return Sums(numerator, total, log_scale)
+
+
+def _neighbor_sums(bound, values) -> Sums:
+    """Add up the values of each query's own keys: nobody else has weight."""
+    import torch
+
+    *batch, n_queries, k = bound.neighbors.shape
+    numerator = values.new_empty((*batch, n_queries, values.shape[-1]))
+    values = values.expand(*batch, *values.shape[-2:])
+    for rows in slices(n_queries, max(1, BLOCK // (k * values.shape[-1] * max(1, math.prod(batch))))):
+        index = bound.neighbors[..., rows, :]
+        found = torch.take_along_dim(values, index.flatten(-2).unsqueeze(-1), dim=-2)
+        numerator[..., rows, :] = found.unflatten(-2, index.shape[-2:]).sum(-2)
+    total = values.new_full((*batch, n_queries), float(k))
+    return Sums(numerator, total, torch.zeros_like(total))
 
 
 def _pairs(bound, tolerance, blocks):

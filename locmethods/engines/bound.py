@@ -47,6 +47,8 @@ class Bound:
         Queries and keys in the space where K falls with distance; None where it need not.
     profile : callable or None
         log K there as a function of the squared distance, nowhere rising, up to a constant factor of K.
+    neighbors : Tensor or None
+        For a plain rank kernel the indices of each query's keys, of shape (*batch, n_queries, k): all weights are one.
     compact : bool
         True if K is zero wherever `profile` is −inf, and `profile` says no more than that.
     """
@@ -66,6 +68,7 @@ class Bound:
     points: tuple | None = None
     profile: Callable | None = None
     compact: bool = False
+    neighbors: Any = None
 
 
 class Scratch:
@@ -106,7 +109,7 @@ def pairwise_square(query, keys, scratch=None):
     if query.shape[-1] > FEW_FEATURES:
         return torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square_()
     scratch = Scratch() if scratch is None else scratch
-    batch = torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])
+    batch = () if query.ndim == keys.ndim == 2 else torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])
     shape = (*batch, query.shape[-2], keys.shape[-2])
     total, gap = (scratch.take(name, shape, query) for name in ("total", "gap"))
     keys = keys.mT.contiguous()  # neighbours in memory are what a processor subtracts in one go

@@ -26,9 +26,10 @@ _HOME = {
     "local_pca": "models.pca",
     "select_bandwidth": "models.selection",
     "linear_smoother": "kernel_methods",
+    "LazyMap": "lazy",
     "MeanShift": "meanshift",
 }
-_ROOMS = ("kernels", "means", "trick", "meanshift", "kernel_methods")
+_ROOMS = ("kernels", "means", "trick", "lazy", "meanshift", "kernel_methods")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

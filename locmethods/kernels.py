@@ -1,8 +1,8 @@
 """The kernels by name. Each is its formula; `algebra` combines them, the engines sum them.
 
 Radial kernels are functions of the distance r = ‖query − key‖ (Euclidean), with K = 1 at r = 0: the constant
-that would make a density of them cancels in every local mean. ``bandwidth`` and ``radius`` are lengths, in the
-units of the keys.
+that would make a density of them cancels in every local mean; Shepard's, infinite there, is the exception.
+``bandwidth`` and ``radius`` are lengths, in the units of the keys.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
 from locmethods.engines.bound import Bound, Scratch, expanded_square, pairwise_square, square_difference
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
-           "NearestNeighbors", "Polynomial", "Triangular", "Tricube"]
+           "NearestNeighbors", "Polynomial", "Shepard", "Triangular", "Tricube"]
 
 
 def _outer_shape(query, keys):
     """Return (*batch, n_queries, n_keys), batch dimensions broadcast."""
     import torch
 
-    batch = torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])
+    batch = () if query.ndim == keys.ndim == 2 else torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])
     return (*batch, query.shape[-2], keys.shape[-2])
 
 
@@ -296,6 +296,54 @@ class Flat(_Compact):
         return self._log_of_square(u2, 1.0, in_place=False)
 
 
+class Shepard(Kernel):
+    """K = r⁻ᵖ, the singular kernel of inverse distance weighting, with which a local mean interpolates [shepard1968]_.
+
+    No unit of length enters. A key at the query itself has infinite weight: the local mean is then the mean over
+    the keys that coincide with the query, the limit from nearby.
+
+    Parameters
+    ----------
+    power : float or scalar Tensor, default=2.0
+        p; must be positive. With p the number of features the interpolant is consistent, noise or not
+        [devroye1998]_.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `power` is not a positive number.
+    """
+
+    form = "radial"
+
+    def __init__(self, power=2.0):
+        self.power = power
+        self._check()
+
+    def _check(self):
+        check_positive("power", self.power)
+
+    def bind(self, query, keys):
+        import torch
+
+        self._check()
+        power = as_parameter(self.power, query)
+        # A finite stand-in for infinity, so that sums, products and masks go on working. The least squared distance
+        # a double holds, 5e-324, has the log-weight 372p: this one is greater by more than any float can show.
+        infinite = 1000.0 * (1.0 + power)
+
+        def log_of_square(square):
+            apart = square > 0
+            return torch.where(apart, torch.where(apart, square, 1.0).log() * (-0.5 * power), infinite)
+
+        def gap(rows, cols):
+            return pairwise_square(query[..., rows, :], keys[..., cols, :])
+
+        return Bound(shape=_outer_shape(query, keys), like=query, gap=gap, grad=_carries_grad(query, keys, power),
+                     log=lambda rows, cols: log_of_square(gap(rows, cols)), points=(query, keys),
+                     profile=log_of_square)
+
+
 def _inner_product(query, keys, log_and_sign):
     """Bind a kernel of s = q·k, given a function from s to (log |K|, sign or None)."""
 
@@ -445,4 +493,4 @@ class NearestNeighbors(Kernel):
             return torch.where(own[rows, None] == own[cols], math.inf, square) if hollow else square
 
         return Bound(shape=_outer_shape(query, keys), like=query, log=log, gap=gap, whole=True, bounded=True,
-                     grad=_carries_grad(query, keys))
+                     grad=_carries_grad(query, keys), neighbors=near)

@@ -46,12 +46,18 @@ def digits():
     return Sample(x / 16, y)
 
 
-def breast_cancer():
-    """Return 30 measurements of 569 tumours, standardised, and 1 for benign, 0 for malignant (scikit-learn)."""
+def breast_cancer(*, standardise=True):
+    """Return 30 measurements of 569 tumours, and 1 for benign, 0 for malignant (scikit-learn).
+
+    Parameters
+    ----------
+    standardise : bool, default=True
+        Mean zero and variance one; otherwise each measurement is in its own unit.
+    """
     from sklearn.datasets import load_breast_cancer
 
     x, y = load_breast_cancer(return_X_y=True)
-    return Sample((x - x.mean(0)) / x.std(0), y)
+    return Sample((x - x.mean(0)) / x.std(0) if standardise else x, y)
 
 
 def photograph(size=128):
@@ -102,3 +108,11 @@ def temple(box=6):
     rows, columns = 400 // box, 600 // box
     picture = load_sample_image("china.jpg")[:rows * box, :columns * box] / 255
     return picture.reshape(rows, box, columns, box, 3).mean((1, 3))
+
+
+def diabetes():
+    """Return 10 measurements of 442 patients, standardised, and their disease's progress in a year (scikit-learn)."""
+    from sklearn.datasets import load_diabetes
+
+    x, y = load_diabetes(return_X_y=True)
+    return Sample((x - x.mean(0)) / x.std(0), y)

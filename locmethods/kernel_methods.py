@@ -208,8 +208,7 @@ def match_degrees_of_freedom(build, X, target, *, low, high):
     Parameters
     ----------
     build : callable
-        ``build(parameter)`` is a model for `linear_smoother`; degrees of freedom are monotone and continuous in
-        the parameter.
+        ``build(parameter)`` is a model for `linear_smoother`, its trace monotone and continuous in the parameter.
     X : array-like of shape (n_samples, n_features)
     target : float
         Degrees of freedom.
@@ -228,14 +227,14 @@ def match_degrees_of_freedom(build, X, target, *, low, high):
     if not 0 < low < high < math.inf:
         raise ValueError(f"low and high must be numbers with 0 < low < high, got {low!r} and {high!r}")
 
-    def gap(log):
-        return linear_smoother(build(math.exp(log)), X).degrees_of_freedom - target
+    def worth(log):
+        return linear_smoother(build(math.exp(log)), X).degrees_of_freedom
 
-    ends = gap(math.log(low)), gap(math.log(high))
-    if min(ends) > 0 or max(ends) < 0:
-        raise ValueError(f"target must lie between the degrees of freedom at low and high, {ends[0] + target:.6g} and "
-                         f"{ends[1] + target:.6g}, got {target!r}")
-    return math.exp(brentq(gap, math.log(low), math.log(high), xtol=1e-10))
+    ends = worth(math.log(low)), worth(math.log(high))
+    if not min(ends) <= target <= max(ends):
+        raise ValueError(f"target must lie between the degrees of freedom at low and high, {ends[0]:.6g} and "
+                         f"{ends[1]:.6g}, got {target!r}")
+    return math.exp(brentq(lambda log: worth(log) - target, math.log(low), math.log(high), xtol=1e-10))
 
 
 class KernelProperties(NamedTuple):
@@ -270,8 +269,7 @@ def kernel_properties(kernel, points):
     Parameters
     ----------
     kernel : Kernel or callable
-        ``kernel(points, points)`` of shape (n, n): ours, scikit-learn's pairwise functions, its kernels of
-        Gaussian processes.
+        ``kernel(points, points)`` of shape (n, n): ours, scikit-learn's pairwise functions and process kernels.
     points : array-like of shape (n, n_features)
 
     Returns
@@ -281,9 +279,12 @@ def kernel_properties(kernel, points):
     Raises
     ------
     ValueError
-        If `points` is not a finite matrix, or the kernel's values are not a finite matrix of that shape, or all
-        zero.
+        If `points` is not a finite matrix, or the kernel's values are not one of that shape, or all zero.
+    TypeError
+        If `kernel` is not callable.
     """
+    if not callable(kernel):
+        raise TypeError(f"kernel must be a function of two matrices of points, got {type(kernel).__name__}")
     points = check_array(points, dtype=np.float64, input_name="points")
     matrix = np.asarray(kernel(points, points), dtype=np.float64)
     if matrix.shape != (len(points), len(points)) or not np.isfinite(matrix).all() or not matrix.any():

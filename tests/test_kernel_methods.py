@@ -192,6 +192,10 @@ def test_outputs_that_share_a_choice_are_refused():
      "low and high must be numbers with 0 < low < high, got 1 and 1"),
     (lambda X: match_degrees_of_freedom(lambda k: LinearRegression(), X, 9, low=1, high=2), ValueError,
      "target must lie between the degrees of freedom at low and high, 3 and 3, got 9"),
+    (lambda X: match_degrees_of_freedom(lambda k: LinearRegression(), X, np.nan, low=1, high=2), ValueError,
+     "target must lie between the degrees of freedom at low and high, 3 and 3, got nan"),
+    (lambda X: kernel_properties("rbf", X), TypeError,
+     "kernel must be a function of two matrices of points, got str"),
     (lambda X: kernel_properties(lambda a, b: a, X), ValueError,
      "kernel must give a finite matrix of shape (40, 40) that is not all zero, got shape (40, 2)"),
     (lambda X: kernel_properties(lambda a, b: 0 * (a @ b.T), X), ValueError,
@@ -348,6 +352,36 @@ def test_scikit_learn_hides_a_negative_variance():
     with pytest.warns(UserWarning, match="variances smaller than 0"):
         assert process.predict([[0.8]], return_std=True)[1] == 0
     assert process.predict([[0.8]], return_cov=True)[1] == -1
+
+
+@pytest.mark.parametrize("noise, copies", [(0.5, 1), (4.0, 4), (4.0, 5), (4.0, 50), (20.0, 21)])
+def test_noise_hides_a_negative_variance_and_more_data_bring_it_back(noise, copies):
+    flat = PairwiseKernel(metric=lambda a, b, gamma: float(abs(a - b)[0] <= 1))
+    places = np.repeat([[0.0], [1.6]], copies, axis=0)
+    process = GaussianProcessRegressor(flat, alpha=noise, optimizer=None).fit(places, np.zeros(2 * copies))
+    variance = process.predict([[0.8]], return_cov=True)[1].item()
+    # n observations of noise σ² at one place are one of σ²/n; solves of condition below 20.
+    assert variance == pytest.approx(1 - 2 / (1 + noise / copies), abs=1e-13)
+    assert (variance < -1e-3) == (copies > noise)
+
+
+def test_the_limit_of_a_large_penalty_needs_no_mercer_kernel():
+    X, y, _ = sample(15, d=1)
+    K = Flat(0.5)(X)
+    ridge = linear_smoother(lambda v: KernelRidge(kernel="precomputed", alpha=1e9).fit(K, v).predict(K), X)
+    near = np.abs(X - X.T) <= 0.5
+    assert np.linalg.eigvalsh(K)[0] < -0.5
+    # The next term is of relative order |K|/λ, at most 40e-9, with targets below 3.
+    assert_allclose(ridge.predict(y) / ridge.predict(np.ones(40)), near @ y / near.sum(1), rtol=0, atol=2e-7)
+
+
+def test_our_kernels_serve_scikit_learns_ridge():
+    X, y, rows = sample(16)
+    kernel = Gaussian(0.7)
+    ours = KernelRidge(kernel="precomputed", alpha=0.1).fit(kernel(X), y).predict(kernel(rows, X))
+    # The same solve of condition at most 400, from matrices that differ by some ε.
+    theirs = KernelRidge(kernel="rbf", gamma=1 / (2 * 0.7**2), alpha=0.1).fit(X, y).predict(rows)
+    assert_allclose(ours, theirs, atol=1e-12)
 
 
 def test_flat_kernel_in_the_plane_reaches_minus_four():

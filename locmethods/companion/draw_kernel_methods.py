@@ -127,9 +127,9 @@ def property_map(found):
         for i, (key, names) in enumerate(fields.items()):
             column, row = CELLS[key]
             axes.add_patch(_field(column, row, f"C{i}"))
-            axes.text(column + 0.05, row + 0.93, HEADS[key], weight="bold", va="top", color=ink)
+            axes.text(column + 0.035, row + 0.93, HEADS[key], weight="bold", va="top", color=ink)
             for line, name in enumerate(names):
-                axes.text(column + 0.05, row + 0.79 - 0.13 * line, f"{name}{_against(found[name])}", va="top", size=9,
+                axes.text(column + 0.035, row + 0.79 - 0.13 * line, f"{name}{_against(found[name])}", va="top", size=10,
                           color=ink)
         axes.set(xlim=(0, 2), ylim=(0, 2), xlabel="least entry: negative, or zero and above",
                  ylabel="least eigenvalue: negative, or zero and above")
@@ -153,4 +153,4 @@ def _against(p):
     said = [f"eig. {p.least_eigenvalue:.2g}"] if not p.mercer and p.asymmetry < 1e-12 else []
     said += ["not symmetric"] if p.asymmetry >= 1e-12 else []
     said += [f"entry {p.least_entry:.2g}"] if not p.localizes else []
-    return f"  ({', '.join(said)})".replace("-", "−") if said else ""
+    return f" ({', '.join(said)})".replace("-", "−") if said else ""

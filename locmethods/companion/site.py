@@ -192,14 +192,14 @@ class BenchmarkTable(SphinxDirective):
             for contender, found in row["contenders"].items():
                 ours = contender == "locmethods"
                 cells = (row["title"] if ours else "", contender, f"{found['seconds']:.2g} s",
-                         f"{found['peak_bytes'] / 2**20:.0f} MiB", "" if ours else f"{found['ratio']:.2g}")
+                         f"{found['peak_bytes'] / 2**20:.0f} MiB", "" if ours else f"{found['ratio']:.2g} times")
                 rows.append(nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells)))
         machine = results["machine"]
         versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         said = (f"Measured on {machine['processor']} with {machine['threads']} threads, Python {machine['python']}, "
                 f"{versions}.")
-        titles = ("task", "who", "time", "peak memory", "times slower than ours")
-        return [table(titles, rows, "ledger"), nodes.paragraph("", said)]
+        titles = ("task", "who", "time", "peak memory", "ours is faster by")
+        return [table(titles, rows, "measurements"), nodes.paragraph("", said)]
 
 
 def setup(app):

@@ -185,7 +185,8 @@ class BenchmarkTable(SphinxDirective):
 
     def run(self):
         path = Path(self.env.srcdir) / "benchmarks" / "results.json"
-        self.env.note_dependency(str(path))
+        for source in (path, Path(__file__)):
+            self.env.note_dependency(str(source))
         results = json.loads(path.read_text())
         rows = []
         for row in results["rows"].values():

@@ -81,8 +81,9 @@ class LazyMap(RegressorMixin, BaseEstimator):
         r in Y ← (1 − r)Y + r K̃Y, in (0, 1]. Below one it damps modes of negative eigenvalue, which change sign
         at every step.
     tol : float, default=1e-6
-        The map has settled when the way left to go, judged by how fast the steps shrink, is at most `tol` times
-        the range of the starting values.
+        The map has settled when the way left to go is at most `tol` times the range of the starting values. Clamped,
+        that is certain: a walk of the kernel takes so many steps, at most, to meet a label. Otherwise it is judged by
+        how fast the steps shrink, and slow modes that hardly show at first may be missed if `tol` is large.
     max_iter : int, default=1000
         Steps after which it is left where it is, with a ConvergenceWarning.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
@@ -106,7 +107,8 @@ class LazyMap(RegressorMixin, BaseEstimator):
     Notes
     -----
     Classes are fitted one-hot: ``y = np.where(labelled[:, None], np.eye(n_classes)[codes], np.nan)``; clamped
-    outputs stay non-negative and sum to one. A step costs a local mean of n values at n places.
+    outputs stay non-negative and sum to one. A row that no label reaches keeps the mean of the labels. A step costs a
+    local mean of n values at n places.
     """
 
     def __init__(self, kernel=None, *, safeguard="clamp", relaxation=1.0, tol=1e-6, max_iter=1000, empty="nearest"):

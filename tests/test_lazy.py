@@ -323,6 +323,40 @@ def test_with_everything_known_it_is_the_local_mean(sample):
     assert_array_equal(model.predict(query), lm.LocalMeanRegressor(Gaussian(0.5)).fit(x, y).predict(query))
 
 
+@pytest.mark.parametrize("tol", [1e-2, 1e-5])
+@pytest.mark.parametrize("seed", range(8))
+def test_clamped_values_that_have_settled_are_within_the_tolerance(seed, tol):
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([rng.normal(size=(30, 2)), rng.normal(size=(30, 2)) + 2.5])  # two clouds, thinly connected
+    y = rng.normal(size=(60, 2))
+    known = np.arange(60)[:, None] % [11, 17] == 0  # not the same rows in the two outputs
+    found = settle(x, np.where(known, y, np.nan), kernel=Gaussian(0.5), relaxation=0.8, tol=tol, max_iter=100_000)
+    P = transition(x, 0.5)
+    assert found.settled
+    scale = max(np.ptp(y[k, j]) for j, k in enumerate(known.T))
+    for j, k in enumerate(known.T):
+        want = np.linalg.solve(np.eye((~k).sum()) - P[~k][:, ~k], P[~k][:, k] @ y[k, j])
+        # A bound, not an estimate: no allowance but the rounding of the reference.
+        assert abs(found.values[~k, j] - want).max() <= tol * scale + 1e-11
+
+
+def test_a_slow_mode_is_not_overlooked_because_its_steps_are_small():
+    # A cloud of forty without a label, joined to two labels by weights of about 1e-4: after a few steps all that moves
+    # moves by less than tol, and all of the way is left to go.
+    rng = np.random.default_rng(0)
+    x = np.concatenate([[[0.0], [0.3]], 3.5 + 0.5 * rng.random((40, 1))])
+    y = np.r_[1.0, 0.0, np.full(40, np.nan)]
+    with pytest.warns(ConvergenceWarning):
+        LazyMap(Gaussian(0.7), tol=1e-3, max_iter=100).fit(x, y)
+
+
+def test_rows_that_no_label_reaches_stay_at_the_mean_of_the_labels():
+    x, y = np.array([[0.0], [0.5], [1.0], [9.0], [9.5]]), np.array([0.0, np.nan, 4.0, np.nan, np.nan])
+    found = settle(x, y, kernel=Flat(0.7))
+    assert found.settled
+    assert_array_equal(found.values, [0.0, 2.0, 4.0, 2.0, 2.0])
+
+
 def test_scale_ends_in_the_slowest_mode(sample):
     x, y, _ = sample
     found = LazyMap(Gaussian(0.6), safeguard="scale", tol=1e-12, max_iter=10_000).fit(x, y).transduction_

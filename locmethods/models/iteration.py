@@ -15,6 +15,7 @@ from locmethods.means import local_mean, local_weights
 __all__ = ["Settled", "lazy_iteration", "settle"]
 
 SAFEGUARDS = ("clamp", "scale", "orthonormal", "none")
+UNREACHED = 1e-12  # a chance for each step below which a label counts as out of reach
 DENSE = 1 << 22  # up to so many weights, 32 MiB, K̃ is formed once; beyond, each step sums in blocks
 
 
@@ -30,7 +31,7 @@ class Settled(NamedTuple):
         The length of the last step as a share of the one before: the map's rate of contraction, once the slowest
         mode is all that moves. NaN if there were not two steps.
     settled : bool
-        Whether what is left to go was within the tolerance.
+        Whether what is left to go was within the tolerance: by a bound if labels are clamped, else by `rate`.
     spread : float
         The largest standard deviation of an output as a share of that at the start; 1 if there was none.
     """
@@ -65,7 +66,8 @@ def lazy_iteration(points, values, *, kernel, steps, safeguard="none", relaxatio
     """
     check_count("steps", steps, least=0)
     points, values, kernel = _checked(points, values, kernel, safeguard, relaxation, empty)
-    states = _states(points, values, kernel, safeguard, relaxation, empty)
+    known, start = _filled(values)
+    states = _states(start, _guard(start, known, safeguard), averager(points, kernel, empty), relaxation)
     return np.stack([state for state, _ in zip(states, range(steps + 1), strict=False)])
 
 
@@ -92,21 +94,46 @@ def settle(points, values, *, kernel, safeguard="clamp", relaxation=1.0, tol=1e-
         raise ValueError(f"tol must be a number of at least 0, got {tol!r}")
     check_count("max_iter", max_iter, least=1)
     points, values, kernel = _checked(points, values, kernel, safeguard, relaxation, empty)
-    states = _states(points, values, kernel, safeguard, relaxation, empty)
-    first = state = next(states)
-    scale, before, settled = float(np.ptp(first, axis=0).max()), 0.0, False
+    known, start = (part.reshape(len(values), -1) for part in _filled(values))
+    # Beside clamped values goes a column of doubt for each pattern of labels: one where there is none, zero at labels.
+    masks = np.unique(known, axis=1) if safeguard == "clamp" else known[:, :0]
+    joint, held = np.column_stack([start, ~masks]), np.column_stack([known, masks])
+    states = _states(joint, _guard(joint, held, safeguard), averager(points, kernel, empty), relaxation)
+    state, outputs = next(states), start.shape[1]
+    first, scale, before, walked = state[:, :outputs], float(np.ptp(start, axis=0).max()), 0.0, 0.0
     nothing = 8 * np.finfo(float).eps * float(np.abs(first).max())
     for n_iter, new in enumerate(states, start=1):
-        step = float(np.abs(new - state).max())
+        step = float(np.abs(new - state)[:, :outputs].max())
         rate = step / before if before > 0 else np.nan
+        walked = walked + state[:, outputs:]
+        doubts = state[:, outputs:], new[:, outputs:]
+        ahead = _walk_ahead(*doubts, walked, n_iter) if safeguard == "clamp" else _tail(rate)
         state, before = new, step
-        # Steps that shrink by the factor ρ have ρ/(1 − ρ) of the last one still before them.
-        settled = step <= nothing or (rate < 1 and step * rate / (1 - rate) <= tol * scale)
+        settled = step <= nothing or step * ahead <= tol * scale
         if settled or n_iter == max_iter:
             break
-    begun = first.std(axis=0)
-    left = [end / begin for end, begin in zip(np.ravel(state.std(axis=0)), np.ravel(begun), strict=True) if begin > 0]
-    return Settled(state, n_iter, rate, settled, float(max(left, default=1.0)))
+    end = state[:, :outputs]
+    left = [b / a for a, b in zip(first.std(axis=0), end.std(axis=0), strict=True) if a > 0]
+    return Settled(end.reshape(values.shape), n_iter, rate, settled, float(max(left, default=1.0)))
+
+
+def _tail(rate):
+    """Return ρ + ρ² + …, how much of the last step is to go if all shrink by the factor ρ; infinite if they do not."""
+    return rate / (1 - rate) if rate < 1 else np.inf
+
+
+def _walk_ahead(before, doubt, walked, n_iter):
+    """Return a bound of the number of steps that a walker takes, from any row, until it meets a label.
+
+    `doubt` is the chance, row by row, of not having met one in `n_iter` steps, `before` in one step less, and
+    `walked` the mean number of steps taken by then, so that no row's expectation exceeds max walked / (1 − max doubt).
+    By the maximum principle at most the last step, times it, is to go. Rows that no label reaches stay as they are and
+    do not count; as long as labels reach further rows the bound is infinite.
+    """
+    reached = doubt < 1 - UNREACHED * n_iter
+    if (reached & (before >= 1 - UNREACHED * (n_iter - 1))).any():
+        return np.inf
+    return float(walked[reached].max() / (1 - doubt[reached].max()))
 
 
 def _checked(points, values, kernel, safeguard, relaxation, empty):
@@ -128,17 +155,20 @@ def _checked(points, values, kernel, safeguard, relaxation, empty):
     return points, values, kernel
 
 
+def _filled(values):
+    """Return where values are known, and the values with the others at the mean of the known."""
+    known = ~np.isnan(values)
+    return known, np.where(known, values, np.nanmean(values, axis=0))
+
+
 def check_count(name, value, least):
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
-def _states(points, values, kernel, safeguard, relaxation, empty):
+def _states(start, guard, average, relaxation):
     """Yield the states of the map, for ever."""
-    average = averager(points, kernel, empty)
-    state = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
-    guard = _guard(state, ~np.isnan(values), safeguard)
-    state = guard(state)
+    state = guard(start)
     while True:
         yield state
         state = guard(state + relaxation * (average(state) - state))

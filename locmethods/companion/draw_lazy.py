@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from locmethods.companion import drawings
 from locmethods.companion.drawings import MARKERS
 
 
@@ -29,6 +30,25 @@ def completions(asked, answers):
         return draw
 
     return [frame(answer) for answer in answers]
+
+
+def pierced(x, curves, data, *, xlabel, ylabel, ylim):
+    """Draw curves and, on top of them, the data that they may or may not go through.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+    curves : dict of str to ndarray of shape (n,)
+    data : pair of ndarrays of shape (m,)
+    """
+    lines = drawings.lines(x, curves, xlabel=xlabel, ylabel=ylabel, ylim=ylim, legend=False)
+
+    def draw(axes):
+        lines(axes)
+        axes.plot(*data, "o", markersize=6, color=axes.xaxis.label.get_color(), zorder=4, label="measured")
+        axes.legend(loc="upper right")
+
+    return draw
 
 
 def bounds(nearest, many):
@@ -97,6 +117,7 @@ def scoreboard(tasks, *, xlabel):
                             marker="o" if local else "s", color="C0" if local else "C1", linestyle="none")
             ax.set_yticks(range(len(methods)), methods)
             ax.invert_yaxis()
+            ax.locator_params(axis="x", nbins=4)
             ax.set(title=task, xlabel=label)
 
     return draw

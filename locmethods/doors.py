@@ -6,6 +6,7 @@ loses nothing to the scores); NumPy arrays share their memory with it where they
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -214,6 +215,12 @@ def mapped(features, points, name):
                          f"got shape {tuple(image.shape)}")
     image = to_tensor(image).to(points.dtype)
     return with_kind(image, not numpy_caller)
+
+
+def check_count(name, value, least):
+    """Raise ValueError unless `value` is an integer of at least `least`; True and False are none."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
 def check_tolerance(tolerance):

@@ -8,10 +8,10 @@ that would make a density of them cancels in every local mean; Shepard's, infini
 from __future__ import annotations
 
 import math
-import numbers
 from functools import partial
 
 from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
+from locmethods.doors import check_count
 from locmethods.engines.bound import Bound, Scratch, expanded_square, pairwise_square, square_difference
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
@@ -407,8 +407,7 @@ class Polynomial(Kernel):
         self._check()
 
     def _check(self):
-        if not isinstance(self.degree, numbers.Integral) or isinstance(self.degree, bool) or self.degree < 1:
-            raise ValueError(f"degree must be an integer of at least 1, got {self.degree!r}")
+        check_count("degree", self.degree, 1)
         if not math.isfinite(as_number("offset", self.offset)):
             raise ValueError(f"offset must be finite, got {self.offset!r}")
 
@@ -466,9 +465,7 @@ class NearestNeighbors(Kernel):
         self._check()
 
     def _check(self):
-        k = self.n_neighbors
-        if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
-            raise ValueError(f"n_neighbors must be an integer of at least 1, got {k!r}")
+        check_count("n_neighbors", self.n_neighbors, 1)
 
     def bind(self, query, keys, hollow=False):
         import torch

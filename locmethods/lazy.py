@@ -17,9 +17,10 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from locmethods.contract import FLOATS, kernel_or_default
+from locmethods.doors import check_count
 from locmethods.kernels import Flat
 from locmethods.means import local_mean, local_weights
-from locmethods.models.iteration import Settled, averager, check_count, lazy_iteration, settle
+from locmethods.models.iteration import Settled, averager, lazy_iteration, settle
 
 __all__ = ["Correction", "LazyMap", "Settled", "correction_factor", "floored", "lazy_iteration",
            "residual_correction", "settle", "twicing"]

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from locmethods.contract import FLOATS
-from locmethods.doors import as_array, check_localization, check_option, to_tensor
+from locmethods.doors import as_array, check_count, check_localization, check_option, to_tensor
 from locmethods.engines import near
 from locmethods.engines.blocked import BLOCK, slices, weighted_sums
 from locmethods.engines.bound import pairwise_square
@@ -115,13 +115,13 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     ValueError, TypeError
         If the arrays or the kernel are not as above, or the kernel has no length of its own and none is given.
     """
+    import torch
+
     points, keys = _prepared(starts, keys, kernel)
     stop = tol * (length_of(kernel) if length is None else length)
     points = points.clone()
     blocks = near.cut(keys, near.KEY_BLOCK) if len(points) * len(keys) > near.PAIRS else None
     weight = points.new_zeros(len(points))
-    import torch
-
     moving, steps = torch.arange(len(points)), 0
     while len(moving):
         here = points[moving]
@@ -258,7 +258,7 @@ def estimate_bandwidth(X, *, quantile=0.3, n_samples=None, random_state=0, n_job
     if not (isinstance(quantile, numbers.Real) and 0 <= quantile <= 1):
         raise ValueError(f"quantile must be a number between 0 and 1, got {quantile!r}")
     if n_samples is not None:
-        _check_count("n_samples", n_samples, 1)
+        check_count("n_samples", n_samples, 1)
         X = X[check_random_state(random_state).permutation(len(X))[:n_samples]]
     rank = max(1, int(len(X) * quantile))
     points, total = to_tensor(X).double(), 0.0
@@ -317,11 +317,6 @@ def mean_shift(X, **params):
     """
     model = MeanShift(**params).fit(X)
     return model.cluster_centers_, model.labels_
-
-
-def _check_count(name, value, least):
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
 class MeanShift(ClusterMixin, BaseEstimator):
@@ -390,8 +385,8 @@ class MeanShift(ClusterMixin, BaseEstimator):
         for name in ("blurring", "bin_seeding", "cluster_all"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        _check_count("min_bin_freq", self.min_bin_freq, 1)
-        _check_count("max_iter", self.max_iter, 0)
+        check_count("min_bin_freq", self.min_bin_freq, 1)
+        check_count("max_iter", self.max_iter, 0)
         for name, least in (("bandwidth", 0), ("merge_radius", 0), ("tol", -1e-300)):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, numbers.Real) and least < value < math.inf):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length
 
 from locmethods.contract import kernel_or_default
-from locmethods.doors import check_option
+from locmethods.doors import check_count, check_option
 from locmethods.means import local_mean, local_weights
 
 __all__ = ["Settled", "lazy_iteration", "settle"]
@@ -159,11 +159,6 @@ def _filled(values):
     """Return where values are known, and the values with the others at the mean of the known."""
     known = ~np.isnan(values)
     return known, np.where(known, values, np.nanmean(values, axis=0))
-
-
-def check_count(name, value, least):
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
 def _states(start, guard, average, relaxation):

@@ -11,7 +11,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from locmethods.contract import operands
-from locmethods.doors import to_tensor
+from locmethods.doors import check_count, to_tensor
 from locmethods.means import weight_blocks
 
 __all__ = ["LocalPolynomial", "degrees_of_freedom", "local_polynomial", "smoother_blocks", "smoother_matrix"]
@@ -35,8 +35,7 @@ def _monomials(n_features, degree):
 
 
 def _check_degree(degree):
-    if not isinstance(degree, numbers.Integral) or isinstance(degree, bool) or degree < 0:
-        raise ValueError(f"degree must be an integer of at least 0, got {degree!r}")
+    check_count("degree", degree, 0)
 
 
 def _check_rcond(rcond):

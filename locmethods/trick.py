@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.contract import operands
-from locmethods.doors import EMPTY, as_array, check_localization, check_option, is_tensor, to_tensor
+from locmethods.doors import EMPTY, as_array, check_count, check_localization, check_option, is_tensor, to_tensor
 from locmethods.kernels import Kernel
 from locmethods.localized import Localized
 from locmethods.means import weight_blocks
@@ -87,8 +87,7 @@ class LocalizedLoss:
         check_option("empty", empty, EMPTY)
         if not (isinstance(tolerance, numbers.Real) and 0 < tolerance < 1):
             raise ValueError(f"tolerance must be a number in (0, 1), got {tolerance!r}")
-        if not isinstance(max_iter, numbers.Integral) or isinstance(max_iter, bool) or max_iter < 1:
-            raise ValueError(f"max_iter must be an integer of at least 1, got {max_iter!r}")
+        check_count("max_iter", max_iter, 1)
         self.loss, self.kernel, self.initial, self.method = loss, kernel, initial, method
         self.empty, self.tolerance, self.max_iter = empty, tolerance, max_iter
 

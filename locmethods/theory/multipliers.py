@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import NamedTuple
 
 import numpy as np
+
+from locmethods.doors import check_count
 
 
 class Multipliers(NamedTuple):
@@ -32,8 +33,7 @@ class Multipliers(NamedTuple):
 
 def ring(n, circumference):
     """Return n equally spaced points on a circle in the plane, of shape (n, 2), the first on the first axis."""
-    if not isinstance(n, numbers.Integral) or isinstance(n, bool) or n < 3:
-        raise ValueError(f"n must be an integer of at least 3, got {n!r}")
+    check_count("n", n, 3)
     if not 0 < circumference < math.inf:
         raise ValueError(f"circumference must be a positive number, got {circumference!r}")
     angle = 2 * np.pi * np.arange(n) / n

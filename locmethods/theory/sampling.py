@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
 
+from locmethods.doors import check_count
 from locmethods.means import weight_blocks
 
 __all__ = ["local_sample"]
@@ -37,8 +36,7 @@ def local_sample(query, keys, n_draws, *, kernel, rng, empty="nearest"):
     TypeError
         If `rng` is no generator.
     """
-    if not (isinstance(n_draws, numbers.Integral) and not isinstance(n_draws, bool) and n_draws >= 1):
-        raise ValueError(f"n_draws must be an integer of at least 1, got {n_draws!r}")
+    check_count("n_draws", n_draws, 1)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a numpy.random.Generator, got {type(rng).__name__}")
     if empty == "nan":

@@ -215,13 +215,14 @@ class Product(_Pair):
             gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
             relative=relative if some else None, offset=offset if some else None, centred=False,
             sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
-            grad=a.grad or b.grad, weight=None, neighbors=None, compact=a.compact or b.compact,
-            **_where_zero(a if a.compact else b))
+            grad=a.grad or b.grad, weight=None, neighbors=None,
+            **_where_zero(a if a.falls and a.falls.compact else b))
 
 
 def _where_zero(part):
-    """Return what a kernel of compact support says about where a product with it, or a part of it, is zero."""
-    return dict(points=part.points, profile=part.profile) if part.compact else dict(points=None, profile=None)
+    """Return what a kernel of compact support says about where a product with it is zero."""
+    zero = part.falls is not None and part.falls.compact
+    return dict(points=part.points if zero else None, formula=None, falls=part.falls if zero else None)
 
 
 def _log_of_sum(x, y, sign_x=None, sign_y=None):
@@ -272,7 +273,7 @@ class Sum(_Pair):
             a, log=lambda rows, cols: both(rows, cols)[0], relative=relative if some else None,
             offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
             grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
-            weight=None, points=None, profile=None, compact=False, neighbors=None,
+            weight=None, points=None, formula=None, falls=None, neighbors=None,
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow))
 
 
@@ -294,6 +295,8 @@ class Scaled(_Around):
         return replace(inner, log=lambda rows, cols: inner.log(rows, cols) + shift,
                        offset=inner.offset and (lambda rows, reference: inner.offset(rows, reference) + shift),
                        bounded=inner.bounded and bool(shift <= 0), weight=None, neighbors=None,
+                       formula=inner.formula and inner.formula._replace(
+                           log_factor=inner.formula.log_factor + as_number("factor", shift)),
                        grad=inner.grad or getattr(factor, "requires_grad", False))
 
 
@@ -344,7 +347,7 @@ def _forbid(inner, allowed):
 
     return replace(inner, log=limited(inner.log, -math.inf), gap=limited(inner.gap, math.inf),
                    relative=inner.relative and limited(inner.relative, -math.inf),
-                   weight=inner.weight and limited(inner.weight, 0.0), neighbors=None, **_where_zero(inner))
+                   weight=inner.weight and limited(inner.weight, 0.0), neighbors=None, formula=None, falls=None)
 
 
 class Hollow(_Around):
@@ -364,7 +367,10 @@ class Hollow(_Around):
         if self.kernel.form == "rank":
             return self.kernel.bind(query, keys, hollow=True)
         index = torch.arange(keys.shape[-2], device=keys.device)
-        return _forbid(self.kernel.bind(query, keys), lambda rows, cols: index[rows, None] != index[cols])
+        inner = self.kernel.bind(query, keys)
+        hollow = [part and part._replace(hollow=True) for part in (inner.formula, inner.falls)]
+        return replace(_forbid(inner, lambda rows, cols: index[rows, None] != index[cols]), formula=hollow[0],
+                       falls=hollow[1])
 
 
 class Masked(_Around):
@@ -397,9 +403,8 @@ class Masked(_Around):
         except RuntimeError:
             raise ValueError(f"mask must broadcast to (n_queries, n_keys) = {tuple(shape)}, "
                              f"got shape {tuple(mask.shape)}") from None
-        # To look a mask up by index would cost more than the pairs it spares.
-        allowed = _forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols])
-        return replace(allowed, points=None, profile=None)
+        # To look a mask up by index would cost more than the pairs that blocks would spare.
+        return _forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols])
 
 
 def as_number(name, value, kind="number"):

@@ -12,7 +12,7 @@ from functools import partial
 
 from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
 from locmethods.doors import check_count
-from locmethods.engines.bound import Bound, Scratch, expanded_square, pairwise_square, square_difference
+from locmethods.engines.bound import Bound, Formula, Scratch, expanded_square, pairwise_square, square_difference
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
            "NearestNeighbors", "Polynomial", "Shepard", "Triangular", "Tricube"]
@@ -73,11 +73,13 @@ class _Radial(Kernel):
         def weight(rows, cols):
             return self._weight_of_square(square(query[..., rows, :], keys[..., cols, :]), length)
 
+        # A subclass may have another formula.
+        known = type(self).__module__ == __name__
+        formula = Formula(type(self).__name__, as_number("length", length)) if known else None
         bound = dict(shape=_outer_shape(query, keys), like=query, grad=grad, log=log, bounded=True,
                      gap=lambda rows, cols: pairwise_square(query[..., rows, :], keys[..., cols, :]),
                      weight=None if grad or self._weight_of_square is None else weight, points=(query, keys),
-                     profile=lambda square: self._log_of_square(square, length, in_place=False),
-                     compact=self.reach < math.inf)
+                     formula=formula, falls=formula)
         if self._relative is None:
             return Bound(**bound)
 
@@ -340,8 +342,7 @@ class Shepard(Kernel):
             return pairwise_square(query[..., rows, :], keys[..., cols, :])
 
         return Bound(shape=_outer_shape(query, keys), like=query, gap=gap, grad=_carries_grad(query, keys, power),
-                     log=lambda rows, cols: log_of_square(gap(rows, cols)), points=(query, keys),
-                     profile=log_of_square)
+                     log=lambda rows, cols: log_of_square(gap(rows, cols)))
 
 
 def _inner_product(query, keys, log_and_sign):
@@ -386,7 +387,8 @@ class Exponential(Kernel):
             return (query[..., rows, :] @ centre.transpose(-1, -2)).squeeze(-1) / temperature
 
         return Bound(**_inner_product(query, keys, lambda s: (s / temperature, None)), relative=relative,
-                     offset=offset, centred=True, grad=_carries_grad(query, keys, temperature))
+                     offset=offset, centred=True, grad=_carries_grad(query, keys, temperature), points=(query, keys),
+                     formula=Formula("Exponential", as_number("temperature", self.temperature)))
 
 
 class Polynomial(Kernel):
@@ -430,8 +432,10 @@ class Polynomial(Kernel):
         def sign(rows, cols):
             return (query[..., rows, :] @ keys[..., cols, :].transpose(-1, -2) + offset).sign()
 
+        formula = Formula("Polynomial", self.degree, offset=as_number("offset", self.offset))
         return Bound(**_inner_product(query, keys, log), grad=_carries_grad(query, keys, offset),
-                     sign=sign if self.signed else None)
+                     sign=sign if self.signed else None, points=(query, keys),
+                     formula=None if self.signed else formula)
 
 
 class Linear(Kernel):

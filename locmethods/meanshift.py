@@ -120,7 +120,7 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     points, keys = _prepared(starts, keys, kernel)
     stop = tol * (length_of(kernel) if length is None else length)
     points = points.clone()
-    blocks = near.cut(keys, near.KEY_BLOCK) if len(points) * len(keys) > near.PAIRS else None
+    blocks = near.cut(keys) if len(points) * len(keys) > near.PAIRS else None
     weight = points.new_zeros(len(points))
     moving, steps = torch.arange(len(points)), 0
     while len(moving):
@@ -158,7 +158,7 @@ def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
     """
     points, _ = _prepared(points, points, kernel)
     stop = tol * (length_of(kernel) if length is None else length)
-    blocks, steps = near.cut(points, near.KEY_BLOCK), 0
+    blocks, steps = near.cut(points), 0
     while True:
         there, weight = _step(points, points, kernel, blocks)
         moved = float((there - points).square().sum(-1).max().sqrt())
@@ -167,7 +167,7 @@ def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
             return Ascent(points.numpy().copy(), weight.numpy(), steps)
         steps += 1
         # Points that were together stay together, so the blocks keep their members; only the boxes shrink.
-        blocks = near.fit_boxes(points, blocks.order, blocks.starts)
+        blocks = near.moved(blocks, points)
 
 
 def trajectories(starts, keys, *, kernel, steps):

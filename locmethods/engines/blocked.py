@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from locmethods.engines import near
+from locmethods.engines import compiled, near
 from locmethods.engines.bound import Bound
 
 # Scores per block: 2¹⁹ doubles are 4 MiB. Scores and one temporary stay in a processor's cache, and what a call into
@@ -63,7 +63,7 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
         Bytes of the answer's floating type: how exact far queries must be.
     tolerance : float, default=0.0
         Relative error of the sums that may be traded for speed.
-    blocks : near.Blocks, optional
+    blocks : tree.Tree, optional
         The keys cut into blocks, if they have been; see `engines.near`.
 
     Returns
@@ -74,6 +74,8 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
 
     if bound.neighbors is not None:
         return _neighbor_sums(bound, values)
+    if compiled.serves(bound, values):
+        return _compiled_sums(bound, values, itemsize, tolerance, blocks)
     *batch, n_queries, _ = bound.shape
     outputs = values.shape[-1]
     numerator = bound.like.new_zeros((*batch, n_queries, outputs))
@@ -83,12 +85,40 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
     # It is stored by columns: the product then runs along both operands' memory, three times as fast for few columns.
     values = torch.cat([values, torch.ones_like(values[..., :1])], -1).mT.contiguous()
     pass_keys = _centred_sums if bound.centred else _bounded_sums if bound.bounded else _running_sums
-    for rows, columns in _pairs(bound, tolerance, blocks):
+    for rows, columns in _pairs(bound, tolerance, blocks, itemsize):
         if columns:
             part = pass_keys(bound, values, rows, columns)
             part = _refine(bound, values, part, rows, columns, FAR[itemsize])
             numerator[..., rows, :], total[..., rows], log_scale[..., rows] = part
     return Sums(numerator, total, log_scale)
+
+
+def _compiled_sums(bound, values, itemsize, tolerance, blocks) -> Sums:
+    """Sum by compiled loops, and far queries relative to their nearest keys."""
+    import torch
+
+    *sums, far = compiled.weighted_sums(bound, values, itemsize, tolerance, blocks)
+    again = far.nonzero().squeeze(-1)
+    if len(again):
+        sums = [part.contiguous() for part in sums]
+        values = torch.cat([values, torch.ones_like(values[:, :1])], -1).mT.contiguous()
+        for rows, columns in _pairs(bound, tolerance, blocks, itemsize, again):
+            if not columns:
+                continue
+            if bound.relative is None:
+                found = _running_sums(bound, values, rows, columns)
+            else:
+                found = _relative_sums(bound, values, rows, columns)
+            for part, new in zip(sums, found, strict=True):
+                part[rows] = new
+    return Sums(*sums)
+
+
+def _relative_sums(bound, values, rows, columns) -> Sums:
+    """Return the sums with scores relative to each query's nearest key."""
+    reference = nearest_key(bound, rows, columns)
+    sums = _running_sums(bound, values, rows, columns, lambda cols: bound.relative(rows, cols, reference))
+    return sums._replace(log_scale=sums.log_scale + bound.offset(rows, reference))
 
 
 def _neighbor_sums(bound, values) -> Sums:
@@ -106,13 +136,13 @@ def _neighbor_sums(bound, values) -> Sums:
     return Sums(numerator, total, torch.zeros_like(total))
 
 
-def _pairs(bound, tolerance, blocks):
-    """Yield blocks of queries with the list of blocks of keys that each must see."""
+def _pairs(bound, tolerance, blocks, itemsize, some=None):
+    """Yield blocks of queries, all or those in the index `some`, with the blocks of keys that each must see."""
     b, c = sizes(bound)
-    skipping = near.plan(bound, tolerance, blocks) if near.serves(bound) else None
+    skipping = near.plan(bound, tolerance, blocks, itemsize, some) if near.serves(bound) else None
     if skipping is None:
         columns = slices(bound.shape[-1], c)
-        for rows in slices(bound.shape[-2], b):
+        for rows in slices(bound.shape[-2], b) if some is None else some.split(b):
             yield rows, columns
         return
     for rows, index in skipping:
@@ -176,14 +206,12 @@ def _refine(bound, values, sums, rows, columns, far) -> Sums:
         return sums
     where = torch.nonzero(off.reshape(-1, off.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
     index = where + rows.start if isinstance(rows, slice) else rows[where]
-    reference = nearest_key(bound, index, columns)
-    again = _running_sums(bound, values, index, columns, lambda cols: bound.relative(index, cols, reference))
-    offset = bound.offset(index, reference)
+    again = _relative_sums(bound, values, index, columns)
     take = off[..., where]
     numerator, total, log_scale = (part.clone() for part in sums)
     numerator[..., where, :] = torch.where(take.unsqueeze(-1), again.numerator, numerator[..., where, :])
     total[..., where] = torch.where(take, again.total, total[..., where])
-    log_scale[..., where] = torch.where(take, again.log_scale + offset, log_scale[..., where])
+    log_scale[..., where] = torch.where(take, again.log_scale, log_scale[..., where])
     return Sums(numerator, total, log_scale)
 
 

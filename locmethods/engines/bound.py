@@ -5,10 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # Up to this many features, squared distances are summed feature by feature (in cache); above, by torch.cdist.
 FEW_FEATURES = 16
+COMPACT = ("Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat")
+
+
+class Formula(NamedTuple):
+    """A kernel by the name of its class and its length: K = exp(log_factor) · kernel, zero on the diagonal if hollow."""
+
+    kind: str
+    length: float  # the degree of a polynomial
+    log_factor: float = 0.0
+    hollow: bool = False
+    offset: float = 0.0  # of a polynomial
+
+    @property
+    def number(self):
+        """The kernel's number in `loops`."""
+        from locmethods.engines.loops import KINDS
+
+        return KINDS[self.kind]
+
+    @property
+    def compact(self):
+        """True if K is zero beyond its length."""
+        return self.kind in COMPACT
 
 
 @dataclass(frozen=True)
@@ -44,13 +67,14 @@ class Bound:
     weight : callable or None
         ``weight(rows, cols)`` is K itself, where that takes fewer steps than exp(log K).
     points : tuple of Tensor, or None
-        Queries and keys in the space where K falls with distance; None where it need not.
-    profile : callable or None
-        log K there as a function of the squared distance, nowhere rising, up to a constant factor of K.
+        Queries and keys, in the space where `formula` or `falls` applies.
+    formula : Formula or None
+        K as the compiled loops know it.
+    falls : Formula or None
+        A kernel of the distance that says how K falls with it: K itself up to a factor, or a factor of K of compact
+        support, so that K is zero where it is.
     neighbors : Tensor or None
         For a plain rank kernel the indices of each query's keys, of shape (*batch, n_queries, k): all weights are one.
-    compact : bool
-        True if K is zero wherever `profile` is −inf, and `profile` says no more than that.
     """
 
     shape: tuple
@@ -66,8 +90,8 @@ class Bound:
     grad: bool = False
     weight: Callable | None = None
     points: tuple | None = None
-    profile: Callable | None = None
-    compact: bool = False
+    formula: Any = None
+    falls: Any = None
     neighbors: Any = None
 
 

@@ -1,141 +1,106 @@
-"""Localization is sparsity: compact blocks of points, and the proof that a pair of blocks may be skipped.
+"""Localization is sparsity: compact blocks of points, and the proof that a block of keys may be left out.
 
 Queries and keys are cut into compact blocks once. Between the boxes of two blocks no pair is nearer than the gap δ
-and none farther than the span Δ, so a kernel that falls with distance has K(Δ) ≤ K(q, k) ≤ K(δ) there. A block of
-m keys may be left out of a block of queries if
+and none farther than the span Δ, so a kernel that falls with distance has K(Δ) ≤ K(q, k) ≤ K(δ) there. For a block of
+queries, L = Σ m K(Δ) over some blocks of m keys each is therefore no more than Σ K of any of its queries, and leaving
+out blocks with
 
-    m · K(δ) ≤ ε/B · Σ_blocks m′ · K(Δ′),
+    Σ_left-out m K(δ) ≤ ε L
 
-B being the number of key blocks: what is left out then sums to at most ε times what every query of the block sums
-to, and moves its mean by at most 2ε times the largest value. For compact support this includes K(δ) = 0.
+loses at most ε times what every query of the block sums to, and moves its mean by at most 2ε times the largest value.
+For compact support this includes K(δ) = 0. `tree.reach` finds L and the blocks, from the coarsest boxes to the finest.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
-
 import numpy as np
 
-QUERY_BLOCK, KEY_BLOCK = 512, 32
 # In many features boxes are never far apart, and finding that out would cost more than the sums.
 MANY_FEATURES = 12
-BOXES = 1 << 18  # pairs of boxes compared at once: 2 MiB
 PAIRS = 1 << 22  # below this many pairs the whole sum is cheaper than looking for a way around it
-WORTH = 0.6  # skipping pays while at most this share of the pairs remains
-# What is left out when no tolerance is given: nothing that a float64 sum could show.
-NOTHING = 2.0**-60
+WORTH = 0.6  # leaving out pays while at most this share of the pairs remains
+QUERY_BLOCK, KEY_BLOCK = 512, 32
+# What is left out when no tolerance is given, by bytes of the answer: nothing that a sum in that type could show.
+NOTHING = {8: 2.0**-60, 4: 2.0**-30, 2: 2.0**-30}
 
 
-class Blocks(NamedTuple):
-    """Points cut into compact blocks.
-
-    Attributes
-    ----------
-    order : integer Tensor of shape (n,)
-        Indices of the points, block after block.
-    starts : integer ndarray of shape (n_blocks + 1,)
-        Where in `order` each block begins.
-    low, high : Tensor of shape (n_blocks, d)
-        The blocks' boxes.
-    """
-
-    order: Any
-    starts: np.ndarray
-    low: Any
-    high: Any
-
-    def index(self, block):
-        """Return the points of one block."""
-        return self.order[self.starts[block]:self.starts[block + 1]]
-
-
-def cut(points, size) -> Blocks:
-    """Cut points into blocks of at most `size`, halving the widest side of a box until it fits.
+def cut(points, size=KEY_BLOCK):
+    """Cut points into compact blocks.
 
     Parameters
     ----------
-    points : Tensor of shape (n, d), n ≥ 1
-    size : int
-    """
-    import torch
-
-    place = points.detach().cpu().numpy()
-    todo, done = [np.arange(len(place))], []
-    while todo:
-        index = todo.pop()
-        if len(index) <= size:
-            done.append(index)
-            continue
-        part = place[index]
-        axis = np.ptp(part, axis=0).argmax()
-        half = len(index) // 2
-        split = np.argpartition(part[:, axis], half)
-        todo += [index[split[half:]], index[split[:half]]]
-    starts = np.cumsum([0, *map(len, done)])
-    return fit_boxes(points, torch.from_numpy(np.concatenate(done)), starts)
-
-
-def fit_boxes(points, order, starts) -> Blocks:
-    """Return the blocks `order`, `starts` with boxes about where their points now are."""
-    import torch
-
-    place = points.detach().cpu().numpy()[order]
-    low, high = (torch.from_numpy(side.reduceat(place, starts[:-1], axis=0)) for side in (np.minimum, np.maximum))
-    return Blocks(order, starts, low, high)
-
-
-def gap_and_span(queries, keys):
-    """Return the squares of the least and the greatest distance between two sets of boxes.
-
-    Parameters
-    ----------
-    queries, keys : Blocks of b and B blocks
+    points : Tensor or ndarray of shape (n, d), n ≥ 1
+    size : int, default=32
+        Points in a block; the last may have fewer.
 
     Returns
     -------
-    Tensor, Tensor of shape (b, B)
+    tree.Tree
     """
-    gap = span = 0.0
-    for ql, qh, kl, kh in zip(queries.low.T, queries.high.T, keys.low.T, keys.high.T, strict=True):
-        above, below = kl - qh.unsqueeze(-1), ql.unsqueeze(-1) - kh  # (b, B)
-        gap = above.maximum(below).clamp_(min=0).square_() + gap
-        span = above.minimum(below).square_() + span  # −min(l′ − h, l − h′) is the greatest distance along an axis
-    return gap, span
+    from locmethods.engines import tree
+
+    rows = np.array(points if isinstance(points, np.ndarray) else points.numpy(), np.float64, order="C")
+    order = np.arange(len(rows))
+    tree.cut(rows, order, size)
+    starts = tree.levels(len(rows), size)
+    low, high = np.empty((2, starts[-1], rows.shape[1]))
+    tree.fit_boxes(rows, size, starts, low, high)
+    return tree.Tree(rows, np.ascontiguousarray(rows.T), order, low, high, starts, size, len(rows))
 
 
-def reached(profile, gap, span, counts, tolerance):
-    """Return which blocks of keys each block of queries may not leave out, as a boolean Tensor of shape (b, B).
+def in_type(tree, dtype):
+    """Return the blocks with their points in another floating type."""
+    if tree.rows.dtype == dtype:
+        return tree
+    rows = tree.rows.astype(dtype)
+    return tree._replace(rows=rows, columns=np.ascontiguousarray(rows.T))
+
+
+def moved(tree, points):
+    """Return the blocks of points that have moved together: their members stay, the boxes are fitted anew.
 
     Parameters
     ----------
-    profile : callable
-        log K as a function of the squared distance, nowhere rising.
-    gap, span : Tensor of shape (b, B)
-        From `gap_and_span`.
-    counts : Tensor of shape (B,)
-        Logarithms of the sizes of the blocks of keys.
-    tolerance : float
-        ε of the module's inequality.
+    tree : tree.Tree
+    points : Tensor of shape (n, d)
+        In their own order, not the tree's.
     """
-    # The boxes' distances are rounded; a billionth less is below any of them.
-    most = profile(gap * (1 - 1e-9))
-    if tolerance == 0:
-        return most > -math.inf
-    least = (profile(span * (1 + 1e-9)) + counts).logsumexp(-1, keepdim=True)
-    return most + counts > least + math.log(tolerance / len(counts))
+    from locmethods.engines.tree import fit_boxes
+
+    rows = points.detach().numpy()[tree.order]
+    low, high = np.empty_like(tree.low), np.empty_like(tree.high)
+    fit_boxes(rows, tree.size, tree.starts, low, high)
+    return tree._replace(rows=rows, columns=np.ascontiguousarray(rows.T), low=low, high=high)
+
+
+def share(kernel, tolerance, itemsize):
+    """Return the share of Σ K that may be lost: half the tolerance, or what the type cannot show."""
+    return 0.0 if kernel.compact else max(tolerance / 2, NOTHING[itemsize])
+
+
+def kept(kernel, queries, keys, lost, blocks=16):
+    """Return the share of the pairs that remains, from some blocks of the queries."""
+    from locmethods.engines.tree import plan
+
+    every = max(1, queries.starts[1] // blocks)
+    found, count = 0, np.empty(1, np.int64)
+    some = range(0, queries.starts[1], every)
+    for block in some:
+        pieces = plan(kernel.number, kernel.length, queries, keys, lost, int(kernel.hollow), block, block + 1, count)
+        found += (pieces[:, 1] - pieces[:, 0]).sum()
+    return found / (len(some) * keys.n)
 
 
 def serves(bound):
-    """Return True if the bound kernel falls with a distance that blocks can bound, and there is much to skip."""
-    if bound.points is None or bound.profile is None or bound.grad or bound.sign is not None or bound.whole:
+    """Return True if the bound kernel falls with a distance that blocks can bound, and there may be much to skip."""
+    if bound.falls is None or bound.grad or bound.sign is not None or bound.whole:
         return False
     query, keys = bound.points
     return (query.ndim == keys.ndim == 2 and query.shape[1] <= MANY_FEATURES and keys.device.type == "cpu"
             and len(query) * len(keys) > PAIRS)
 
 
-def plan(bound, tolerance=0.0, keys=None):
+def plan(bound, tolerance=0.0, keys=None, itemsize=8, rows=None):
     """Yield the blocks of queries, and the keys that each must see, as pairs of index tensors.
 
     Parameters
@@ -143,43 +108,38 @@ def plan(bound, tolerance=0.0, keys=None):
     bound : Bound
         One that `serves` accepts.
     tolerance : float
-        Relative error of a sum that may be made, as in the module's inequality; 0 leaves out only what a float64
-        sum cannot show.
-    keys : Blocks, optional
+        Error of the mean that may be made, as a share of the largest value.
+    keys : tree.Tree, optional
         Of the bound's keys; cut anew by default.
+    itemsize : int, default=8
+        Bytes of the answer's floating type.
+    rows : integer Tensor, optional
+        Some of the queries; all by default.
 
     Returns
     -------
     iterator, or None
         None if too few pairs can be skipped to pay for the looking.
     """
-    import torch
-
     query, points = bound.points
-    keys = cut(points, KEY_BLOCK) if keys is None else keys
-    queries = cut(query, QUERY_BLOCK)
-    tolerance = 0.0 if bound.compact else max(tolerance / 2, NOTHING)
-    sizes = np.diff(keys.starts)
-    counts = torch.from_numpy(np.log(sizes)).to(query.dtype)
-
-    def near(blocks):
-        some = queries._replace(low=queries.low[blocks], high=queries.high[blocks])
-        return reached(bound.profile, *gap_and_span(some, keys), counts, tolerance).numpy()
-
-    blocks = len(queries.starts) - 1
-    if (near(slice(0, None, max(1, blocks // 16))) @ sizes).mean() > WORTH * len(points):
+    keys = cut(points.detach()) if keys is None else keys
+    queries = cut((query if rows is None else query[rows]).detach(), QUERY_BLOCK)
+    lost = share(bound.falls, tolerance, itemsize)
+    if kept(bound.falls, queries, keys, lost) > WORTH:
         return None
-    return _passes(queries, keys, near)
+    return _passes(bound.falls, queries, keys, lost, rows)
 
 
-def _passes(queries, keys, near):
-    """Yield the queries of each block and the keys in the blocks that ``near(slice of blocks)`` gives it."""
+def _passes(kernel, queries, keys, lost, rows):
+    """Yield the queries of each block and the keys that it must see."""
     import torch
 
-    at_once = max(1, BOXES // len(keys.starts))
-    for first in range(0, len(queries.starts) - 1, at_once):
-        for block, hit in enumerate(near(slice(first, first + at_once)), start=first):
-            # Neighbouring blocks lie side by side in `order`, so few pieces make the list.
-            edges = np.flatnonzero(np.diff(hit, prepend=False, append=False))
-            pieces = [keys.order[keys.starts[a]:keys.starts[b]] for a, b in zip(edges[::2], edges[1::2], strict=True)]
-            yield queries.index(block), torch.cat(pieces) if pieces else keys.order[:0]
+    from locmethods.engines.tree import plan
+
+    order, count = torch.from_numpy(keys.order), np.empty(1, np.int64)
+    mine = torch.from_numpy(queries.order)
+    for block in range(queries.starts[1]):
+        pieces = plan(kernel.number, kernel.length, queries, keys, lost, int(kernel.hollow), block, block + 1, count)
+        found = [order[a:b] for a, b in pieces]
+        index = mine[block * queries.size:(block + 1) * queries.size]
+        yield index if rows is None else rows[index], torch.cat(found) if found else order[:0]

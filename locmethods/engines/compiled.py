@@ -1,0 +1,284 @@
+"""Large sums on a processor, by compiled loops: threads share out the queries, tiles of keys stay in cache.
+
+There are two routes. In few features squared distances are formed from differences, and blocks of keys that do not
+matter are left out (`near`). In many, they are formed from products of matrices, where the rounding of
+‖q‖² + ‖k‖² − 2 q·k provably cannot show, and nothing is left out: no block is ever far.
+
+A float32 caller's sums are formed in float32 where that is enough for 1e-5. The queries for which it may not be,
+those whose every key is far, are summed again in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from locmethods.engines import near
+
+# From here on compiled loops repay what it takes to load them.
+PAIRS = 1 << 22
+# A score s in float32 is off by a few times 6e-8 · s, so weights are good to 1e-5 as long as s is no lower than this;
+# in float64 by a few times 1e-16 · s, which is 2e-13 here. Below it `blocked` computes relative to the nearest key.
+FAR = {np.float32: -12.0, np.float64: -400.0}
+INNER = ("Exponential", "Polynomial")  # kernels of q·k
+# Lengths and places between these can be squared, by bytes of the type.
+RANGE = {4: (1e-15, 1e15), 8: (1e-140, 1e140)}
+# Largest error of a log-weight that rounding in ‖q‖² + ‖k‖² − 2 q·k may make, by bytes of the type.
+ALLOWED = {4: 4e-6, 8: 2e-14}
+STEEPNESS = {"Gaussian": 0.5, "Cauchy": 1.0}  # bounds on |d log K / d (r²/length²)|
+FEW_FEATURES = 12  # up to this many, differences are as fast as products
+QUERY_BLOCK = 64
+CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
+ROWS, COLUMNS = 256, 512  # a tile of products, its rows and its keys stay in a core's second cache
+MANY_OUTPUTS = 8  # more: the values' sums, too, are products of matrices
+# To cut the keys into blocks costs as much as passing them by this many queries.
+QUERIES_TO_CUT = 1000
+WORTH = 0.75  # looking for what can be left out pays while at most this share of the pairs remains
+
+
+def serves(bound, values):
+    """Return True if the compiled loops know the kernel, and there is enough to do."""
+    if bound.formula is None or not bound.points or values.device.type != "cpu":
+        return False
+    query, keys = bound.points
+    if not query.ndim == keys.ndim == values.ndim == 2 or len(query) * len(keys) < PAIRS or values.shape[1] == 0:
+        return False
+    return _within(bound, values, 8)
+
+
+def _within(bound, values, itemsize):
+    low, high = RANGE[itemsize]
+    largest = max(float(part.detach().abs().max()) for part in (*bound.points, values))
+    return low < bound.formula.length < high and largest < high
+
+
+def _number_type(bound, values, itemsize):
+    """Return the type to form sums in: float32 for a caller who has no more, if the kernel and the data allow it."""
+    if itemsize == 8 or not _within(bound, values, 4):
+        return np.float64
+    # Near its edge a compact kernel has no digit left. With differences it costs little in float64; with products,
+    # where it would cost much, the sums tell whether that may show.
+    if bound.formula.compact and bound.points[0].shape[1] <= FEW_FEATURES:
+        return np.float64
+    # A feature map may have made points that float32 cannot hold; far from the origin their differences need more.
+    exact = all(bool((part.detach().float().double() == part.detach()).all()) for part in bound.points)
+    return np.float32 if exact else np.float64
+
+
+def weighted_sums(bound, values, itemsize, tolerance, tree=None):
+    """Return Σ K v, Σ K and their log-scale, as `blocked.weighted_sums` does, and which queries are too far for it.
+
+    Parameters
+    ----------
+    bound : Bound
+        One that `serves` accepts.
+    values : Tensor of shape (n_keys, n_outputs)
+    itemsize : int
+        Bytes of the answer's floating type.
+    tolerance : float
+    tree : tree.Tree, optional
+        The keys cut into blocks, in float64, if they have been.
+
+    Returns
+    -------
+    numerator, total, log_scale : Tensor of shape (n_queries, n_outputs), (n_queries,) and (n_queries,)
+    far : boolean Tensor of shape (n_queries,)
+        Where the sums are not to be believed.
+    """
+    import torch
+
+    kernel, dtype = bound.formula, _number_type(bound, values, itemsize)
+    query, keys, held = (part.detach().numpy() for part in (*bound.points, values))
+    every = np.arange(len(query))
+    *sums, doubt = _sums(kernel, query, keys, held, dtype, itemsize, tolerance, tree, every)
+    # First in float64, where it was not; then from differences, where products of matrices left a compact kernel's
+    # edge in doubt.
+    for exact in [False] * (dtype == np.float32) + [True] * (kernel.compact and query.shape[1] > FEW_FEATURES):
+        again = np.flatnonzero(doubt)
+        if again.size:
+            *better, doubt[again] = _sums(kernel, query[again], keys, held, np.float64, itemsize, tolerance, tree,
+                                          again, exact)
+            for part, new in zip(sums, better, strict=True):
+                part[again] = new
+    numerator, total, scale = sums
+    log_scale = np.where(total > 0, scale + kernel.log_factor, -math.inf)
+    return (*(torch.from_numpy(part).to(bound.like.dtype) for part in (numerator, total, log_scale)),
+            torch.from_numpy(doubt))
+
+
+def _sums(kernel, query, keys, values, dtype, itemsize, tolerance, tree, index, exact=False):
+    """Return Σ K v, Σ K, the logarithm they are divided by, and where they are in doubt.
+
+    ``index[i]`` is the number of query i, and of the key that it leaves out if the kernel is hollow; `exact` asks for
+    differences where there is a choice.
+    """
+    own = index if kernel.hollow else index[:0]
+    inner = kernel.kind in INNER
+    if inner or (query.shape[1] > FEW_FEATURES and not exact):
+        plan = _products_plan(kernel, query, keys, dtype)
+        if plan is not None:
+            return _by_products(kernel, query, keys, values, plan, own)
+    if inner:
+        return _by_products(kernel, query, keys, values, _products_plan(kernel, query, keys, np.float64), own)
+    sums = _by_differences(kernel, query, keys, values, dtype, itemsize, tolerance, tree, own)
+    return *sums, np.zeros(len(query), bool) if kernel.compact else _below(sums[1], FAR[dtype])
+
+
+def _below(total, edge):
+    """Return where the logarithm of Σ K lies below an edge."""
+    return total < math.exp(edge)
+
+
+def _shared(work, parts):
+    """Do ``work(*part)`` for all parts, as many at once as torch has threads, each with one thread of its own."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for _ in pool.map(lambda part: work(*part), parts):
+            pass
+
+
+def _by_differences(kernel, query, keys, values, dtype, itemsize, tolerance, tree, own):
+    from locmethods.engines import tree as trees
+
+    lost = near.share(kernel, tolerance, itemsize)
+    looking = query.shape[1] <= near.MANY_FEATURES and (tree is not None or len(query) >= QUERIES_TO_CUT)
+    if looking:
+        queries, tree = near.cut(query, QUERY_BLOCK), near.cut(keys) if tree is None else tree
+        looking = near.kept(kernel, queries, tree, lost) <= WORTH
+    if looking:
+        queries, tree = (near.in_type(part, dtype) for part in (queries, tree))
+    else:
+        queries, tree = trees.whole(query, QUERY_BLOCK, dtype), trees.whole(keys, near.KEY_BLOCK, dtype)
+        lost = -1.0
+    held = np.ascontiguousarray(values[tree.order].T, dtype)
+    mine = own[queries.order] if len(own) else own
+    numerator, total = np.zeros((len(query), values.shape[1])), np.zeros(len(query))
+    width = CACHE // ((query.shape[1] + values.shape[1] + 1) * np.dtype(dtype).itemsize)
+    width = min(1024, max(128, width // 64 * 64))
+
+    def add(first, last):
+        trees.add_blocks(kernel.number, kernel.length, queries, tree, held, lost, mine, width, first, last, numerator,
+                         total)
+
+    blocks = int(queries.starts[1])
+    step = max(1, min(64, blocks // 32))
+    _shared(add, [(first, min(first + step, blocks)) for first in range(0, blocks, step)])
+    back = np.argsort(queries.order)
+    return numerator[back], total[back], np.zeros(len(back))
+
+
+class Plan(NamedTuple):
+    """How products of matrices stand for a kernel, in a type in which their rounding does not show.
+
+    Attributes
+    ----------
+    dtype : floating type
+    centre : ndarray of shape (d,)
+        Subtracted from the keys, and for a kernel of the distance from the queries: it moves no distance and no
+        softmax, and without it products are smaller, and so is their rounding.
+    at, band : float
+        Squared distances within `band` of `at` are formed from differences; none if `band` is negative.
+    doubtful : float
+        A compact kernel's Σ K is in doubt below this times the number of keys in reach.
+    size : float
+        A bound on |q·k + c|, for a kernel of powers.
+    """
+
+    dtype: type
+    centre: np.ndarray
+    at: float = 0.0
+    band: float = -1.0
+    doubtful: float = 0.0
+    size: float = 1.0
+
+
+def _products_plan(kernel, query, keys, dtype):
+    """Return the plan, or None if rounding might show."""
+    unit, allowed, length = np.finfo(dtype).eps / 2, ALLOWED[np.dtype(dtype).itemsize], kernel.length
+    if kernel.kind in INNER:
+        centre = keys[0] if kernel.kind == "Exponential" else np.zeros(keys.shape[1])
+        size = math.prod(_widest(part) for part in (query, keys - centre))
+        if kernel.kind == "Polynomial":
+            return Plan(dtype, centre, size=(size + abs(kernel.offset)) * (1 + 1e-6) or 1.0)
+        # In float64 there is nothing better to turn to.
+        return Plan(dtype, centre) if dtype == np.float64 or unit * size / length <= allowed else None
+    centre = keys.mean(0)
+    # By so much may rounding move (r/length)²: half a unit for each factor, most of which cancel in a long sum.
+    error = unit * (sum(_widest(part - centre) for part in (query, keys)) / length) ** 2
+    if kernel.kind in STEEPNESS:
+        return Plan(dtype, centre) if error * STEEPNESS[kernel.kind] <= allowed else None
+    if kernel.kind == "Flat":
+        return Plan(dtype, centre, at=length**2, band=4 * error * length**2) if error < 1e-3 else None
+    if kernel.kind in ("Laplace", "Triangular"):  # √u² is steep at zero: 1/2u
+        least = error / (2 * allowed) if kernel.kind == "Laplace" else 0.05
+        if max(error, least) > 0.1:
+            return None
+        return Plan(dtype, centre, band=(least * length) ** 2,
+                    doubtful=error / (2 * least) / allowed if kernel.compact else 0.0)
+    return Plan(dtype, centre, doubtful=3 * error / allowed) if 3 * error / allowed < 0.5 else None
+
+
+def _widest(points):
+    return math.sqrt(np.square(points).sum(1).max(initial=0))
+
+
+def _by_products(kernel, query, keys, values, plan, own):
+    """Return the sums, their scale and where they are in doubt, by products of matrices."""
+    from locmethods.engines import loops
+
+    dtype, number = plan.dtype, np.dtype(plan.dtype).type
+    inner, softmax = kernel.kind in INNER, kernel.kind == "Exponential"
+    q64, k64 = (np.ascontiguousarray(part) for part in (query if inner else query - plan.centre, keys - plan.centre))
+    q, k = q64.astype(dtype), np.ascontiguousarray(k64.T, dtype)  # (n, d), (d, m)
+    query_square, key_square = (np.square(part).sum(1).astype(dtype) for part in (q64, k64))
+    many = values.shape[1] > MANY_OUTPUTS
+    held = np.ascontiguousarray(values if many else values.T, dtype)
+    numerator, total = np.zeros((len(query), values.shape[1])), np.zeros(len(query))
+    peak, count = np.full(len(query), -math.inf, dtype), np.zeros(len(query) if plan.doubtful else 0, np.int64)
+    tiles = [slice(start, min(start + COLUMNS, len(keys))) for start in range(0, len(keys), COLUMNS)]
+    cut_keys = [np.ascontiguousarray(k[:, tile]) for tile in tiles]
+    cut_values = [np.ascontiguousarray(held[tile] if many else held[:, tile]) for tile in tiles]
+    square, inverse = number(kernel.length**2), number(1 / kernel.length**2)
+
+    def weigh(weight, rows, tile, mine, v):
+        sums = (v[:0] if many else v), numerator[rows], total[rows]
+        if softmax:
+            loops.add_exponentials(weight, number(1 / kernel.length), peak[rows], mine, tile.start, *sums)
+        elif inner:
+            loops.add_powers(weight, number(kernel.offset), number(1 / plan.size), int(kernel.length), mine, tile.start,
+                             *sums)
+        else:
+            loops.add_products(kernel.number, square, inverse, number(plan.at), number(plan.band), weight,
+                               query_square[rows], key_square[tile], q64[rows], k64[tile], mine, tile.start, *sums,
+                               count[rows])
+
+    def add(first, last):
+        rows, mine = slice(first, last), own[first:last]
+        memory = np.empty((last - first) * COLUMNS, dtype)
+        for tile, some, v in zip(tiles, cut_keys, cut_values, strict=True):
+            weight = memory[:(last - first) * some.shape[1]].reshape(last - first, -1)
+            np.matmul(q[rows], some, out=weight)
+            weigh(weight, rows, tile, mine, v)
+            if many:
+                loops.add_totals(weight, total[rows])
+                numerator[rows] += weight @ v
+
+    _shared(add, [(first, min(first + ROWS, len(query))) for first in range(0, len(query), ROWS)])
+    if softmax:
+        return numerator, total, peak + query @ plan.centre / kernel.length, np.zeros(len(query), bool)
+    if inner:
+        # (q·k + c)/size is off by a unit, its p-th power by p units: too much where most are small.
+        least = _below(total, FAR[np.float64])
+        if dtype == np.float32:
+            least |= total < len(keys) * (0.01 * kernel.length) ** kernel.length
+        return numerator, total, np.full(len(query), kernel.length * math.log(plan.size)), least
+    if plan.doubtful:
+        doubt = total <= plan.doubtful * count
+    else:
+        doubt = _below(total, -math.inf if kernel.compact else FAR[dtype])
+    return numerator, total, np.zeros(len(query)), doubt

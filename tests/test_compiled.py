@@ -1,0 +1,252 @@
+"""The compiled loops: the pieces against their formulas, the sums against a dense route that shares no code."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+
+import locmethods as lm
+from locmethods.engines import compiled, loops
+from locmethods.kernels import (
+    Biweight,
+    Cauchy,
+    Epanechnikov,
+    Exponential,
+    Flat,
+    Gaussian,
+    Laplace,
+    Polynomial,
+    Triangular,
+    Tricube,
+)
+
+# What the engines promise, by the caller's type: a share of the largest value.
+PROMISED = {"f4": 1e-5, "f8": 1e-12}
+
+
+@pytest.fixture(autouse=True)
+def small_sums_too(monkeypatch):
+    monkeypatch.setattr(compiled, "PAIRS", 1)
+
+
+def log_kernel(kernel, query, keys):
+    """Return log K, densely, from differences."""
+    query, keys, name = query.astype(float), keys.astype(float), type(kernel).__name__
+    if name == "Exponential":
+        return query @ (keys - keys.mean(0)).T / kernel.temperature
+    with np.errstate(divide="ignore"):
+        if name == "Polynomial":
+            return kernel.degree * np.log(abs(query @ keys.T + kernel.offset))
+        length = kernel.radius if hasattr(kernel, "radius") else kernel.bandwidth
+        square = sum(np.subtract.outer(q, k) ** 2 for q, k in zip(query.T, keys.T, strict=True)) / length**2
+        inside = np.clip(1 - square, 0, None)
+        return {"Gaussian": lambda: -square / 2, "Laplace": lambda: -np.sqrt(square),
+                "Cauchy": lambda: -np.log1p(square), "Epanechnikov": lambda: np.log(inside),
+                "Biweight": lambda: 2 * np.log(inside), "Triangular": lambda: np.log(np.clip(1 - np.sqrt(square), 0, 1)),
+                "Tricube": lambda: 3 * np.log(np.clip(1 - square**1.5, 0, 1)),
+                "Flat": lambda: np.where(square <= 1, 0.0, -np.inf)}[name]()
+
+
+def dense_mean(kernel, query, keys, values, hollow=False):
+    """Return the local mean, NaN where nothing is in reach."""
+    score = log_kernel(kernel, query, keys)
+    if hollow:
+        np.fill_diagonal(score, -np.inf)
+    empty = np.isneginf(score).all(1)
+    score[empty] = 0
+    mean = softmax(score, axis=1) @ values.astype(float)
+    mean[empty] = np.nan
+    return mean
+
+
+def sample(dtype, d, *, n=150, m=700, offset=0.0):
+    rng = np.random.default_rng(d)
+    return ((rng.normal(size=(n, d)) + offset).astype(dtype), (rng.normal(size=(m, d)) + offset).astype(dtype),
+            rng.uniform(1, 2, size=m).astype(dtype))
+
+
+def kernels_of(length):
+    return [Gaussian(length), Laplace(length), Cauchy(length), Epanechnikov(2 * length), Triangular(2 * length),
+            Biweight(2 * length), Tricube(2 * length), Flat(2 * length), Exponential(length**2), Polynomial(2, 0.3),
+            Polynomial(4)]
+
+
+@pytest.mark.parametrize(("dtype", "lowest", "ulp"), [("f4", -59.0, 2e-7), ("f8", -599.0, 5e-16)])
+def test_the_exponential_is_numpys_to_two_units_and_zero_far_below(dtype, lowest, ulp):
+    @loops.compiled
+    def apply(x, out):
+        for j in range(len(x)):
+            out[j] = loops.exponential(x[j])
+
+    x = np.concatenate([np.linspace(lowest, 0, 20001), [0.0, 1.0, 80.0]]).astype(dtype)
+    out = np.empty_like(x)
+    apply(x, out)
+    np.testing.assert_allclose(out, np.exp(x.astype(float)), rtol=ulp)
+    far = np.array([1.01 * lowest - 1, 100 * lowest, -1e30, -np.inf], dtype)
+    apply(far, out)
+    assert not out[:4].any()
+    assert loops.exponential(1.0) == math.e
+
+
+@pytest.mark.parametrize("d", [*range(1, 10), 17])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_squares_are_squared_distances(d, dtype):
+    query, keys, _ = sample(dtype, d, n=1, m=101)
+    out = np.empty(99, dtype)
+    loops.squares(query[0], np.ascontiguousarray(keys.T), out)
+    expected = np.square(query[0].astype(float) - keys[:99].astype(float)).sum(1)
+    np.testing.assert_allclose(out, expected, rtol=(d + 2) * np.finfo(dtype).eps)  # a rounding for each operation
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3, 4, 5, 8])
+def test_every_output_is_added_up(outputs):
+    rng = np.random.default_rng(outputs)
+    weight, values, numerator = rng.uniform(size=50), rng.normal(size=(outputs, 64)), rng.normal(size=outputs)
+    expected = numerator + values[:, :50] @ weight
+    total = loops.add_up(weight, values, numerator)
+    np.testing.assert_allclose(numerator, expected, rtol=1e-12, atol=1e-12)  # fifty terms in another order
+    np.testing.assert_allclose(total, weight.sum(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("kernel", kernels_of(1.0), ids=repr)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(("d", "offset"), [(1, 0.0), (2, 1e3), (3, 0.0), (13, 0.0), (13, 1e3), (40, 0.0)])
+def test_the_mean_is_the_dense_one(kernel, dtype, d, offset):
+    query, keys, values = sample(dtype, d, offset=offset)
+    for scale in (0.1, 1.0, 3.0):
+        name = next((n for n in ("bandwidth", "radius", "temperature") if hasattr(kernel, n)), None)
+        if name:
+            size = scale * math.sqrt(d) * getattr(kernel, name) * (1 + offset if name == "temperature" else 1)
+            kernel = kernel.set_params(**{name: size})
+        mean = lm.local_mean(query, keys, values, kernel=kernel, empty="nan")
+        assert mean.dtype == dtype
+        expected = dense_mean(kernel, query, keys, values)
+        np.testing.assert_allclose(mean, expected, rtol=PROMISED[dtype])
+        if name:
+            kernel.set_params(**{name: getattr(kernel, name) / size})
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d", [2, 14])
+@pytest.mark.parametrize("kernel", kernels_of(1.0), ids=repr)
+def test_a_hollow_kernel_leaves_its_own_key_out(kernel, dtype, d):
+    _, keys, values = sample(dtype, d)
+    mean = lm.local_mean(keys, keys, values, kernel=kernel.hollow(), empty="nan")
+    expected = dense_mean(kernel, keys, keys, values, hollow=True)
+    np.testing.assert_allclose(mean, expected, rtol=PROMISED[dtype])
+    # Where the query's own key has most weight, leaving it out is seen.
+    assert np.nanmax(abs(mean - dense_mean(kernel, keys, keys, values))) > 10 * PROMISED[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d", [2, 20])
+@pytest.mark.parametrize("outputs", [2, 8, 9, 33])
+@pytest.mark.parametrize("kernel", [Gaussian(2.0), Exponential(3.0), Epanechnikov(5.0)], ids=repr)
+def test_any_number_of_outputs(kernel, dtype, d, outputs):
+    query, keys, _ = sample(dtype, d)
+    values = np.random.default_rng(0).uniform(1, 2, size=(len(keys), outputs)).astype(dtype)
+    mean = lm.local_mean(query, keys, values, kernel=kernel, empty="nan")
+    np.testing.assert_allclose(mean, dense_mean(kernel, query, keys, values), rtol=PROMISED[dtype])
+
+
+@pytest.mark.parametrize("distance", [5.0, 30.0, 1e3, 1e6])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("kernel", [Gaussian(0.5), Laplace(0.1), Cauchy(0.1)], ids=repr)
+@pytest.mark.parametrize("d", [2, 13])
+def test_queries_far_from_every_key_have_their_mean(kernel, dtype, distance, d):
+    query, keys, values = sample(dtype, d)
+    query[:, 0] += distance
+    mean = lm.local_mean(query, keys, values, kernel=kernel)
+    # Scores relative to the nearest key, in extended precision: a difference of two large ones would be rounded.
+    wide = [part.astype(np.longdouble) for part in (query, keys)]
+    square = sum(np.subtract.outer(q, k) ** 2 for q, k in zip(wide[0].T, wide[1].T, strict=True))
+    least, length = square.min(1, keepdims=True), np.longdouble(kernel.bandwidth)
+    score = {Gaussian: lambda: (least - square) / 2 / length**2,
+             Laplace: lambda: (np.sqrt(least) - np.sqrt(square)) / length,
+             Cauchy: lambda: np.log1p(least / length**2) - np.log1p(square / length**2)}[type(kernel)]()
+    weight = np.exp(score)
+    np.testing.assert_allclose(mean, (weight @ values) / weight.sum(1), rtol=PROMISED[dtype])
+
+
+def test_float32_sums_are_float64s_of_the_same_numbers():
+    query, keys, values = sample("f4", 3, n=500, m=3000, offset=1e4)  # units of 1e4 · 6e-8 = 6e-4
+    for kernel in (Gaussian(0.05), Laplace(0.05), Cauchy(0.05), Epanechnikov(0.2)):
+        single = lm.local_mean(query, keys, values, kernel=kernel)
+        double = lm.local_mean(query.astype(float), keys.astype(float), values.astype(float), kernel=kernel)
+        np.testing.assert_allclose(single, double, rtol=1e-5)
+
+
+def test_points_that_a_feature_map_made_keep_their_digits():
+    """A map may move float32 points to where float32 cannot tell them apart."""
+    query, keys, values = sample("f4", 2)
+    kernel = Gaussian(0.3).on(lambda x: x.astype(float) + 1e7)
+    plain = dense_mean(Gaussian(0.3), *(x.astype(float) + 1e7 for x in (query, keys)), values)
+    np.testing.assert_allclose(lm.local_mean(query, keys, values, kernel=kernel), plain, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12, 1e150, 1e-150])
+def test_units_do_not_matter(scale):
+    query, keys, values = sample("f8", 2)
+    plain = lm.local_mean(query, keys, values, kernel=Gaussian(0.3))
+    scaled = lm.local_mean(query * scale, keys * scale, values * scale, kernel=Gaussian(0.3 * scale))
+    np.testing.assert_allclose(scaled / scale, plain, rtol=1e-12)
+    single = [(part * np.float32(min(max(scale, 1e-30), 1e30))).astype("f4") for part in (query, keys, values)]
+    mean = lm.local_mean(*single, kernel=Gaussian(0.3 * float(np.float32(min(max(scale, 1e-30), 1e30)))))
+    np.testing.assert_allclose(mean / np.float32(min(max(scale, 1e-30), 1e30)), plain, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(0.5), 3.0 * Gaussian(0.5), 0.1 * Exponential(2.0), Polynomial(2, 1.0),
+                                    Gaussian(2.0).hollow(), Epanechnikov(1.0)], ids=repr)
+@pytest.mark.parametrize("d", [2, 14])
+def test_the_pieces_of_a_sum_are_right_too(kernel, d, monkeypatch):
+    _, keys, values = sample("f8", d, m=300)
+    numerator, log_normaliser = lm.local_sum(keys, keys, values, kernel=kernel)
+    monkeypatch.setattr(compiled, "PAIRS", math.inf)
+    plain = lm.local_sum(keys, keys, values, kernel=kernel)
+    np.testing.assert_allclose(numerator, plain.numerator, rtol=1e-11)  # sums of 300 terms, times e^(log-scale)
+    np.testing.assert_allclose(log_normaliser, plain.log_normaliser, rtol=1e-12, atol=1e-12)
+
+
+def test_one_thread_or_several_give_the_same_bits():
+    query, keys, values = sample("f8", 3, n=900)
+    threads = torch.get_num_threads()
+    answers = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            answers.append([lm.local_mean(query, keys, values, kernel=kernel) for kernel in kernels_of(0.4)])
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(*answers)
+
+
+def test_a_kernel_of_ones_own_is_not_mistaken_for_the_one_it_extends():
+    class Sharper(Gaussian):
+        def _log_profile(self, u2):
+            return super()._log_profile(2 * u2)
+
+        def _log_of_square(self, square, length, in_place):
+            return super()._log_of_square(2 * square, length, in_place)
+
+    query, keys, values = sample("f8", 2)
+    expected = dense_mean(Gaussian(0.3 / math.sqrt(2)), query, keys, values)
+    mean = lm.local_mean(query, keys, values, kernel=Sharper(0.3))
+    near = abs(query).max(1) < 2  # the extended kernel's far queries are not this test's
+    np.testing.assert_allclose(mean[near], expected[near], rtol=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 20])
+def test_products_in_doubt_are_settled_by_differences(d):
+    """Keys on the very edge of a compact kernel, and queries on top of a key: where products have no digit left."""
+    rng = np.random.default_rng(0)
+    keys = rng.normal(size=(400, d))
+    direction = rng.normal(size=(100, d))
+    query = keys[:100] + direction / np.linalg.norm(direction, axis=1, keepdims=True) * (1 - 1e-9)
+    values = rng.uniform(1, 2, size=400)
+    for kernel in (Epanechnikov(1.0), Triangular(1.0), Biweight(1.0), Tricube(1.0), Flat(1.0), Laplace(0.05)):
+        for points in (query, keys[:100]):
+            mean = lm.local_mean(points, keys, values, kernel=kernel, empty="nan")
+            # 1 − r/R is 1e-9 here, and its rounding 1e-16 of one.
+            np.testing.assert_allclose(mean, dense_mean(kernel, points, keys, values), rtol=1e-6)

@@ -24,18 +24,18 @@ class SquaredDistance(torch.autograd.Function):
         """Return Σ 2a(q − k), or with a reference Σ 2a(r − k), and Σ 2a(k − q), each for its points."""
         query, keys, reference = ctx.saved_tensors
         origin = query if reference is None else reference
-        rows, columns = [], []
-        for feature in range(query.shape[-1]):
-            here, there = origin[..., feature].unsqueeze(-1), keys[..., feature].unsqueeze(-2)
-            pull = _times(here - there, slope)  # (*batch, b, c)
+        rows, columns, memory = [], [], None if torch.is_grad_enabled() else torch.empty_like(slope)
+        # By columns: neighbours in memory are what a processor subtracts in one go.
+        for here, there, own in zip(*(side.mT.contiguous().unbind(-2) for side in (origin, keys, query)), strict=True):
+            pull = _pull(here, there, slope, memory)  # (*batch, b, c)
             rows.append(pull.sum(-1))
-            if reference is not None:
-                pull = _times(query[..., feature].unsqueeze(-1) - there, slope)
+            pull = pull if reference is None else _pull(own, there, slope, memory)
             columns.append(pull.sum(-2))
         rows, columns = 2 * torch.stack(rows, -1), -2 * torch.stack(columns, -1)
         return rows.sum_to_size(query.shape), columns.sum_to_size(keys.shape), None
 
 
-def _times(gap, slope):
-    """Return the product, in the memory of `gap` unless a second derivative will ask for it."""
-    return gap * slope if torch.is_grad_enabled() else gap.mul_(slope)
+def _pull(here, there, slope, memory):
+    """Return (here − there) · slope for one feature, in `memory` unless a second derivative will ask for more."""
+    here, there = here.unsqueeze(-1), there.unsqueeze(-2)
+    return (here - there) * slope if memory is None else torch.sub(here, there, out=memory).mul_(slope)

@@ -19,9 +19,9 @@ from locmethods.engines import near
 from locmethods.engines.blocked import FAR, FLOOR, Sums, nearest_key, slices, weighted_sums
 from locmethods.engines.bound import block
 
-# Pairs per block: a handful of temporaries of 1 MiB each stay in a processor's cache, while what some hundred calls
+# Pairs per block: a handful of temporaries of 2 MiB each stay in a processor's cache, while what some hundred calls
 # into torch cost is small beside what they do.
-PAIRS = 1 << 17
+PAIRS = 1 << 18
 
 
 def differentiable_sums(bound, values, tolerance=0.0) -> Sums:
@@ -50,9 +50,9 @@ def differentiable_sums(bound, values, tolerance=0.0) -> Sums:
     with torch.no_grad():
         far = sums.log_scale + sums.total.log() < FAR[8]
         far &= sums.log_scale > -math.inf
-        index = torch.nonzero(far.reshape(-1, far.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
-        if not len(index):
+        if not bool(far.any()):
             return sums
+        index = torch.nonzero(far.reshape(-1, far.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
         reference = _references(bound, index)
     again = _sums(_relative_to(bound, index, reference), values, tolerance)
     again = again._replace(log_scale=again.log_scale + bound.offset(index, reference))
@@ -145,7 +145,7 @@ def _by_blocks(bound, tolerance, values, wanted, scale, numerator, total):
 
 def _neighbor_gradient(bound, values, numerator):
     """Return the gradient in the values of a kernel that is one for each query's neighbours, zero for the others."""
-    gradient = torch.zeros_like(numerator[..., :1, :]).expand(*bound.shape[:-2], *values.shape[-2:]).contiguous()
+    gradient = numerator.new_zeros((*numerator.shape[:-2], *values.shape[-2:]))
     for rows in slices(bound.shape[-2], max(1, PAIRS // bound.neighbors.shape[-1])):
         index = bound.neighbors[..., rows, :].flatten(-2).unsqueeze(-1)
         slope = block(numerator, rows).repeat_interleave(bound.neighbors.shape[-1], -2)
@@ -215,6 +215,8 @@ def _in_graph(bound, values, wanted, scale, numerator, total):
     weight = (bound.log(rows, cols, take) - scale).exp()
     if bound.sign is not None:
         weight = weight * bound.sign(rows, cols)
-    parts = weight @ values, weight.sum(-1)
-    found = torch.autograd.grad(parts, inputs, (numerator, total), create_graph=True, allow_unused=True)
+    ends = [(part, slope) for part, slope in ((weight @ values, numerator), (weight.sum(-1), total))
+            if part.requires_grad]
+    parts, slopes = zip(*ends, strict=True)
+    found = torch.autograd.grad(parts, inputs, slopes, create_graph=True, allow_unused=True)
     return [*([None] if wanted[0] is None else []), *found]

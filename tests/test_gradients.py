@@ -9,6 +9,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 import locmethods as lm
+from locmethods import means
 from locmethods.engines import gradient, near
 from locmethods.kernels import (
     Biweight,
@@ -298,6 +299,18 @@ def test_far_queries_keep_the_accuracy_of_their_gradients(kernel, power, shapes,
         [t.detach().requires_grad_() for t in (base, k, v, h)], fast_mode=True)
 
 
+@pytest.mark.parametrize("name", ["gaussian", "laplace", "biweight", "sum"])
+def test_an_offset_of_the_data_costs_no_digits(name, small):
+    kernel, _ = CASES[name]
+    tensors = [(t.detach() * 2**10).round() / 2**10 for t in inputs(*POINTS)]  # so that adding 2²⁰ rounds nothing
+    found = []
+    for offset in (0.0, 2.0**20):
+        q, k, v, h = all4 = [(t + offset * (i < 2)).requires_grad_() for i, t in enumerate(tensors)]
+        found.append(gradients([lm.local_mean(q, k, v, kernel=kernel(h))], all4))
+    for plain, far in zip(*found, strict=True):
+        torch.testing.assert_close(far, plain, rtol=0, atol=0)  # every difference is the same number
+
+
 def test_the_normaliser_of_a_far_query_has_an_exact_gradient(small):
     q = torch.tensor([[2e5], [0.3]], dtype=torch.float64, requires_grad=True)
     k = torch.tensor([[0.0], [1e-5]], dtype=torch.float64, requires_grad=True)
@@ -392,6 +405,20 @@ def test_a_checkpoint_around_it_changes_nothing(create_graph, small):
     want = torch.autograd.grad(mean(*tensors).square().sum(), tensors)
     loss = checkpoint(mean, *tensors, use_reentrant=False).square().sum()
     agree(torch.autograd.grad(loss, tensors, create_graph=create_graph), want)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "biweight", "product"])
+def test_a_bandwidth_alone_learns_through_moments_of_several_blocks(name, monkeypatch):
+    kernel, weight = CASES[name]
+    q, k, v, h = inputs(*POINTS, grad=False)
+    h.requires_grad_()
+    monkeypatch.setattr(means, "BLOCK", 2 * N)  # squares share memory from block to block, unless a graph holds them
+    w = weight(q, k, h)
+    w = w / w.sum(-1, keepdim=True)
+    found = lm.local_moments(q, k, v, kernel=kernel(h)).covariance
+    spread = v - (w @ v).unsqueeze(-2)
+    agree(gradients([found, lm.local_weights(q, k, kernel=kernel(h))], [h]),
+          gradients([torch.einsum("ij,ijo,ijp->iop", w, spread, spread), w], [h]))
 
 
 def test_arrays_with_a_learned_bandwidth_and_a_graph_without_tensors_still_answer():

@@ -57,7 +57,8 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
     -------
     ndarray or Tensor of shape (..., n_queries) or (..., n_queries, n_outputs)
         In the callers' floating type; integers give float64. Tensors carry gradients with respect to
-        queries, keys, values and the kernel's tensor parameters.
+        queries, keys, values and the kernel's tensor parameters: first derivatives are computed block by block, in
+        O(n·d) memory, while second ones hold all pairs.
 
     Raises
     ------

@@ -80,6 +80,7 @@ def _relative_to(bound, index, reference):
 
 
 def _sums(bound, values, tolerance):
+    """Return the sums with a graph to every tensor with a gradient that `bound.log` takes."""
     found = {}
 
     def note(tensor, index=None):
@@ -87,7 +88,7 @@ def _sums(bound, values, tolerance):
             found[id(tensor)] = tensor
         return block(tensor, index)
 
-    bound.log(slice(0, 0), slice(0, 0), note)  # which tensors with gradients a score depends on
+    bound.log(slice(0, 0), slice(0, 0), note)  # an empty block asks for the same tensors as any other
     return Sums(*_BlockwiseSums.apply(bound, tolerance, values, *found.values()))
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 from locmethods.doors import enter, mapped
-from locmethods.engines.bound import Bound
+from locmethods.engines.bound import Bound, block
 
 
 class Kernel:
@@ -199,24 +199,33 @@ class Product(_Pair):
         return min(self.left.reach, self.right.reach)
 
     def bind(self, query, keys):
+        import torch
+
         a, b = self.left.bind(query, keys), self.right.bind(query, keys)
         wide, narrow = _reach_of(self.left), _reach_of(self.right)
 
-        def relative(rows, cols, reference):
-            return sum(part.log(rows, cols) if part.relative is None else part.relative(rows, cols, reference)
-                       for part in (a, b))
+        def relative(rows, cols, reference, take=block):
+            return sum(_relative_or_log(part, rows, cols, reference, take) for part in (a, b))
 
-        def offset(rows, reference):
-            return sum(part.offset(rows, reference) for part in (a, b) if part.relative is not None)
+        def offset(rows, reference, take=block):
+            return sum(part.offset(rows, reference, take) for part in (a, b) if part.relative is not None)
 
         some = a.relative is not None or b.relative is not None
         return replace(
-            a, log=lambda rows, cols: a.log(rows, cols) + b.log(rows, cols),
+            a, shape=torch.broadcast_shapes(a.shape, b.shape),
+            log=lambda rows, cols, take=block: a.log(rows, cols, take) + b.log(rows, cols, take),
             gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
             relative=relative if some else None, offset=offset if some else None, centred=False,
             sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
             grad=a.grad or b.grad, weight=None, neighbors=None,
             **_where_zero(a if a.falls and a.falls.compact else b))
+
+
+def _relative_or_log(part, rows, cols, reference, take):
+    """Return a part's scores relative to the reference, or as they are if it has no such form."""
+    if part.relative is None:
+        return part.log(rows, cols, take)
+    return part.relative(rows, cols, reference, take)
 
 
 def _where_zero(part):
@@ -251,26 +260,27 @@ class Sum(_Pair):
         a, b = self.left.bind(query, keys), self.right.bind(query, keys)
         wide, narrow = _reach_of(self.left), _reach_of(self.right)
 
-        def both(rows, cols):
+        def both(rows, cols, take=block):
             signs = (part.sign and part.sign(rows, cols) for part in (a, b))
-            return _log_of_sum(a.log(rows, cols), b.log(rows, cols), *signs)
+            return _log_of_sum(a.log(rows, cols, take), b.log(rows, cols, take), *signs)
 
-        def offsets(rows, reference):
-            return [0.0 if part.offset is None else part.offset(rows, reference) for part in (a, b)]
+        def offsets(rows, reference, take):
+            return [0.0 if part.offset is None else part.offset(rows, reference, take) for part in (a, b)]
 
-        def offset(rows, reference):
-            return torch.maximum(*(torch.as_tensor(o, dtype=query.dtype) for o in offsets(rows, reference)))
+        def offset(rows, reference, take=block):
+            return torch.maximum(*(torch.as_tensor(o, dtype=query.dtype) for o in offsets(rows, reference, take)))
 
-        def relative(rows, cols, reference):
-            top = offset(rows, reference)
-            logs = [(part.log(rows, cols) if part.relative is None else part.relative(rows, cols, reference))
-                    + (own - top).unsqueeze(-1) for part, own in zip((a, b), offsets(rows, reference), strict=True)]
+        def relative(rows, cols, reference, take=block):
+            top = offset(rows, reference, take)
+            logs = [_relative_or_log(part, rows, cols, reference, take) + (own - top).unsqueeze(-1)
+                    for part, own in zip((a, b), offsets(rows, reference, take), strict=True)]
             return _log_of_sum(*logs)[0]
 
         signed = a.sign is not None or b.sign is not None
         some = not signed and (a.relative is not None or b.relative is not None)
         return replace(
-            a, log=lambda rows, cols: both(rows, cols)[0], relative=relative if some else None,
+            a, shape=torch.broadcast_shapes(a.shape, b.shape), relative=relative if some else None,
+            log=lambda rows, cols, take=block: both(rows, cols, take)[0],
             offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
             grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
             weight=None, points=None, formula=None, falls=None, neighbors=None,
@@ -292,8 +302,12 @@ class Scaled(_Around):
         inner = self.kernel.bind(query, keys)
         factor = as_parameter(self.factor, inner.like)
         shift = factor.log() if hasattr(factor, "log") else math.log(factor)
-        return replace(inner, log=lambda rows, cols: inner.log(rows, cols) + shift,
-                       offset=inner.offset and (lambda rows, reference: inner.offset(rows, reference) + shift),
+
+        def offset(rows, reference, take=block):
+            return inner.offset(rows, reference, take) + take(shift)
+
+        return replace(inner, log=lambda rows, cols, take=block: inner.log(rows, cols, take) + take(shift),
+                       offset=inner.offset and offset,
                        bounded=inner.bounded and bool(shift <= 0), weight=None, neighbors=None,
                        formula=inner.formula and inner.formula._replace(
                            log_factor=inner.formula.log_factor + as_number("factor", shift)),
@@ -404,7 +418,8 @@ class Masked(_Around):
             raise ValueError(f"mask must broadcast to (n_queries, n_keys) = {tuple(shape)}, "
                              f"got shape {tuple(mask.shape)}") from None
         # To look a mask up by index would cost more than the pairs that blocks would spare.
-        return _forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols])
+        batch = torch.broadcast_shapes(inner.shape[:-2], mask.shape[:-2])
+        return replace(_forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols]), shape=(*batch, *shape))
 
 
 def as_number(name, value, kind="number"):

@@ -182,11 +182,13 @@ def _bind(kernel, query, keys, values, flat, tensor):
     arrays = [to_tensor(array) for array in arrays]
     arrays = [array.to(score_type(array)) for array in arrays]
     try:
-        torch.broadcast_shapes(*(array.shape[:-2] for array in arrays[:2]),
-                               *([] if values is None else [values.shape[: -1 if flat else -2]]))
+        batch = torch.broadcast_shapes(*(array.shape[:-2] for array in arrays[:2]),
+                                       *([] if values is None else [values.shape[: -1 if flat else -2]]))
     except RuntimeError:
         raise ValueError("the batch dimensions of query, keys and values must broadcast, got shapes "
                          + ", ".join(str(tuple(array.shape)) for array in arrays)) from None
+    if batch != torch.broadcast_shapes(*(array.shape[:-2] for array in arrays[:2])):
+        arrays[1] = arrays[1].expand(*batch, *arrays[1].shape[-2:])  # values of more batches than there are points
     bound = kernel.bind(*(with_kind(array, tensor) for array in arrays[:2]))
     if values is not None:
         values = arrays[2].unsqueeze(-1) if flat else arrays[2]

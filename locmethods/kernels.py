@@ -12,7 +12,16 @@ from functools import partial
 
 from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
 from locmethods.doors import check_count
-from locmethods.engines.bound import Bound, Formula, Scratch, expanded_square, pairwise_square, square_difference
+from locmethods.engines.bound import (
+    Bound,
+    Formula,
+    Scratch,
+    block,
+    carries_grad,
+    expanded_square,
+    pairwise_square,
+    square_difference,
+)
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
            "NearestNeighbors", "Polynomial", "Shepard", "Triangular", "Tricube"]
@@ -26,17 +35,11 @@ def _outer_shape(query, keys):
     return (*batch, query.shape[-2], keys.shape[-2])
 
 
-def _carries_grad(*tensors):
+def _there(keys, reference):
+    """Return the reference key of each query, of shape (*batch, b, d), as a place without gradient."""
     import torch
 
-    return torch.is_grad_enabled() and any(getattr(t, "requires_grad", False) for t in tensors)
-
-
-def _take(keys, reference):
-    """Return the reference key of each query, of shape (*batch, b, d)."""
-    import torch
-
-    keys = keys.expand(*reference.shape[:-1], *keys.shape[-2:])
+    keys = keys.detach().expand(*reference.shape[:-1], *keys.shape[-2:])
     return torch.take_along_dim(keys, reference.unsqueeze(-1), dim=-2)
 
 
@@ -64,11 +67,12 @@ class _Radial(Kernel):
     def bind(self, query, keys):
         self._check()
         length = as_parameter(getattr(self, self._names()[0]), query)
-        grad = _carries_grad(query, keys, length)
-        square = self._square_route(query, keys, length, grad)
+        square = self._square_route(query, keys, length)
 
-        def log(rows, cols):
-            return self._log_of_square(square(query[..., rows, :], keys[..., cols, :]), length, in_place=not grad)
+        def log(rows, cols, take=block):
+            q, k, h = take(query, rows), take(keys, cols), take(length)
+            free = not carries_grad(q, k, h)  # no graph keeps the squares: their memory may be used again
+            return self._log_of_square((square if free else pairwise_square)(q, k), h, in_place=free)
 
         def weight(rows, cols):
             return self._weight_of_square(square(query[..., rows, :], keys[..., cols, :]), length)
@@ -76,20 +80,20 @@ class _Radial(Kernel):
         # A subclass may have another formula.
         known = type(self).__module__ == __name__
         formula = Formula(type(self).__name__, as_number("length", length)) if known else None
-        bound = dict(shape=_outer_shape(query, keys), like=query, grad=grad, log=log, bounded=True,
-                     gap=lambda rows, cols: pairwise_square(query[..., rows, :], keys[..., cols, :]),
-                     weight=None if grad or self._weight_of_square is None else weight, points=(query, keys),
-                     formula=formula, falls=formula)
+        bound = dict(shape=_outer_shape(query, keys), like=query, grad=carries_grad(query, keys, length), log=log,
+                     gap=lambda rows, cols: pairwise_square(query[..., rows, :], keys[..., cols, :]), bounded=True,
+                     weight=self._weight_of_square and weight, points=(query, keys), formula=formula, falls=formula)
         if self._relative is None:
             return Bound(**bound)
 
-        def relative(rows, cols, reference):
-            here, there = query[..., rows, :], _take(keys, reference)
-            more = square_difference(here, keys[..., cols, :], there) / length / length
-            return self._relative(more, (here - there).square().sum(-1, keepdim=True) / length / length)
+        def relative(rows, cols, reference, take=block):
+            here, there, h = take(query, rows), _there(keys, reference), take(length)
+            more = square_difference(here, take(keys, cols), there) / h / h
+            return self._relative(more, (here - there).square().sum(-1, keepdim=True) / h / h)
 
-        def offset(rows, reference):
-            return self._log_profile((query[..., rows, :] - _take(keys, reference)).square().sum(-1) / length / length)
+        def offset(rows, reference, take=block):
+            here, h = take(query, rows), take(length)
+            return self._log_profile((here - _there(keys, reference)).square().sum(-1) / h / h)
 
         return Bound(**bound, relative=relative, offset=offset)
 
@@ -101,23 +105,24 @@ class _Radial(Kernel):
     _relative = None  # f(r²−ρ², ρ²) = log K(r) − log K(ρ), where that difference can be had without cancellation
     _steepness = None  # a bound on |d log K / d (r²/length²)|, where there is one
 
-    def _square_route(self, query, keys, length, grad):
-        """Return the function for r²: a matrix product if its rounding cannot show, differences otherwise.
+    def _square_route(self, query, keys, length):
+        """Return the function for r², outside a graph: a matrix product if its rounding cannot show, else differences.
 
         The product errs by at most about 4ε(‖q‖ + ‖k‖)² after centring; it serves where that moves no
         log-weight by more than 2e-14 (float64 answers ask for 1e-12).
         """
         scratch = Scratch()
         by_differences = partial(pairwise_square, scratch=scratch)
-        if self._steepness is None or query.shape[-1] <= 4 or grad or min(query.numel(), keys.numel()) == 0:
+        if self._steepness is None or query.shape[-1] <= 4 or min(query.numel(), keys.numel()) == 0:
             return by_differences
-        centre = keys.mean(-2, keepdim=True)
         if query.shape[:-2] != keys.shape[:-2]:
             return by_differences
+        query, keys, length = query.detach(), keys.detach(), as_number("length", length)
+        centre = keys.mean(-2, keepdim=True)
         q, k = query - centre, keys - centre
         widest = float(q.square().sum(-1).amax().sqrt() + k.square().sum(-1).amax().sqrt())
         epsilon = 2.3e-16 if query.dtype.itemsize == 8 else 1.2e-7
-        if not 4 * epsilon * self._steepness * (widest / float(length)) ** 2 < 2e-14:
+        if not 4 * epsilon * self._steepness * (widest / length) ** 2 < 2e-14:
             return by_differences
         return lambda a, b: expanded_square(a - centre, b - centre, scratch)
 
@@ -166,8 +171,8 @@ class Gaussian(_Smooth):
     _steepness = 0.5
 
     def _log_of_square(self, square, length, in_place):
-        if in_place and 1e-150 < length < 1e150:
-            return square.mul_(-0.5 / length**2)  # one pass instead of three
+        if 1e-150 < length < 1e150:  # one pass instead of three
+            return square.mul_(-0.5 / length**2) if in_place else square * (-0.5 / length**2)
         return super()._log_of_square(square, length, in_place)
 
     def _log_profile(self, u2):
@@ -330,29 +335,30 @@ class Shepard(Kernel):
 
         self._check()
         power = as_parameter(self.power, query)
-        # A finite stand-in for infinity, so that sums, products and masks go on working. The least squared distance
-        # a double holds, 5e-324, has the log-weight 372p: this one is greater by more than any float can show.
-        infinite = 1000.0 * (1.0 + power)
 
-        def log_of_square(square):
+        def log_of_square(square, power):
+            # A finite stand-in for infinity, so that sums, products and masks go on working. The least squared
+            # distance a double holds, 5e-324, has the log-weight 372p: this one is greater by more than a float shows.
+            infinite = 1000.0 * (1.0 + power)
             apart = square > 0
             return torch.where(apart, torch.where(apart, square, 1.0).log() * (-0.5 * power), infinite)
 
-        def gap(rows, cols):
-            return pairwise_square(query[..., rows, :], keys[..., cols, :])
+        def gap(rows, cols, take=block):
+            return pairwise_square(take(query, rows), take(keys, cols))
 
-        return Bound(shape=_outer_shape(query, keys), like=query, gap=gap, grad=_carries_grad(query, keys, power),
-                     log=lambda rows, cols: log_of_square(gap(rows, cols)))
+        return Bound(shape=_outer_shape(query, keys), like=query, gap=gap, grad=carries_grad(query, keys, power),
+                     log=lambda rows, cols, take=block: log_of_square(gap(rows, cols, take), take(power)))
 
 
-def _inner_product(query, keys, log_and_sign):
-    """Bind a kernel of s = q·k, given a function from s to (log |K|, sign or None)."""
+def _inner_product(query, keys, log_of, parameter):
+    """Bind a kernel of s = q·k, given the function from s and its parameter to log |K|."""
 
-    def product(rows, cols):
-        return query[..., rows, :] @ keys[..., cols, :].transpose(-1, -2)
+    def product(rows, cols, take=block):
+        return take(query, rows) @ take(keys, cols).transpose(-1, -2)
 
     return dict(shape=_outer_shape(query, keys), like=query, gap=lambda rows, cols: -product(rows, cols),
-                log=lambda rows, cols: log_and_sign(product(rows, cols))[0])
+                log=lambda rows, cols, take=block: log_of(product(rows, cols, take), take(parameter)),
+                grad=carries_grad(query, keys, parameter))
 
 
 class Exponential(Kernel):
@@ -380,14 +386,14 @@ class Exponential(Kernel):
         # little, the product of the differences keeps the digits that the product of the keys would round away.
         centre = keys.detach()[..., :1, :]
 
-        def relative(rows, cols, reference):
-            return query[..., rows, :] @ (keys[..., cols, :] - centre).transpose(-1, -2) / temperature
+        def relative(rows, cols, reference, take=block):
+            return take(query, rows) @ (take(keys, cols) - centre).transpose(-1, -2) / take(temperature)
 
-        def offset(rows, reference):
-            return (query[..., rows, :] @ centre.transpose(-1, -2)).squeeze(-1) / temperature
+        def offset(rows, reference, take=block):
+            return (take(query, rows) @ centre.transpose(-1, -2)).squeeze(-1) / take(temperature)
 
-        return Bound(**_inner_product(query, keys, lambda s: (s / temperature, None)), relative=relative,
-                     offset=offset, centred=True, grad=_carries_grad(query, keys, temperature), points=(query, keys),
+        return Bound(**_inner_product(query, keys, lambda s, temperature: s / temperature, temperature),
+                     relative=relative, offset=offset, centred=True, points=(query, keys),
                      formula=Formula("Exponential", as_number("temperature", self.temperature)))
 
 
@@ -424,18 +430,19 @@ class Polynomial(Kernel):
         self._check()
         offset = as_parameter(self.offset, query)
 
-        def log(s):
+        degree = self.degree
+
+        def log(s, offset):
             size = (s + offset).abs()
             # log 0 = −inf, with gradient zero rather than 0/0.
-            return torch.where(size > 0, torch.where(size > 0, size, 1.0).log() * self.degree, -math.inf), None
+            return torch.where(size > 0, torch.where(size > 0, size, 1.0).log() * degree, -math.inf)
 
         def sign(rows, cols):
             return (query[..., rows, :] @ keys[..., cols, :].transpose(-1, -2) + offset).sign()
 
         formula = Formula("Polynomial", self.degree, offset=as_number("offset", self.offset))
-        return Bound(**_inner_product(query, keys, log), grad=_carries_grad(query, keys, offset),
-                     sign=sign if self.signed else None, points=(query, keys),
-                     formula=None if self.signed else formula)
+        return Bound(**_inner_product(query, keys, log, offset), sign=sign if self.signed else None,
+                     points=(query, keys), formula=None if self.signed else formula)
 
 
 class Linear(Kernel):
@@ -482,7 +489,7 @@ class NearestNeighbors(Kernel):
             raise ValueError(f"n_neighbors must be at most the number of keys, {available}, got {self.n_neighbors}")
         near = nearest_indices(query, keys, self.n_neighbors, hollow)  # (*batch, n_queries, k)
 
-        def log(rows, cols):
+        def log(rows, cols, take=block):
             index = near[..., rows, :]
             score = query.new_full((*index.shape[:-1], keys.shape[-2]), -math.inf)
             return score.scatter_(-1, index, 0.0)[..., cols]
@@ -494,4 +501,4 @@ class NearestNeighbors(Kernel):
             return torch.where(own[rows, None] == own[cols], math.inf, square) if hollow else square
 
         return Bound(shape=_outer_shape(query, keys), like=query, log=log, gap=gap, whole=True, bounded=True,
-                     grad=_carries_grad(query, keys), neighbors=near)
+                     grad=carries_grad(query, keys), neighbors=near)

@@ -18,7 +18,6 @@ from locmethods.doors import (
 )
 from locmethods.engines.blocked import (
     BLOCK,
-    differentiable_mean,
     nearest_weights,
     slices,
     weighted_sums,
@@ -58,7 +57,8 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
     -------
     ndarray or Tensor of shape (..., n_queries) or (..., n_queries, n_outputs)
         In the callers' floating type; integers give float64. Tensors carry gradients with respect to
-        queries, keys, values and the kernel's tensor parameters.
+        queries, keys, values and the kernel's tensor parameters: first derivatives are computed block by block, in
+        O(n·d) memory, while second ones hold all pairs.
 
     Raises
     ------
@@ -68,33 +68,52 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
     TypeError
         If arrays and tensors are mixed, or something is not numeric or not a kernel.
     """
+    import torch
+
     check_option("empty", empty, EMPTY)
     check_tolerance(tolerance)
     door = enter(kernel, query, keys, keys if values is None else values)
     check_localization(kernel)
-    if door.bound.grad:
-        rule = _empty_weights(door.bound, empty)
-        return door.leave_outputs(differentiable_mean(door.bound, door.values, rule))
-    sums = weighted_sums(door.bound, door.values, itemsize=door.itemsize, tolerance=tolerance)
-    mean = sums.numerator / sums.total.unsqueeze(-1)
+    sums = _sums_of(door, tolerance)
     nothing = sums.log_scale == -math.inf
-    if bool(nothing.any()):
-        mean = _fill_empty(door, mean, nothing, empty)
-    return door.leave_outputs(mean)
+    if not bool(nothing.any()):
+        return door.leave_outputs(sums.numerator / sums.total.unsqueeze(-1))
+    # Not 0/0, whose gradient would be no number either.
+    mean = sums.numerator / torch.where(nothing, 1.0, sums.total).unsqueeze(-1)
+    return door.leave_outputs(_fill_empty(door, mean, nothing, empty))
+
+
+def _sums_of(door, tolerance=0.0):
+    """Return Σ K v and Σ K, in the graph of autograd if anything carries a gradient."""
+    if not door.bound.grad:
+        return weighted_sums(door.bound, door.values, itemsize=door.itemsize, tolerance=tolerance)
+    from locmethods.engines.gradient import differentiable_sums
+
+    return differentiable_sums(door.bound, door.values, tolerance)
 
 
 def _fill_empty(door, mean, nothing, empty):
     """Return `mean` with the rows where `nothing` is in reach replaced as `empty` says."""
     import torch
+    from torch.utils.checkpoint import checkpoint
 
     rule = _empty_weights(door.bound, empty)
+
+    def answer(part):
+        with torch.no_grad():  # which keys are nearest changes in jumps
+            weight = rule(part, nothing[..., part])
+        old = mean[..., part, :]
+        new = weight @ door.values if torch.is_tensor(weight) else torch.full_like(old, weight)
+        return torch.where(nothing[..., part].unsqueeze(-1), new, old)
+
+    # The rule sees only rows that are empty somewhere in the batch; the others keep their mean.
     rows = torch.nonzero(nothing.reshape(-1, nothing.shape[-1]).any(0)).squeeze(-1)
-    for part in rows.split(max(1, BLOCK // door.bound.shape[-1])):
-        # The rule sees only rows that are empty somewhere in the batch; the others keep their mean.
-        weight = rule(part, nothing[..., part])
-        answer = weight @ door.values if torch.is_tensor(weight) else torch.full_like(mean[..., part, :], weight)
-        mean[..., part, :] = torch.where(nothing[..., part].unsqueeze(-1), answer, mean[..., part, :])
-    return mean
+    parts = rows.split(max(1, BLOCK // door.bound.shape[-1]))
+    if door.bound.grad:  # a block's weights are computed again in the backward pass
+        answers = [checkpoint(answer, part, use_reentrant=False) for part in parts]
+    else:
+        answers = [answer(part) for part in parts]
+    return mean.index_copy(-2, rows, torch.cat(answers, -2))
 
 
 def _empty_weights(bound, empty):
@@ -146,24 +165,7 @@ def local_sum(query, keys, values, *, kernel):
     if values is None:
         raise TypeError("values must be an array or a tensor, got None")
     door = enter(kernel, query, keys, values)
-    if door.bound.grad:
-        return LocalSum.of(door, *_differentiable_sums(door))
-    return LocalSum.of(door, *weighted_sums(door.bound, door.values, itemsize=door.itemsize))
-
-
-def _differentiable_sums(door):
-    """Return the sums of all queries at once, in the graph of autograd."""
-    import torch
-
-    bound = door.bound
-    rows, cols = slice(0, bound.shape[-2]), slice(0, bound.shape[-1])
-    score = bound.log(rows, cols)
-    scale = score.detach().amax(-1)
-    anchor = torch.where(scale == -math.inf, 0.0, scale)
-    weight = (score - anchor.unsqueeze(-1)).exp()
-    if bound.sign is not None:
-        weight = weight * bound.sign(rows, cols)
-    return weight @ door.values, weight.sum(-1), scale
+    return LocalSum.of(door, *_sums_of(door))
 
 
 def weight_blocks(query, keys, *, kernel, empty="nearest"):

@@ -44,7 +44,8 @@ def log_kernel(kernel, query, keys):
         inside = np.clip(1 - square, 0, None)
         return {"Gaussian": lambda: -square / 2, "Laplace": lambda: -np.sqrt(square),
                 "Cauchy": lambda: -np.log1p(square), "Epanechnikov": lambda: np.log(inside),
-                "Biweight": lambda: 2 * np.log(inside), "Triangular": lambda: np.log(np.clip(1 - np.sqrt(square), 0, 1)),
+                "Biweight": lambda: 2 * np.log(inside),
+                "Triangular": lambda: np.log(np.clip(1 - np.sqrt(square), 0, 1)),
                 "Tricube": lambda: 3 * np.log(np.clip(1 - square**1.5, 0, 1)),
                 "Flat": lambda: np.where(square <= 1, 0.0, -np.inf)}[name]()
 

@@ -183,7 +183,7 @@ def test_a_wide_kernel_is_summed_whole():
     assert near.serves(bound) and near.plan(bound) is None
 
 
-def test_gradients_are_summed_whole():
+def test_a_kernel_with_a_graph_is_left_to_the_engine_of_gradients():
     keys = torch.from_numpy(sample(2200, 2)).requires_grad_()
     assert not near.serves(Gaussian(0.05).bind(keys, keys))
 

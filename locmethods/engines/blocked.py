@@ -273,19 +273,3 @@ def weights_of_rows(bound, rows, empty_weights=None):
         other = math.nan if empty_weights is None else empty_weights(rows, empty)
         weight = torch.where(empty.unsqueeze(-1), other, weight)
     return weight
-
-
-def differentiable_mean(bound, values, empty_weights):
-    """Return the local mean with gradients; each block of queries is recomputed in the backward pass."""
-    import torch
-    from torch.utils.checkpoint import checkpoint
-
-    *_, n_queries, n_keys = bound.shape
-    depth = 8  # scores, gaps and what the backward pass keeps of them
-    rows_at_once = max(1, BLOCK * 8 // (depth * n_keys * max(1, math.prod(bound.shape[:-2]))))
-
-    def mean_of(rows):
-        return weights_of_rows(bound, rows, empty_weights) @ values
-
-    parts = [checkpoint(mean_of, rows, use_reentrant=False) for rows in slices(n_queries, rows_at_once)]
-    return torch.cat(parts, -2) if parts else bound.like.new_zeros((*bound.shape[:-1], values.shape[-1]))

@@ -13,7 +13,7 @@ COMPACT = ("Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat")
 
 
 class Formula(NamedTuple):
-    """A kernel by the name of its class and its length: K = exp(log_factor) · kernel, zero on the diagonal if hollow."""
+    """A kernel by its class's name and its length: K = exp(log_factor) · kernel, zero on the diagonal if hollow."""
 
     kind: str
     length: float  # the degree of a polynomial
@@ -45,15 +45,17 @@ class Bound:
     like : Tensor
         Carries the device and the floating type in which scores are computed.
     log : callable
-        ``log(rows, cols)`` is log |K| on the block, −inf outside the support, of shape (*batch, b, c).
+        ``log(rows, cols, take=block)`` is log |K| on the block, −inf outside the support, of shape (*batch, b, c).
+        Whatever carries gradients is read by ``take(tensor, index)``, for which the backward pass has its own.
     gap : callable
         ``gap(rows, cols)`` orders keys by nearness: the squared distance, or minus the inner product.
         Infinite where a mask forbids the pair.
     relative : callable or None
-        ``relative(rows, cols, reference)`` is log K(q, k) − offset(rows, reference), free of the cancellation
-        that a difference of two large logarithms suffers. None where the kernel has no such form.
+        ``relative(rows, cols, reference, take=block)`` is log K(q, k) − offset(rows, reference), free of the
+        cancellation that a difference of two large logarithms suffers. None where the kernel has no such form.
+        The reference is one place for good: it carries no gradient, nor does it in `offset`.
     offset : callable or None
-        ``offset(rows, reference)``, of shape (*batch, b): what `relative` has left out.
+        ``offset(rows, reference, take=block)``, of shape (*batch, b): what `relative` has left out.
     sign : callable or None
         ``sign(rows, cols)`` is the sign of K; None when K is nowhere negative.
     whole : bool
@@ -95,6 +97,18 @@ class Bound:
     neighbors: Any = None
 
 
+def block(tensor, index=None):
+    """Return the points `index` of a tensor of shape (..., n, d); without `index`, a parameter as it is."""
+    return tensor if index is None else tensor[..., index, :]
+
+
+def carries_grad(*tensors):
+    """Return True if what is computed from these now becomes part of a graph."""
+    import torch
+
+    return torch.is_grad_enabled() and any(getattr(t, "requires_grad", False) for t in tensors)
+
+
 class Scratch:
     """Memory that a bound kernel fills anew with each block: a fresh large temporary costs more than its arithmetic."""
 
@@ -128,8 +142,10 @@ def pairwise_square(query, keys, scratch=None):
     """
     import torch
 
-    if torch.is_grad_enabled() and (query.requires_grad or keys.requires_grad):
-        return (query.unsqueeze(-2) - keys.unsqueeze(-3)).square().sum(-1)
+    if carries_grad(query, keys):
+        from locmethods.engines.differences import SquaredDistance
+
+        return SquaredDistance.apply(query, keys, None)
     if query.shape[-1] > FEW_FEATURES:
         return torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square_()
     scratch = Scratch() if scratch is None else scratch
@@ -152,8 +168,12 @@ def square_difference(query, keys, reference):
     query : Tensor of shape (..., b, d)
     keys : Tensor of shape (..., c, d)
     reference : Tensor of shape (..., b, d)
-        One reference key for each query.
+        One reference key for each query; it carries no gradient.
     """
+    if carries_grad(query, keys):
+        from locmethods.engines.differences import SquaredDistance
+
+        return SquaredDistance.apply(query, keys, reference)
     near = query - reference  # (..., b, d)
     total = None
     for feature in range(query.shape[-1]):

@@ -17,13 +17,13 @@ def nearest_indices(query, keys, k, hollow):
     import torch
 
     batch = torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])
+    if 0 in (*batch, query.shape[-2]):
+        return torch.zeros((*batch, query.shape[-2], k), dtype=torch.long, device=keys.device)
     if batch:
         wide = query.expand(*batch, *query.shape[-2:]).reshape(-1, *query.shape[-2:])
         deep = keys.expand(*batch, *keys.shape[-2:]).reshape(-1, *keys.shape[-2:])
         found = [nearest_indices(q, x, k, hollow) for q, x in zip(wide, deep, strict=True)]
         return torch.stack(found).reshape(*batch, query.shape[-2], k)
-    if not len(query):
-        return torch.zeros((0, k), dtype=torch.long, device=keys.device)
 
     from sklearn.neighbors import NearestNeighbors
 

@@ -24,14 +24,14 @@ QUERY_BLOCK, KEY_BLOCK = 512, 32
 NOTHING = {8: 2.0**-60, 4: 2.0**-30, 2: 2.0**-30}
 
 
-def cut(points, size=KEY_BLOCK):
+def cut(points, size=None):
     """Cut points into compact blocks.
 
     Parameters
     ----------
     points : Tensor or ndarray of shape (n, d), n ≥ 1
-    size : int, default=32
-        Points in a block; the last may have fewer.
+    size : int, optional
+        Points in a block, KEY_BLOCK by default; the last may have fewer.
 
     Returns
     -------
@@ -39,6 +39,7 @@ def cut(points, size=KEY_BLOCK):
     """
     from locmethods.engines import tree
 
+    size = KEY_BLOCK if size is None else size
     rows = np.array(points if isinstance(points, np.ndarray) else points.numpy(), np.float64, order="C")
     order = np.arange(len(rows))
     tree.cut(rows, order, size)

@@ -231,7 +231,7 @@ def _relative_or_log(part, rows, cols, reference, take):
 def _where_zero(part):
     """Return what a kernel of compact support says about where a product with it is zero."""
     zero = part.falls is not None and part.falls.compact
-    return dict(points=part.points if zero else None, formula=None, falls=part.falls if zero else None)
+    return dict(points=part.points if zero else None, formula=None, falls=part.falls if zero else None, allowed=None)
 
 
 def _log_of_sum(x, y, sign_x=None, sign_y=None):
@@ -283,7 +283,7 @@ class Sum(_Pair):
             log=lambda rows, cols, take=block: both(rows, cols, take)[0],
             offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
             grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
-            weight=None, points=None, formula=None, falls=None, neighbors=None,
+            weight=None, points=None, formula=None, falls=None, allowed=None, neighbors=None,
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow))
 
 
@@ -361,7 +361,8 @@ def _forbid(inner, allowed):
 
     return replace(inner, log=limited(inner.log, -math.inf), gap=limited(inner.gap, math.inf),
                    relative=inner.relative and limited(inner.relative, -math.inf),
-                   weight=inner.weight and limited(inner.weight, 0.0), neighbors=None, formula=None, falls=None)
+                   weight=inner.weight and limited(inner.weight, 0.0), neighbors=None, formula=None, falls=None,
+                   allowed=None)
 
 
 class Hollow(_Around):
@@ -382,7 +383,8 @@ class Hollow(_Around):
             return self.kernel.bind(query, keys, hollow=True)
         index = torch.arange(keys.shape[-2], device=keys.device)
         inner = self.kernel.bind(query, keys)
-        hollow = [part and part._replace(hollow=True) for part in (inner.formula, inner.falls)]
+        formula = None if inner.allowed is not None else inner.formula
+        hollow = [part and part._replace(hollow=True) for part in (formula, inner.falls)]
         return replace(_forbid(inner, lambda rows, cols: index[rows, None] != index[cols]), formula=hollow[0],
                        falls=hollow[1])
 
@@ -419,7 +421,8 @@ class Masked(_Around):
                              f"got shape {tuple(mask.shape)}") from None
         # To look a mask up by index would cost more than the pairs that blocks would spare.
         batch = torch.broadcast_shapes(inner.shape[:-2], mask.shape[:-2])
-        return replace(_forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols]), shape=(*batch, *shape))
+        return replace(_forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols]), shape=(*batch, *shape),
+                       formula=inner.formula, allowed=mask if inner.allowed is None else mask & inner.allowed)
 
 
 def as_number(name, value, kind="number"):

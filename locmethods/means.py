@@ -16,6 +16,7 @@ from locmethods.doors import (
     is_tensor,
     to_tensor,
 )
+from locmethods.engines import fused
 from locmethods.engines.blocked import (
     BLOCK,
     nearest_weights,
@@ -74,13 +75,15 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
     check_tolerance(tolerance)
     door = enter(kernel, query, keys, keys if values is None else values)
     check_localization(kernel)
-    sums = _sums_of(door, tolerance)
-    nothing = sums.log_scale == -math.inf
-    if not bool(nothing.any()):
-        return door.leave_outputs(sums.numerator / sums.total.unsqueeze(-1))
-    # Not 0/0, whose gradient would be no number either.
-    mean = sums.numerator / torch.where(nothing, 1.0, sums.total).unsqueeze(-1)
-    return door.leave_outputs(_fill_empty(door, mean, nothing, empty))
+    found = fused.mean(door.bound, door.values, door.itemsize) if fused.serves(door.bound, door.values) else None
+    if found is None:
+        sums = _sums_of(door, tolerance)
+        nothing = sums.log_scale == -math.inf
+        # Not 0/0, whose gradient would be no number either.
+        mean = sums.numerator / torch.where(nothing, 1.0, sums.total).unsqueeze(-1)
+    else:
+        mean, nothing = found
+    return door.leave_outputs(_fill_empty(door, mean, nothing, empty) if bool(nothing.any()) else mean)
 
 
 def _sums_of(door, tolerance=0.0):

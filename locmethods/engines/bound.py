@@ -75,6 +75,8 @@ class Bound:
     falls : Formula or None
         A kernel of the distance that says how K falls with it: K itself up to a factor, or a factor of K of compact
         support, so that K is zero where it is.
+    allowed : boolean Tensor or None
+        Of shape (*batch or fewer, n_queries, n_keys): K is zero where it is False, and as `formula` says elsewhere.
     neighbors : Tensor or None
         For a plain rank kernel the indices of each query's keys, of shape (*batch, n_queries, k): all weights are one.
     """
@@ -94,6 +96,7 @@ class Bound:
     points: tuple | None = None
     formula: Any = None
     falls: Any = None
+    allowed: Any = None
     neighbors: Any = None
 
 

@@ -41,7 +41,7 @@ WORTH = 0.75  # looking for what can be left out pays while at most this share o
 
 def serves(bound, values):
     """Return True if the compiled loops know the kernel, and there is enough to do."""
-    if bound.formula is None or not bound.points or values.device.type != "cpu":
+    if bound.formula is None or bound.allowed is not None or values.device.type != "cpu":
         return False
     query, keys = bound.points
     if not query.ndim == keys.ndim == values.ndim == 2 or len(query) * len(keys) < PAIRS or values.shape[1] == 0:

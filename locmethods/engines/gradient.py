@@ -76,7 +76,8 @@ def _relative_to(bound, index, reference):
 
     return replace(bound, shape=(*bound.shape[:-2], len(index), bound.shape[-1]), log=log,
                    gap=lambda rows, cols: bound.gap(index[rows], cols), relative=None, offset=None, centred=False,
-                   bounded=False, weight=None, points=None, formula=None, falls=None, neighbors=None)
+                   bounded=False, weight=None, points=None, formula=None, falls=None, allowed=None,
+                   neighbors=None)
 
 
 def _sums(bound, values, tolerance):

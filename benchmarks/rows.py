@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+
+from benchmarks import sums
 
 
 class Row(NamedTuple):
@@ -22,6 +25,10 @@ class Row(NamedTuple):
     same : callable
         ``same(ours, theirs)`` is True if the answers agree; asked before any time is believed.
     repeats : int
+    limit : callable, optional
+        ``limit()`` measures how many seconds the arithmetic alone would take.
+    curve, n : str and int, optional
+        The curve of time against size to which the row belongs, and the size.
     """
 
     title: str
@@ -29,6 +36,9 @@ class Row(NamedTuple):
     contenders: dict
     same: Callable
     repeats: int = 3
+    limit: Callable | None = None
+    curve: str | None = None
+    n: int | None = None
 
 
 def _blobs():
@@ -68,43 +78,50 @@ def _same_clusters(left, right):
     return adjusted_rand_score(left, right) == 1.0
 
 
-def _plane():
-    rng = np.random.default_rng(0)
-    return rng.uniform(size=(20_000, 3)), rng.normal(size=20_000)
+def _regressor(bandwidth):
+    def fit(data):
+        from statsmodels.nonparametric.kernel_regression import KernelReg
 
-
-def _local_mean(data):
-    import locmethods
-    from locmethods.kernels import Gaussian
-
-    return locmethods.local_mean(data[0], data[0], data[1], kernel=Gaussian(0.1))
-
-
-def _dense(data):
-    from sklearn.metrics.pairwise import rbf_kernel
-
-    weight = rbf_kernel(data[0], gamma=1 / (2 * 0.1**2))
-    return weight @ data[1] / weight.sum(1)
-
-
-def _regressor(data):
-    from statsmodels.nonparametric.kernel_regression import KernelReg
-
-    x, y = data[0][:2000], data[1][:2000]
-    return KernelReg(y, x, "ccc", reg_type="lc", bw=[0.1] * 3).fit(x)[0]
-
-
-def _small(data):
-    return _local_mean((data[0][:2000], data[1][:2000]))
-
-
-def _close(left, right):
-    return np.allclose(left, right, rtol=1e-8, atol=1e-10)
+        return KernelReg(data[1], data[0], "ccc", reg_type="lc", bw=[bandwidth] * 3).fit(data[0])[0]
+    return fit
 
 
 def _mean_shift(title, **params):
     return Row(f"Mean shift, flat kernel, 5,000 points in 2-D, {title}", _blobs,
                {"locmethods": _ours(**params), "scikit-learn": _theirs(**params)}, _same_clusters)
+
+
+def _gaussian(d, bandwidth):
+    """Return the row for 20,000 points in d dimensions, everybody beside the limit."""
+    kernel = ("Gaussian", bandwidth)
+    return Row(f"Local mean, Gaussian, 20,000 queries and keys in {d}-D, float32", sums.cloud(20_000, d),
+               {"locmethods": sums.ours(kernel), "scikit-learn's rbf_kernel, dense": sums.dense(kernel),
+                "torch's fused attention": sums.attention(bandwidth), "KeOps": sums.keops(bandwidth)},
+               sums.within(1e-5), limit=sums.limit(20_000, d))
+
+
+def _other(name, d, *parameters):
+    kernel = (name, *parameters)
+    return Row(f"Local mean, {name}, 20,000 queries and keys in {d}-D, float32", sums.cloud(20_000, d),
+               {"locmethods": sums.ours(kernel), "scikit-learn's distances or products, dense": sums.dense(kernel)},
+               sums.within(1e-5), repeats=1)
+
+
+def _near(n):
+    """Return the row for n points in the plane, 300 keys within three bandwidths, wherever n stands."""
+    bandwidth = math.sqrt(300 / math.pi / n) / 3
+    peers = {"scikit-learn's radius graph": sums.radius_graph(bandwidth, 5.3)} if n <= 100_000 else {}
+    return Row(f"Local mean, Gaussian, {n:,} points in 2-D, 300 keys in reach, float32, tolerance 1e-6",
+               sums.cloud(n, 2), {"locmethods": sums.ours(("Gaussian", bandwidth), 1e-6), **peers}, sums.within(1e-5),
+               curve="near", n=n)
+
+
+def _all_pairs(n):
+    """Return the row for n points in space whose kernel reaches everything."""
+    kernel = ("Gaussian", 0.5)
+    peers = {"scikit-learn's rbf_kernel, dense": sums.dense(kernel)} if n <= 20_000 else {}
+    return Row(f"Local mean, Gaussian, {n:,} points in 3-D, every key in reach, float32", sums.cloud(n, 3),
+               {"locmethods": sums.ours(kernel), **peers}, sums.within(1e-5), curve="all pairs", n=n)
 
 
 ROWS = {
@@ -114,8 +131,28 @@ ROWS = {
     "meanshift-bins-narrow": _mean_shift("bin seeding, bandwidth 0.3", bandwidth=0.3, bin_seeding=True),
     "meanshift-photograph": Row("Mean shift, flat kernel, 100,489 points in 5-D, every point a seed", _photograph,
                                 {"locmethods": _ours(bandwidth=1.0)}, _same_clusters, repeats=1),
-    "local-mean": Row("Local mean, Gaussian, 20,000 queries and keys in 3-D, float64", _plane,
-                      {"locmethods": _local_mean, "scikit-learn's rbf_kernel, dense": _dense}, _close),
-    "nadaraya-watson": Row("Nadaraya–Watson regression, 2,000 queries and keys in 3-D, float64", _plane,
-                           {"locmethods": _small, "statsmodels' KernelReg": _regressor}, _close),
+    "local-mean-3": _gaussian(3, 0.2),
+    "local-mean-16": _gaussian(16, 1.0),
+    "local-mean-64": _gaussian(64, 2.0),
+    "local-mean-double": Row("Local mean, Gaussian, 20,000 queries and keys in 3-D, float64",
+                             sums.cloud(20_000, 3, np.float64),
+                             {"locmethods": sums.ours(("Gaussian", 0.1)),
+                              "scikit-learn's rbf_kernel, dense": sums.dense(("Gaussian", 0.1))}, sums.within(1e-12)),
+    "laplace-3": _other("Laplace", 3, 0.2),
+    "laplace-16": _other("Laplace", 16, 1.0),
+    "cauchy-16": _other("Cauchy", 16, 1.0),
+    "epanechnikov-3": _other("Epanechnikov", 3, 0.4),
+    "epanechnikov-16": _other("Epanechnikov", 16, 1.8),
+    "polynomial-16": _other("Polynomial", 16, 2, 1.0),
+    **{f"near-{n}": _near(n) for n in (10_000, 31_623, 100_000, 316_228, 1_000_000)},
+    **{f"all-pairs-{n}": _all_pairs(n) for n in (5_000, 10_000, 20_000, 40_000)},
+    "gradient": Row("Gradient of a local mean in queries, keys, values and bandwidth, 50,000 × 50,000 in 3-D, float64",
+                    sums.cloud(50_000, 3), {"locmethods": sums.gradient(0.5)}, sums.within(1e-9), repeats=1),
+    "local-polynomial": Row("Local polynomials of degree 2, 10,000 targets and keys in 2-D, float64",
+                            sums.cloud(10_000, 2, np.float64),
+                            {"locmethods": sums.polynomial(("Gaussian", 0.1), 2)}, sums.within(1e-9)),
+    "nadaraya-watson": Row("Nadaraya–Watson regression, 4,000 queries and keys in 3-D, float64",
+                           sums.cloud(4000, 3, np.float64),
+                           {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
+                           sums.within(1e-8)),
 }

@@ -16,8 +16,11 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion import ledger, notebooks
+from locmethods.companion import draw_cost, ledger, notebooks
+from locmethods.companion.figures import render
+from locmethods.companion.records import write_whole
 from locmethods.companion.run import check_jupyter_book
+from locmethods.companion.style import THEMES
 
 DONE = "LOCMETHODS_CHAPTERS_DONE"
 
@@ -180,21 +183,30 @@ class FigureList(_FromRecords):
         return self.parse("\n".join(text))
 
 
-class BenchmarkTable(SphinxDirective):
+class _FromResults(_FromRecords):
+    def results(self):
+        """Rebuild this page when the measurements change, and return them."""
+        path = Path(self.env.srcdir) / "benchmarks" / "results.json"
+        for source in (path, Path(__file__), Path(draw_cost.__file__)):
+            self.env.note_dependency(str(source))
+        return json.loads(path.read_text())
+
+
+class BenchmarkTable(_FromResults):
     """``{benchmark-table}``: the committed measurements, ours beside every peer's, and the machine."""
 
     def run(self):
-        path = Path(self.env.srcdir) / "benchmarks" / "results.json"
-        for source in (path, Path(__file__)):
-            self.env.note_dependency(str(source))
-        results = json.loads(path.read_text())
+        results = self.results()
         rows = []
         for row in results["rows"].values():
             for contender, found in row["contenders"].items():
                 ours = contender == "locmethods"
                 cells = (row["title"] if ours else "", contender, f"{found['seconds']:.2g} s",
                          f"{found['peak_bytes'] / 2**20:.0f} MiB", "" if ours else f"{found['ratio']:.2g} times")
-                rows.append(nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells)))
+                rows.append(self._row(cells))
+            if "limit_seconds" in row:
+                share = row["limit_seconds"] / row["contenders"]["locmethods"]["seconds"]
+                rows.append(self._row(("", "the limit", f"{row['limit_seconds']:.2g} s", "", f"we reach {share:.0%}")))
         machine = results["machine"]
         versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         said = (f"Measured on {machine['processor']} with {machine['threads']} threads, Python {machine['python']}, "
@@ -202,12 +214,31 @@ class BenchmarkTable(SphinxDirective):
         titles = ("task", "who", "time", "peak memory", "ours is faster by")
         return [table(titles, rows, "measurements"), nodes.paragraph("", said)]
 
+    @staticmethod
+    def _row(cells):
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
+
+
+class BenchmarkFigure(_FromResults):
+    """``{benchmark-figure}``: time and memory against size, drawn from the committed measurements."""
+
+    def run(self):
+        draw = draw_cost.scale(self.results())
+        place = Path(self.env.srcdir) / "_build" / "records" / "figures" / "cost"
+        place.mkdir(parents=True, exist_ok=True)
+        for theme in THEMES:
+            picture = render(draw, draw_cost.NAME, theme, (8.4, 4.4), (1, 2), "svg")
+            write_whole(place / f"{draw_cost.NAME}.{theme}.svg", picture)
+        return self.parse(f"```{{figure}} /_build/records/figures/cost/{draw_cost.NAME}.light.svg\n"
+                          f":alt: {draw_cost.ALT}\n\n{draw_cost.CAPTION}\n```")
+
 
 def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("figure-list", FigureList)
     app.add_directive("benchmark-table", BenchmarkTable)
+    app.add_directive("benchmark-figure", BenchmarkFigure)
     app.connect("builder-inited", run_chapters, priority=100)
     app.connect("autodoc-process-docstring", cite_by_key)
     app.connect("source-read", follow_runs)

@@ -1,4 +1,4 @@
-"""Exponentials of a bilinear form by torch's attention: scores, weights and sums in one pass, batches and masks included.
+"""Exponentials of a bilinear form by torch's attention: scores, weights and sums in one pass, with batches and masks.
 
 exp(q·k/τ) is attention as it stands. The Gaussian becomes it with one more coordinate: −‖q − k‖²/2h² is
 (q/h)·(k/h) − ‖k/h‖²/2 and a term that all keys share, which no mean sees. torch's fast route asks for queries, keys

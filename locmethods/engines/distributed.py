@@ -88,11 +88,8 @@ class Blocks:
 
     def delayed(self):
         """Return [(first row, last row + 1, keys, values), …] of the blocks that have rows, the arrays delayed."""
-        import dask
-
-        # Together, so that what keys and values are both cut from is read once.
-        keys, values = dask.optimize(self.keys, self.values)
-        keys, values = (array.to_delayed(optimize_graph=False).ravel() for array in (keys, values))
+        # Dask would optimise keys and values each for itself, and read twice what both are cut from.
+        keys, values = (array.to_delayed(optimize_graph=False).ravel() for array in (self.keys, self.values))
         edges = np.cumsum([0, *self.keys.chunks[0]]).tolist()
         return [(a, b, k, v) for (a, b), k, v in zip(pairwise(edges), keys, values, strict=True) if a < b]
 

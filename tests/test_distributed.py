@@ -147,10 +147,11 @@ def test_far_away_the_weights_ratio_survives_the_joining(kind, scale):
 
 
 def test_softmax_scores_of_any_size_join():
-    # Scores near 10⁹ that differ by one: as they are they would be rounded to 10⁻⁷.
+    # Scores near 10⁹ that differ by one: as they are, and as products with each block's first key, they are rounded
+    # to 10⁻⁷; the differences of the keys are exact.
     rng = np.random.default_rng(2)
-    keys, query, values = 2.0**30 + rng.integers(0, 4, (40, 1)), np.array([[1.0]]), rng.normal(size=40)
-    weight = np.exp(keys[:, 0] - keys.max())
+    keys, query, values = 2.0**30 + rng.integers(0, 4, (40, 1)), np.array([[0.7]]), rng.normal(size=40)
+    weight = np.exp(0.7 * (keys[:, 0] - keys.max()))
     got = lm.local_mean(query, lazy(keys, range(1, 40)), values, kernel=Exponential(1.0))
     np.testing.assert_allclose(got, weight @ values / weight.sum(), rtol=0, atol=1e-14)
 

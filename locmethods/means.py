@@ -45,9 +45,11 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
 
     Parameters
     ----------
-    query : array-like or Tensor of shape (..., n_queries, n_features)
-    keys : array-like or Tensor of shape (..., n_keys, n_features)
-    values : array-like or Tensor of shape (..., n_keys) or (..., n_keys, n_outputs), optional
+    query : array-like, Tensor or Dask array of shape (..., n_queries, n_features)
+    keys : array-like, Tensor or Dask array of shape (..., n_keys, n_features)
+        A Dask array may be larger than memory: its blocks are summed where they lie, and the sums joined. Then there
+        are no batch dimensions, no tensors and no kernels that know the keys' ranks or indices.
+    values : array-like, Tensor or Dask array of shape (..., n_keys) or (..., n_keys, n_outputs), optional
         The keys themselves by default.
     kernel : Kernel
         A localization kernel: its weights are non-negative.
@@ -61,9 +63,9 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
 
     Returns
     -------
-    ndarray or Tensor of shape (..., n_queries) or (..., n_queries, n_outputs)
-        In the callers' floating type; integers give float64. Tensors carry gradients with respect to
-        queries, keys, values and the kernel's tensor parameters.
+    ndarray, Tensor or Dask array of shape (..., n_queries) or (..., n_queries, n_outputs)
+        In the callers' floating type; integers give float64. A Dask query gives a Dask array. Tensors carry gradients
+        with respect to queries, keys, values and the kernel's tensor parameters.
 
     Raises
     ------

@@ -62,7 +62,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
     def predict(self, X):
         """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
 
-        After a fit with Dask arrays `X` may be one too, and the answer then is a Dask array; see `local_mean`.
+        After a fit with Dask arrays `X` may be one too, and so is the answer; see `locmethods.local_mean`.
         """
         check_is_fitted(self)
         if not (is_lazy(X) and is_lazy(self.keys_)):

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from locmethods.algebra import Hollow, Kernel, Masked
 from locmethods.doors import as_array, check_localization, is_lazy, is_tensor
 from locmethods.engines import pieces
 
@@ -157,8 +158,6 @@ def sums(query, blocks, kernel, *, fallback=None, **options) -> pieces.Piece:
 
 def check_kernel(kernel):
     """Raise unless a localization kernel's weights depend on the query and the key alone."""
-    from locmethods.algebra import Hollow, Kernel, Masked
-
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
     check_localization(kernel)

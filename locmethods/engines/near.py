@@ -22,6 +22,7 @@ QUERY_BLOCK, KEY_BLOCK = 512, 32
 MANY_FEATURES = 12
 BOXES = 1 << 18  # pairs of boxes compared at once: 2 MiB
 PAIRS = 1 << 22  # below this many pairs the whole sum is cheaper than looking for a way around it
+FEW = 1024  # for fewer queries, to cut the keys takes longer than to pass them all by
 WORTH = 0.6  # skipping pays while at most this share of the pairs remains
 # What is left out when no tolerance is given: nothing that a float64 sum could show.
 NOTHING = 2.0**-60
@@ -151,11 +152,13 @@ def plan(bound, tolerance=0.0, keys=None):
     Returns
     -------
     iterator, or None
-        None if too few pairs can be skipped to pay for the looking.
+        None if too few pairs can be skipped, or too few queries came, to pay for the looking.
     """
     import torch
 
     query, points = bound.points
+    if keys is None and len(query) < FEW:
+        return None
     keys = cut(points, KEY_BLOCK) if keys is None else keys
     queries = cut(query, QUERY_BLOCK)
     tolerance = 0.0 if bound.compact else max(tolerance / 2, NOTHING)

@@ -194,6 +194,6 @@ def test_neighbours_are_summed_in_every_batch():
 
 def test_for_few_queries_the_keys_are_not_cut_but_blocks_that_are_there_serve():
     keys = torch.from_numpy(sample(9000, 2))
-    bound = Gaussian(0.01).bind(keys[:1000], keys)
+    bound = Flat(0.1).bind(keys[:1000], keys)
     assert near.serves(bound) and near.plan(bound) is None
     assert near.plan(bound, keys=near.cut(keys, near.KEY_BLOCK)) is not None

@@ -100,6 +100,8 @@ def to_tensor(value):
     import torch
 
     value = np.ascontiguousarray(value)
+    if value.flags.writeable:
+        return torch.from_numpy(value)
     with warnings.catch_warnings():
         # Read-only memory is fine: nothing in the library writes to its inputs.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

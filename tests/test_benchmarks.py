@@ -53,5 +53,5 @@ def test_keys_from_files_are_compared_with_direct_sums(monkeypatch):
     record = out_of_core.measure(blocks=3, rows=2000, workers=1)
     assert record["keys"] == 6000 and record["error"] < 1e-12 and record["file_bytes"] > 6000 * 4 * 4
     monkeypatch.setattr(out_of_core, "directly", lambda query, folder, blocks: 7.0)
-    with pytest.raises(RuntimeError, match="^the answer is off by .*, so its time says nothing$"):
+    with pytest.raises(RuntimeError, match=r"^the answer is off by .*, so its time says nothing$"):
         out_of_core.measure(blocks=1, rows=2000, workers=1)

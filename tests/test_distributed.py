@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -183,6 +184,17 @@ def test_values_default_to_the_keys_and_integers_become_float64():
     agree(got, lm.local_mean(keys, keys, kernel=Gaussian(2.0)), np.float64)
     none = lm.local_mean(keys[:0], da.from_array(keys, chunks=(4, 1)), kernel=Gaussian(2.0))
     assert none.shape == (0, 2)
+
+
+def test_several_threads_give_the_same_and_leave_the_warnings_alone():
+    query, keys, values = sample()
+    want = lm.local_mean(query, keys, values, kernel=Gaussian(0.3))  # imports torch, which has filters of its own
+    filters = list(warnings.filters)
+    keys.setflags(write=False)
+    with dask.config.set(scheduler="threads", num_workers=4):
+        got = lm.local_mean(query, lazy(keys, range(2, 60, 2)), lazy(values, [9]), kernel=Gaussian(0.3))
+    agree(got, want, np.float64)
+    assert warnings.filters == filters
 
 
 def test_a_tolerance_is_kept():

@@ -101,7 +101,7 @@ def weigh(query, keys, values, *, kernel, itemsize, careful, fallback=None, mome
     """
     import torch
 
-    # To silence torch about read-only memory is not safe in several threads; a copy is.
+    # torch warns of read-only memory, and to silence a warning is not safe in several threads; a copy is.
     query, keys, values = (np.require(array, requirements="W") for array in (query, keys, values))
     with torch.no_grad():
         door = enter(kernel, query, keys, values)

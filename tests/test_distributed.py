@@ -322,6 +322,12 @@ def test_a_cluster_of_processes_gives_the_same(client):
         got = lm.local_moments(lazy(query, [7]), *persisted, kernel=Flat(0.9))
         want = lm.local_moments(query, keys, values, kernel=Flat(0.9))
         agree(got.covariance.compute(), want.covariance, np.float64)
+        # Left as it is, this rechunking from peer to peer would give a block the numbers of its neighbour.
+        many, numbers = np.random.default_rng(5).normal(size=(4000, 2)), np.arange(4000.0)
+        moved = [da.from_array(array, chunks=(700, 1)[:array.ndim]).rechunk((300, 2)[:array.ndim], method="p2p")
+                 for array in (many, numbers)]
+        np.testing.assert_allclose(lm.local_mean(many[:9], *moved, kernel=Gaussian(0.2)),
+                                   lm.local_mean(many[:9], many, numbers, kernel=Gaussian(0.2)), rtol=1e-12)
         options = dict(kernel=Gaussian(0.8), seeds=keys[::30])
         here, there = (lm.MeanShift(**options).fit(points) for points in (keys, blocks[0]))
         np.testing.assert_array_equal(there.labels_.compute(), here.labels_)

@@ -35,7 +35,7 @@ def _as_dask(name, array):
     if any(map(math.isnan, array.shape)):
         raise ValueError(f"the sizes of the blocks of {name} must be known, got shape {array.shape}: call its "
                          "compute_chunk_sizes() first")
-    return array.rechunk({1: -1}) if array.ndim == 2 else array
+    return array.rechunk({1: -1}, method="tasks") if array.ndim == 2 else array
 
 
 def _check_matrix(name, array):
@@ -78,7 +78,7 @@ class Blocks:
                              f"{len(self.values)} values")
         if not len(self.keys):
             raise ValueError(f"keys must not be empty, got shape {self.keys.shape}")
-        self.values = self.values.rechunk({0: self.keys.chunks[0]})
+        self.values = self.values.rechunk({0: self.keys.chunks[0]}, method="tasks")
         self.flat = self.values.ndim == 1
         self.outputs = 1 if self.flat else self.values.shape[1]
         self.shape = self.keys.shape
@@ -88,25 +88,32 @@ class Blocks:
         return np.result_type(*map(_floating, (query, self.keys, self.values)))
 
     def delayed(self):
-        """Return [(first row, last row + 1, keys, values), …] of the blocks that have rows, the arrays delayed."""
-        # Dask would optimise keys and values each for itself, and read twice what both are cut from.
-        keys, values = (array.to_delayed(optimize_graph=False).ravel() for array in (self.keys, self.values))
-        edges = np.cumsum([0, *self.keys.chunks[0]]).tolist()
-        return [(a, b, k, v) for (a, b), k, v in zip(pairwise(edges), keys, values, strict=True) if a < b]
+        """Return [((first row, last row + 1), delayed (keys, values)), …] of the blocks that have rows."""
+        import dask.array as da
+
+        # One array of pairs, because Dask optimises array by array: what keys and values are both cut from is read
+        # once. Not to optimise would not do: a rechunking from peer to peer then mixes up blocks (Dask 2026.8).
+        arrays = (self.keys, "ij", self.values, "i" if self.flat else "ik")
+        pairs = da.blockwise(_pair, "i", *arrays, dtype=object, meta=np.empty(0, object), concatenate=True,
+                             adjust_chunks={"i": lambda rows: 1}, align_arrays=False)
+        edges = pairwise(np.cumsum([0, *self.keys.chunks[0]]).tolist())
+        return [((a, b), pair) for (a, b), pair in zip(edges, pairs.to_delayed(), strict=True) if a < b]
 
     def first_value(self):
         """Return the delayed first row of the values, as a copy that does not keep its block in memory."""
         import dask
 
-        return dask.delayed(np.array)(self.values[:1].rechunk(-1).to_delayed().ravel()[0])
+        return dask.delayed(np.array)(self.values[:1].rechunk(-1, method="tasks").to_delayed().ravel()[0])
 
 
-def _weigh(query, keys, values, columns, centre, **options):
-    """Check the queries and one block of keys, and return their piece."""
-    query = as_array("query", query)
-    a, b = columns
-    keys = as_array(f"keys[{a}:{b}]", keys)
-    values = keys if values is None else as_array(f"values[{a}:{b}]", values)
+def _pair(keys, values):
+    return keys, values
+
+
+def _weigh(query, pair, columns, centre, **options):
+    """Check the queries and one block of keys and values, and return their piece."""
+    query, (a, b) = as_array("query", query), columns
+    keys, values = (as_array(f"{name}[{a}:{b}]", array) for name, array in zip(("keys", "values"), pair, strict=True))
     if len(keys) != b - a or len(values) != b - a:
         raise ValueError(f"the blocks of rows {a} to {b} must have {b - a} keys and values, as their array says, got "
                          f"{len(keys)} keys and {len(values)} values")
@@ -122,10 +129,8 @@ def _tree(blocks, query, kernel, centre=None, **options):
 
     weigh = dask.delayed(partial(_weigh, kernel=kernel, **options))
     join = dask.delayed(partial(pieces.join, kernel=kernel))
-    same = blocks.values is blocks.keys
     query = dask.delayed(query, traverse=False) if isinstance(query, np.ndarray) else query
-    level = [weigh(query, keys, None if same else values, columns=(a, b), centre=centre)
-             for a, b, keys, values in blocks.delayed()]
+    level = [weigh(query, pair, columns=columns, centre=centre) for columns, pair in blocks.delayed()]
     while len(level) > 1:
         level = [join(level[i:i + FAN_IN], query) for i in range(0, len(level), FAN_IN)]
     return level[0]
@@ -202,12 +207,12 @@ def _answer(query, keys, values, kernel, empty, **options):
         centre, = dask.compute(centre)
         return leave(sums(query, blocks, kernel, fallback=fallback, centre=centre, **options), centre)
     # One block of queries: each block of keys is then read once and held by nobody.
-    whole = query.rechunk(-1).to_delayed()[0, 0]
+    whole = query.rechunk(-1, method="tasks").to_delayed()[0, 0]
     piece = _tree(blocks, whole, kernel, centre, careful=True, fallback=fallback, itemsize=dtype.itemsize,
                   **options)
     shapes = [() if blocks.flat else (blocks.outputs,) * order for order in ((1,) if centre is None else (1, 2))]
     answers = dask.delayed(leave, nout=len(shapes))(piece, centre)
-    return [da.from_delayed(answer, (len(query), *shape), dtype=dtype).rechunk({0: query.chunks[0]})
+    return [da.from_delayed(answer, (len(query), *shape), dtype=dtype).rechunk({0: query.chunks[0]}, method="tasks")
             for answer, shape in zip(answers, shapes, strict=True)]
 
 

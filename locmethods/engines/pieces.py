@@ -108,7 +108,11 @@ def weigh(query, keys, values, *, kernel, itemsize, careful, fallback=None, mome
         bound = door.bound
         if bound.whole:
             raise ValueError(f"{kernel!r} needs all keys of a query at once, so it cannot sum over blocks of keys")
-        sums = weighted_sums(bound, door.values, itemsize=itemsize, tolerance=tolerance, refine=False)
+        if bound.centred:  # every query is anchored below
+            n = len(query)
+            sums = Sums(*(bound.like.new_zeros(shape) for shape in ((n, door.values.shape[1]), n, n)))
+        else:
+            sums = weighted_sums(bound, door.values, itemsize=itemsize, tolerance=tolerance, refine=False)
         piece = Piece(*sums, covariance=_covariances(bound, door.values) if moments else None)
         if bound.relative is not None:
             beyond = math.inf if bound.centred else FAR[itemsize] if careful else -math.inf
@@ -139,7 +143,8 @@ def _anchored_sums(bound, values, rows):
     b, c = sizes(bound)
     columns, values, parts = slices(bound.shape[-1], c), with_ones(values), []
     for part in rows.split(b):
-        heaviest = best_key(columns, lambda cols, part=part: bound.log(part, cols))
+        # What is centred is relative without a key.
+        heaviest = None if bound.centred else best_key(columns, lambda cols, part=part: bound.log(part, cols))
         # Far away the log-weights' rounding hides which key is heaviest; relative to the first guess it shows.
         heaviest = best_key(columns, lambda cols, part=part, guess=heaviest: bound.relative(part, cols, guess))
         parts.append((*relative_sums(bound, values, part, columns, heaviest), heaviest))

@@ -5,11 +5,34 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import validation
 
-from locmethods.doors import EMPTY, Door, as_array, check_localization, check_option, enter, score_type, to_tensor
+from locmethods.doors import (
+    EMPTY,
+    Door,
+    as_array,
+    check_in_memory,
+    check_localization,
+    check_option,
+    enter,
+    score_type,
+    to_tensor,
+)
 from locmethods.kernels import Gaussian, Kernel
 
 FLOATS = (np.float64, np.float32)  # what estimators keep; everything else becomes float64
+
+
+def validate_data(estimator, X, y="no_validation", **options):
+    """Call scikit-learn's function of that name, once it is clear that nothing lazy would be pulled into memory."""
+    check_in_memory(X=X, y=y)
+    return validation.validate_data(estimator, X, y, **options)
+
+
+def check_array(array, *, input_name="X", **options):
+    """Call scikit-learn's function of that name, as `validate_data` does."""
+    check_in_memory(**{input_name: array})
+    return validation.check_array(array, input_name=input_name, **options)
 
 
 def kernel_or_default(kernel, empty):

@@ -24,6 +24,20 @@ def is_tensor(value) -> bool:
         base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(value).__mro__)
 
 
+def is_lazy(value) -> bool:
+    """Return True for a collection of Dask, without importing dask."""
+    return type(value).__module__.split(".")[0] == "dask"
+
+
+def check_in_memory(**arrays):
+    """Raise TypeError if one of the named arrays is lazy: it would be pulled into memory silently."""
+    for name, value in arrays.items():
+        if is_lazy(value):
+            raise TypeError(f"{name} must be in memory, got a Dask {type(value).__name__}: local_mean, local_moments, "
+                            "LocalMeanRegressor, climb and MeanShift with seeds sum over Dask arrays of keys; for "
+                            "anything else call its compute(), if it fits")
+
+
 def check_option(name, value, options):
     """Raise ValueError unless `value` is one of `options`."""
     if not isinstance(value, str) or value not in options:
@@ -36,10 +50,11 @@ def as_array(name, value):
     Raises
     ------
     TypeError
-        If it is complex, sparse or not numeric.
+        If it is complex, sparse, lazy or not numeric.
     ValueError
         If it holds NaN or infinity: the message names the array and counts them.
     """
+    check_in_memory(**{name: value})
     if is_tensor(value):
         if value.is_complex():
             raise TypeError(f"{name} must be real, got {value.dtype}")
@@ -85,6 +100,8 @@ def to_tensor(value):
     import torch
 
     value = np.ascontiguousarray(value)
+    if value.flags.writeable:
+        return torch.from_numpy(value)
     with warnings.catch_warnings():
         # Read-only memory is fine: nothing in the library writes to its inputs.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -229,6 +246,12 @@ def check_tolerance(tolerance):
     """Raise ValueError unless `tolerance` is a number in [0, 1)."""
     if not (isinstance(tolerance, int | float) and 0 <= tolerance < 1):
         raise ValueError(f"tolerance must be a number in [0, 1), got {tolerance!r}")
+
+
+def nothing_in_reach(index):
+    """Return the error for a query, named by its index, without a key in reach."""
+    return ValueError(f"query {index} has no key in reach of the kernel: widen the kernel, or choose "
+                      'empty="nearest", "mean" or "nan"')
 
 
 def check_localization(kernel):

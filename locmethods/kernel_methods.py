@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 from sklearn.base import clone
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import get_tags
 
-from locmethods.contract import kernel_or_default
+from locmethods.contract import check_array, kernel_or_default
 from locmethods.models.polynomial import smoother_matrix
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
 

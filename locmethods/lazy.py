@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, kernel_or_default
+from locmethods.contract import FLOATS, check_array, kernel_or_default, validate_data
 from locmethods.doors import check_count
 from locmethods.kernels import Flat
 from locmethods.means import local_mean, local_weights

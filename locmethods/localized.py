@@ -12,9 +12,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from locmethods.contract import FLOATS, kernel_or_default, targets
+from locmethods.contract import FLOATS, kernel_or_default, targets, validate_data
 from locmethods.means import weight_blocks
 
 # Weights below this share of the largest are left out: their sums and quotients would not be normal numbers.

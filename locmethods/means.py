@@ -9,18 +9,22 @@ import numpy as np
 
 from locmethods.doors import (
     EMPTY,
+    check_in_memory,
     check_localization,
     check_option,
     check_tolerance,
     enter,
+    is_lazy,
     is_tensor,
+    nothing_in_reach,
     to_tensor,
 )
-from locmethods.engines import fused
+from locmethods.engines import distributed, fused
 from locmethods.engines.blocked import (
     BLOCK,
     nearest_weights,
     slices,
+    weighted_moments,
     weighted_sums,
     weights_of_rows,
 )
@@ -40,9 +44,11 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
 
     Parameters
     ----------
-    query : array-like or Tensor of shape (..., n_queries, n_features)
-    keys : array-like or Tensor of shape (..., n_keys, n_features)
-    values : array-like or Tensor of shape (..., n_keys) or (..., n_keys, n_outputs), optional
+    query : array-like, Tensor or Dask array of shape (..., n_queries, n_features)
+    keys : array-like, Tensor or Dask array of shape (..., n_keys, n_features)
+        A Dask array may be larger than memory: its blocks are summed where they lie, and the sums joined. Then there
+        are no batch dimensions, no tensors and no kernels that know the keys' ranks or indices.
+    values : array-like, Tensor or Dask array of shape (..., n_keys) or (..., n_keys, n_outputs), optional
         The keys themselves by default.
     kernel : Kernel
         A localization kernel: its weights are non-negative.
@@ -56,10 +62,10 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
 
     Returns
     -------
-    ndarray or Tensor of shape (..., n_queries) or (..., n_queries, n_outputs)
-        In the callers' floating type; integers give float64. Tensors carry gradients with respect to
-        queries, keys, values and the kernel's tensor parameters: first derivatives are computed block by block, in
-        O(n·d) memory, while second ones hold all pairs.
+    ndarray, Tensor or Dask array of shape (..., n_queries) or (..., n_queries, n_outputs)
+        In the callers' floating type; integers give float64. A Dask query gives a Dask array. Tensors carry gradients
+        with respect to queries, keys, values and the kernel's tensor parameters: first derivatives are computed block
+        by block, in O(n·d) memory, while second ones hold all pairs.
 
     Raises
     ------
@@ -73,6 +79,8 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
 
     check_option("empty", empty, EMPTY)
     check_tolerance(tolerance)
+    if any(map(is_lazy, (query, keys, values))):
+        return distributed.local_mean(query, keys, values, kernel=kernel, empty=empty, tolerance=tolerance)
     door = enter(kernel, query, keys, keys if values is None else values)
     check_localization(kernel)
     found = fused.mean(door.bound, door.values, door.itemsize) if fused.serves(door.bound, door.values) else None
@@ -127,8 +135,7 @@ def _empty_weights(bound, empty):
         if empty == "raise":
             first = int(nothing.reshape(-1, nothing.shape[-1]).any(0).nonzero()[0])
             first = first + rows.start if isinstance(rows, slice) else int(rows[first])
-            raise ValueError(f"query {first} has no key in reach of the kernel: widen the kernel, or choose "
-                             'empty="nearest", "mean" or "nan"')
+            raise nothing_in_reach(first)
         if empty == "mean":
             return bound.like.new_full((1, bound.shape[-1]), 1 / bound.shape[-1])
         weight = nearest_weights(bound, rows)
@@ -260,17 +267,14 @@ def local_moments(query, keys, values=None, *, kernel, empty="nearest"):
     ValueError, TypeError
         As in `local_mean`.
     """
-    import torch
-
-    def moments(weight, value):
-        mean = weight @ value
-        spread = value - mean.unsqueeze(-2)  # (b, n_keys, n_outputs)
-        return mean, torch.einsum("bn,bno,bnp->bop", weight, spread, spread)
-
+    if any(map(is_lazy, (query, keys, values))):
+        check_option("empty", empty, EMPTY)
+        return LocalMoments(*distributed.local_moments(query, keys, values, kernel=kernel, empty=empty))
     _no_batch(keys)
     shape = np.shape(keys if values is None else values)
     outputs = shape[-1] if len(shape) > 1 else 1
-    door, (mean, covariance) = _statistic(query, keys, values, kernel, empty, moments, depth=2 * outputs)
+    door, (mean, covariance) = _statistic(query, keys, values, kernel, empty, weighted_moments,
+                                           depth=2 * outputs)
     if door.flat:
         covariance = covariance[..., 0, 0]
     return LocalMoments(door.leave_outputs(mean), door.leave(covariance))
@@ -360,6 +364,7 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
                                      lambda weight, value: (dense_mode(weight, value, value_kernel),), depth=4)
         return door.leave_outputs(answer)
     check_option("empty", empty, EMPTY)
+    check_in_memory(values=values)
     labels = values.detach().cpu().numpy() if is_tensor(values) else np.asarray(values)
     if labels.ndim != 1:
         raise ValueError(f"labels must have shape (n_keys,), got shape {labels.shape}")

@@ -10,16 +10,25 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS
-from locmethods.doors import as_array, check_count, check_localization, check_option, to_tensor
-from locmethods.engines import near
-from locmethods.engines.blocked import BLOCK, slices, weighted_sums
+from locmethods.contract import FLOATS, check_array, validate_data
+from locmethods.doors import (
+    as_array,
+    check_count,
+    check_in_memory,
+    check_localization,
+    check_option,
+    is_lazy,
+    to_tensor,
+)
+from locmethods.engines import distributed, near
+from locmethods.engines.blocked import BLOCK, Sums, slices, weighted_sums
 from locmethods.engines.bound import pairwise_square
 from locmethods.kernels import Flat, Kernel
 
@@ -50,7 +59,11 @@ def _step(points, keys, kernel, blocks=None):
     """Return the local means of `keys` at `points`, themselves where nothing is in reach, and the weights Σ K."""
     import torch
 
-    sums = weighted_sums(kernel.bind(points, keys), keys, blocks=blocks)
+    if isinstance(keys, distributed.Blocks):
+        piece = distributed.sums(points.numpy(), keys, kernel)
+        sums = Sums(*map(to_tensor, piece[:3]))
+    else:
+        sums = weighted_sums(kernel.bind(points, keys), keys, blocks=blocks)
     nothing = sums.log_scale == -math.inf
     mean = sums.numerator / torch.where(nothing, 1.0, sums.total).unsqueeze(-1)
     weight = torch.where(nothing, 0.0, sums.total * sums.log_scale.exp())
@@ -58,12 +71,16 @@ def _step(points, keys, kernel, blocks=None):
 
 
 def _prepared(starts, keys, kernel):
-    """Return starts and keys as float64 tensors, once they and the kernel have been checked."""
+    """Return starts and keys as float64 tensors, lazy keys as `Blocks`, once they and the kernel have been checked."""
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
     check_localization(kernel)
     found = []
     for name, value in (("starts", starts), ("keys", keys)):
+        if name == "keys" and is_lazy(value):
+            distributed.check_kernel(kernel)
+            found.append(distributed.Blocks(value))
+            continue
         value = as_array(name, value)
         if value.ndim != 2 or 0 in value.shape:
             raise ValueError(f"{name} must have shape (n, n_features), neither zero, got shape {tuple(value.shape)}")
@@ -95,8 +112,9 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     Parameters
     ----------
     starts : array-like of shape (n_starts, n_features)
-    keys : array-like of shape (n_keys, n_features)
-        The data. They stay where they are.
+    keys : array-like or Dask array of shape (n_keys, n_features)
+        The data. They stay where they are; a Dask array is passed over once a step, or twice if its kernel has tails
+        and a start is far from all keys.
     kernel : Kernel
         A localization kernel between points.
     tol : float, default=1e-3
@@ -120,7 +138,8 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     points, keys = _prepared(starts, keys, kernel)
     stop = tol * (length_of(kernel) if length is None else length)
     points = points.clone()
-    blocks = near.cut(keys) if len(points) * len(keys) > near.PAIRS else None
+    lazy = isinstance(keys, distributed.Blocks)
+    blocks = near.cut(keys) if not lazy and len(points) * len(keys) > near.PAIRS else None
     weight = points.new_zeros(len(points))
     moving, steps = torch.arange(len(points)), 0
     while len(moving):
@@ -252,7 +271,7 @@ def estimate_bandwidth(X, *, quantile=0.3, n_samples=None, random_state=0, n_job
     ValueError, TypeError
         If `X` is not a finite matrix, or `quantile` or `n_samples` are not as above.
     """
-    from sklearn.utils import check_array, check_random_state
+    from sklearn.utils import check_random_state
 
     X = check_array(X, dtype=FLOATS)
     if not (isinstance(quantile, numbers.Real) and 0 <= quantile <= 1):
@@ -287,6 +306,7 @@ def get_bin_seeds(X, bin_size, min_bin_freq=1):
     """
     if bin_size == 0:
         return X
+    check_in_memory(X=X)
     X = np.asarray(X)
     # Beyond 2²⁴ cells from the origin float32 would put seeds beside their cells; nothing is gained there either.
     if np.abs(X).max() > 2**24 * bin_size:
@@ -317,6 +337,16 @@ def mean_shift(X, **params):
     """
     model = MeanShift(**params).fit(X)
     return model.cluster_centers_, model.labels_
+
+
+def _nearest_mode(X, modes, radius):
+    """Return the label of the mode nearest to each row, −1 if it is farther than `radius`."""
+    from sklearn.neighbors import NearestNeighbors
+
+    if not len(X):  # a block of a Dask array may be empty
+        return np.empty(0, np.intp)
+    distance, label = NearestNeighbors(n_neighbors=1).fit(modes).kneighbors(X)
+    return np.where(distance.ravel() > radius, -1, label.ravel())
 
 
 class MeanShift(ClusterMixin, BaseEstimator):
@@ -358,7 +388,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         The modes, the heaviest first.
     mode_weights_ : ndarray of shape (n_clusters,)
         Σ K over the data there: for the flat kernel, how many points its window holds.
-    labels_ : integer ndarray of shape (n_samples,)
+    labels_ : integer ndarray of shape (n_samples,), or Dask array for a Dask array
     kernel_ : Kernel
         The kernel used.
     n_iter_ : int
@@ -414,7 +444,9 @@ class MeanShift(ClusterMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or Dask array of shape (n_samples, n_features)
+            A Dask array needs `seeds` and a bandwidth or a kernel, and neither blurring nor basins: those need all
+            points in memory. Then `labels_` is a Dask array too.
         y : ignored
 
         Raises
@@ -422,7 +454,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         ValueError, TypeError
             If the data hold NaN or are empty, a parameter is not as above, or no seed has a point in reach.
         """
-        X = validate_data(self, X, dtype=FLOATS)
+        X = self._lazy(X) if is_lazy(X) else validate_data(self, X, dtype=FLOATS)
         self._check()
         kernel, length = self._kernel_and_length(X)
         radius = length if self.merge_radius is None else self.merge_radius
@@ -432,7 +464,8 @@ class MeanShift(ClusterMixin, BaseEstimator):
         else:
             seeds = self._seeds(X, length)
             ascent = climb(seeds, X, **options)
-        modes, weight = merge_modes(ascent.points.astype(X.dtype), ascent.weight, radius)
+        dtype = X.dtype if X.dtype in FLOATS else np.float64
+        modes, weight = merge_modes(ascent.points.astype(dtype), ascent.weight, radius)
         if not len(modes):
             named = f"bandwidth={length:g}" if self.kernel is None else f"reach of {kernel!r}"
             raise ValueError(f"No point was within {named} of any seed: choose seeds nearer to the data, or widen the "
@@ -448,6 +481,16 @@ class MeanShift(ClusterMixin, BaseEstimator):
             self.labels_ = self._of_ends(ends)
         return self
 
+    def _lazy(self, X):
+        """Return a Dask array checked, if it can be clustered without all points in memory."""
+        if self.seeds is None or (self.bandwidth is None and self.kernel is None) or self.blurring or \
+                self.assign != "nearest":
+            raise TypeError('a Dask array X needs seeds, a bandwidth or a kernel, blurring=False and assign="nearest": '
+                            "anything else needs all points in memory")
+        X = distributed.Blocks(X).keys
+        self.n_features_in_ = X.shape[1]
+        return X
+
     def _seeds(self, X, length):
         if self.seeds is not None:
             seeds = as_array("seeds", self.seeds)
@@ -458,13 +501,11 @@ class MeanShift(ClusterMixin, BaseEstimator):
 
     def _nearest(self, X, cluster_all=None):
         """Return the label of the nearest mode, −1 beyond the radius unless all points are to be clustered."""
-        from sklearn.neighbors import NearestNeighbors
-
-        distance, label = NearestNeighbors(n_neighbors=1).fit(self.cluster_centers_).kneighbors(X)
-        label = label.ravel()
-        if not (self.cluster_all if cluster_all is None else cluster_all):
-            label[distance.ravel() > self._radius] = -1
-        return label
+        everybody = self.cluster_all if cluster_all is None else cluster_all
+        label = partial(_nearest_mode, modes=self.cluster_centers_, radius=math.inf if everybody else self._radius)
+        if is_lazy(X):
+            return X.map_blocks(label, drop_axis=1, meta=np.empty(0, np.intp))
+        return label(X)
 
     def _of_ends(self, ends):
         """Return the labels of points by where they ended."""
@@ -478,14 +519,19 @@ class MeanShift(ClusterMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : array-like of shape (n_queries, n_features), or, unless it is to climb, a Dask array
 
         Returns
         -------
-        integer ndarray of shape (n_queries,)
+        integer ndarray of shape (n_queries,), or a Dask array
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        if is_lazy(X) and self.assign == "nearest":
+            X = distributed.Blocks(X).keys
+            if X.shape[1] != self.n_features_in_:
+                raise ValueError(f"X must have {self.n_features_in_} features, got {X.shape[1]}")
+        else:
+            X = validate_data(self, X, reset=False, dtype=FLOATS)
         if self.assign == "nearest":
             return self._nearest(X, cluster_all=True)
         if self.blurring:

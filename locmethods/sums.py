@@ -7,6 +7,39 @@ from typing import Any
 import numpy as np
 
 
+def lead_of(left, right):
+    """Return log_scale of `left` minus that of `right`, zero where neither has weight."""
+    import torch
+
+    lead = left[2] - right[2]
+    return torch.where(lead.isnan(), 0.0, lead)  # −inf − (−inf)
+
+
+def joined(left, right, lead=None):
+    """Return the sums over two disjoint sets of keys, each as (scaled, total, log_scale), in the same form.
+
+    Parameters
+    ----------
+    left, right : tuple of Tensor
+        Σ K v of shape (..., n_outputs) and Σ K of shape (...), both divided by exp(log_scale), and log_scale.
+    lead : Tensor of shape (...), optional
+        log_scale of `left` minus that of `right`, if it is known better than their difference shows.
+
+    Returns
+    -------
+    scaled, total, log_scale : Tensor
+        With the greater log_scale of the two.
+    mine, theirs : Tensor
+        The factors, at most one, by which the sums of `left` and `right` were multiplied.
+    """
+    import torch
+
+    lead = lead_of(left, right) if lead is None else lead
+    mine, theirs = lead.clamp(max=0).exp(), (-lead).clamp(max=0).exp()
+    scaled = left[0] * mine.unsqueeze(-1) + right[0] * theirs.unsqueeze(-1)
+    return scaled, left[1] * mine + right[1] * theirs, torch.where(lead >= 0, left[2], right[2]), mine, theirs
+
+
 class LocalSum:
     """Σ K v and log Σ K of each query over one set of keys; ``a + b`` joins two disjoint sets.
 
@@ -63,18 +96,13 @@ class LocalSum:
         ValueError
             If the pieces belong to different numbers of queries or outputs.
         """
-        import torch
-
         if not isinstance(other, LocalSum):
             raise TypeError(f"a LocalSum merges with a LocalSum only, got {type(other).__name__}")
         if self.scaled.shape != other.scaled.shape:
             raise ValueError(f"pieces must have the same queries and outputs, got shapes {tuple(self.scaled.shape)} "
                              f"and {tuple(other.scaled.shape)}")
-        scale = torch.maximum(self.log_scale, other.log_scale)
-        anchor = torch.where(scale.isneginf(), 0.0, scale)
-        mine, theirs = (self.log_scale - anchor).exp(), (other.log_scale - anchor).exp()
-        return LocalSum(self.scaled * mine.unsqueeze(-1) + other.scaled * theirs.unsqueeze(-1),
-                        self.total * mine + other.total * theirs, scale, self._door)
+        mine, theirs = ((piece.scaled, piece.total, piece.log_scale) for piece in (self, other))
+        return LocalSum(*joined(mine, theirs)[:3], self._door)
 
     def __repr__(self):
         return f"LocalSum(queries={tuple(np.shape(self.total))}, outputs={self.scaled.shape[-1]})"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as bench
+from benchmarks import out_of_core
 from benchmarks.rows import ROWS, Row
 
 
@@ -46,3 +47,11 @@ def test_another_answer_stops_the_benchmark(monkeypatch):
     monkeypatch.setattr(bench, "_child", in_this_process)
     with pytest.raises(RuntimeError, match=r"^made-up: the answer of peer differs from ours, so its time says nothing"):
         bench.run("made-up")
+
+
+def test_keys_from_files_are_compared_with_direct_sums(monkeypatch):
+    record = out_of_core.measure(blocks=3, rows=2000, workers=1)
+    assert record["keys"] == 6000 and record["error"] < 1e-12 and record["file_bytes"] > 6000 * 4 * 4
+    monkeypatch.setattr(out_of_core, "directly", lambda query, folder, blocks: 7.0)
+    with pytest.raises(RuntimeError, match=r"^the answer is off by .*, so its time says nothing$"):
+        out_of_core.measure(blocks=1, rows=2000, workers=1)

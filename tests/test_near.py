@@ -242,3 +242,10 @@ def test_neighbours_are_summed_in_every_batch():
     values = values[:, :31]
     each = [lm.local_mean(q, k, v, kernel=NearestNeighbors(4)) for q, k, v in zip(query, keys, values, strict=True)]
     torch.testing.assert_close(lm.local_mean(query, keys, values, kernel=NearestNeighbors(4)), torch.stack(each))
+
+
+def test_for_few_queries_the_keys_are_not_cut_but_blocks_that_are_there_serve():
+    keys = torch.from_numpy(sample(9000, 2))
+    bound = Flat(0.1).bind(keys[:1000], keys)
+    assert near.serves(bound) and near.plan(bound) is None
+    assert near.plan(bound, keys=near.cut(keys, near.KEY_BLOCK)) is not None

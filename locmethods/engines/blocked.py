@@ -18,8 +18,8 @@ from locmethods.engines.bound import Bound
 # torch costs is small beside what it does; a quarter or four times as many were slower.
 BLOCK = 1 << 19
 # Below this log-weight a float64 score (relative error a few ε) is off by more than 1e-13 and is recomputed
-# relative to the nearest key. Answers in float32 would tolerate more, but below −700 the plain sum underflows.
-FAR = {8: -64.0, 4: -600.0, 2: -600.0}
+# relative to the nearest key. Answers in float32 would tolerate more, but from −600 on the compiled loops count nothing.
+FAR = {8: -64.0, 4: -400.0, 2: -400.0}
 
 
 # exp(−690) is about 1e-300: as good as nothing beside the weights that count, but no denormal number, on which
@@ -51,7 +51,8 @@ def slices(length: int, size: int):
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
-def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float = 0.0, blocks=None) -> Sums:
+def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float = 0.0, blocks=None,
+                  refine: bool = True) -> Sums:
     """Return Σ K v and Σ K for every query, leaving out the pairs of blocks that provably do not matter.
 
     Parameters
@@ -65,60 +66,59 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
         Relative error of the sums that may be traded for speed.
     blocks : tree.Tree, optional
         The keys cut into blocks, if they have been; see `engines.near`.
+    refine : bool, default=True
+        False leaves queries that are far from every key as rounding has them, for the caller to ask again.
 
     Returns
     -------
     Sums
     """
-    import torch
-
     if bound.neighbors is not None:
         return _neighbor_sums(bound, values)
     if compiled.serves(bound, values):
-        return _compiled_sums(bound, values, itemsize, tolerance, blocks)
+        return _compiled_sums(bound, values, itemsize, tolerance, blocks, refine)
     *batch, n_queries, _ = bound.shape
     outputs = values.shape[-1]
     numerator = bound.like.new_zeros((*batch, n_queries, outputs))
     total = bound.like.new_zeros((*batch, n_queries))
     log_scale = bound.like.new_full((*batch, n_queries), -math.inf)
-    # One product gives numerator and normaliser: the values with a column of ones.
-    # It is stored by columns: the product then runs along both operands' memory, three times as fast for few columns.
-    values = torch.cat([values, torch.ones_like(values[..., :1])], -1).mT.contiguous()
+    values = with_ones(values)
     pass_keys = _centred_sums if bound.centred else _bounded_sums if bound.bounded else _running_sums
     for rows, columns in _pairs(bound, tolerance, blocks, itemsize):
         if columns:
             part = pass_keys(bound, values, rows, columns)
-            part = _refine(bound, values, part, rows, columns, FAR[itemsize])
+            part = _refine(bound, values, part, rows, columns, FAR[itemsize]) if refine else part
             numerator[..., rows, :], total[..., rows], log_scale[..., rows] = part
     return Sums(numerator, total, log_scale)
 
 
-def _compiled_sums(bound, values, itemsize, tolerance, blocks) -> Sums:
+def _compiled_sums(bound, values, itemsize, tolerance, blocks, refine) -> Sums:
     """Sum by compiled loops, and far queries relative to their nearest keys."""
-    import torch
-
     *sums, far = compiled.weighted_sums(bound, values, itemsize, tolerance, blocks)
     again = far.nonzero().squeeze(-1)
-    if len(again):
+    if len(again) and refine:
         sums = [part.contiguous() for part in sums]
-        values = torch.cat([values, torch.ones_like(values[:, :1])], -1).mT.contiguous()
+        values = with_ones(values)
         for rows, columns in _pairs(bound, tolerance, blocks, itemsize, again):
             if not columns:
                 continue
             if bound.relative is None:
                 found = _running_sums(bound, values, rows, columns)
             else:
-                found = _relative_sums(bound, values, rows, columns)
+                found = relative_sums(bound, values, rows, columns, nearest_key(bound, rows, columns))
             for part, new in zip(sums, found, strict=True):
                 part[rows] = new
     return Sums(*sums)
 
 
-def _relative_sums(bound, values, rows, columns) -> Sums:
-    """Return the sums with scores relative to each query's nearest key."""
-    reference = nearest_key(bound, rows, columns)
-    sums = _running_sums(bound, values, rows, columns, lambda cols: bound.relative(rows, cols, reference))
-    return sums._replace(log_scale=sums.log_scale + bound.offset(rows, reference))
+def with_ones(values):
+    """Return the values with a column of ones, so that one product gives numerator and normaliser, transposed.
+
+    The product then runs along both operands' memory, three times as fast for few columns.
+    """
+    import torch
+
+    return torch.cat([values, torch.ones_like(values[..., :1])], -1).mT.contiguous()
 
 
 def _neighbor_sums(bound, values) -> Sums:
@@ -172,8 +172,13 @@ def _bounded_sums(bound, values, rows, columns) -> Sums:
 
 def _centred_sums(bound, values, rows, columns) -> Sums:
     """The same for a kernel whose scores are computed from centred keys."""
-    sums = _running_sums(bound, values, rows, columns, lambda cols: bound.relative(rows, cols, None))
-    return sums._replace(log_scale=sums.log_scale + bound.offset(rows, None))
+    return relative_sums(bound, values, rows, columns, None)
+
+
+def relative_sums(bound, values, rows, columns, reference):
+    """The same with scores relative to the key `reference` of each query."""
+    sums = _running_sums(bound, values, rows, columns, lambda cols: bound.relative(rows, cols, reference))
+    return sums._replace(log_scale=sums.log_scale + bound.offset(rows, reference))
 
 
 def _running_sums(bound, values, rows, columns, score_of=None) -> Sums:
@@ -206,7 +211,7 @@ def _refine(bound, values, sums, rows, columns, far) -> Sums:
         return sums
     where = torch.nonzero(off.reshape(-1, off.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
     index = where + rows.start if isinstance(rows, slice) else rows[where]
-    again = _relative_sums(bound, values, index, columns)
+    again = relative_sums(bound, values, index, columns, nearest_key(bound, index, columns))
     take = off[..., where]
     numerator, total, log_scale = (part.clone() for part in sums)
     numerator[..., where, :] = torch.where(take.unsqueeze(-1), again.numerator, numerator[..., where, :])
@@ -217,18 +222,39 @@ def _refine(bound, values, sums, rows, columns, far) -> Sums:
 
 def nearest_key(bound, rows, columns):
     """Return the index of each query's nearest key, of shape (*batch, b)."""
+    return best_key(columns, lambda cols: -bound.gap(rows, cols))
+
+
+def best_key(columns, score_of):
+    """Return the index of the key with the greatest ``score_of(cols)`` in each row."""
     import torch
 
     best = index = None
     for cols in columns:
-        gap, at = bound.gap(rows, cols).min(-1)
+        score, at = score_of(cols).max(-1)
         at = at + cols.start if isinstance(cols, slice) else cols[at]
         if best is None:
-            best, index = gap, at
+            best, index = score, at
         else:
-            closer = gap < best
-            best, index = torch.where(closer, gap, best), torch.where(closer, at, index)
+            better = score > best
+            best, index = torch.where(better, score, best), torch.where(better, at, index)
     return index
+
+
+def nearest(bound, rows):
+    """Return the least gap of each query, of shape (*batch, b, 1), and which keys have it, (*batch, b, n_keys)."""
+    gap = bound.gap(rows, slice(0, bound.shape[-1]))
+    least = gap.amin(-1, keepdim=True)
+    return least, ((gap == least) & (least < math.inf)).to(gap.dtype)
+
+
+def weighted_moments(weight, values):
+    """Return the mean and the covariance of `values` under normalised weights of shape (b, n_keys)."""
+    import torch
+
+    mean = weight @ values
+    spread = values - mean.unsqueeze(-2)  # (b, n_keys, n_outputs)
+    return mean, torch.einsum("bn,bno,bnp->bop", weight, spread, spread)
 
 
 def nearest_weights(bound, rows):
@@ -238,9 +264,7 @@ def nearest_weights(bound, rows):
     """
     import torch
 
-    gap = bound.gap(rows, slice(0, bound.shape[-1]))  # (*batch, b, n_keys)
-    least = gap.amin(-1, keepdim=True)
-    tied = ((gap == least) & (least < math.inf)).to(gap.dtype)
+    least, tied = nearest(bound, rows)
     return torch.where(least < math.inf, tied / tied.sum(-1, keepdim=True), math.nan)
 
 

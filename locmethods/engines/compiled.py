@@ -34,8 +34,6 @@ QUERY_BLOCK = 64
 CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
 ROWS, COLUMNS = 256, 512  # a tile of products, its rows and its keys stay in a core's second cache
 MANY_OUTPUTS = 8  # more: the values' sums, too, are products of matrices
-# To cut the keys into blocks costs as much as passing them by this many queries.
-QUERIES_TO_CUT = 1000
 WORTH = 0.75  # looking for what can be left out pays while at most this share of the pairs remains
 
 
@@ -146,7 +144,7 @@ def _by_differences(kernel, query, keys, values, dtype, itemsize, tolerance, tre
     from locmethods.engines import tree as trees
 
     lost = near.share(kernel, tolerance, itemsize)
-    looking = query.shape[1] <= near.MANY_FEATURES and (tree is not None or len(query) >= QUERIES_TO_CUT)
+    looking = query.shape[1] <= near.MANY_FEATURES and (tree is not None or len(query) >= near.FEW)
     if looking:
         queries, tree = near.cut(query, QUERY_BLOCK), near.cut(keys) if tree is None else tree
         looking = near.kept(kernel, queries, tree, lost) <= WORTH

@@ -20,6 +20,7 @@ MANY_FEATURES = 12
 PAIRS = 1 << 22  # below this many pairs the whole sum is cheaper than looking for a way around it
 WORTH = 0.6  # leaving out pays while at most this share of the pairs remains
 QUERY_BLOCK, KEY_BLOCK = 512, 32
+FEW = 1024  # for fewer queries, to cut the keys takes longer than to pass them all by
 # What is left out when no tolerance is given, by bytes of the answer: nothing that a sum in that type could show.
 NOTHING = {8: 2.0**-60, 4: 2.0**-30, 2: 2.0**-30}
 
@@ -120,9 +121,12 @@ def plan(bound, tolerance=0.0, keys=None, itemsize=8, rows=None):
     Returns
     -------
     iterator, or None
-        None if too few pairs can be skipped to pay for the looking.
+        None if too few pairs can be skipped, or too few queries came, to pay for the looking.
     """
     query, points = bound.points
+    count = len(query) if rows is None else len(rows)
+    if keys is None and count < FEW:
+        return None
     keys = cut(points.detach()) if keys is None else keys
     queries = cut((query if rows is None else query[rows]).detach(), QUERY_BLOCK)
     lost = share(bound.falls, tolerance, itemsize)

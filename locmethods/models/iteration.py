@@ -6,9 +6,9 @@ import numbers
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 
-from locmethods.contract import kernel_or_default
+from locmethods.contract import check_array, kernel_or_default
 from locmethods.doors import check_count, check_option
 from locmethods.means import local_mean, local_weights
 

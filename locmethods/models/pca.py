@@ -7,9 +7,9 @@ from collections import namedtuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, kernel_or_default, operands
+from locmethods.contract import FLOATS, check_array, kernel_or_default, operands, validate_data
 from locmethods.doors import to_tensor
 from locmethods.means import weight_blocks
 

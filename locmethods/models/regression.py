@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, kernel_or_default, targets
+from locmethods.contract import FLOATS, kernel_or_default, targets, validate_data
+from locmethods.doors import is_lazy
+from locmethods.engines.distributed import Blocks, check_kernel
 from locmethods.means import local_mean
 from locmethods.models.polynomial import _check_degree, _check_rcond, local_polynomial
 
@@ -24,8 +26,8 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    keys_ : ndarray of shape (n_samples, n_features)
-    values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    keys_ : ndarray or Dask array of shape (n_samples, n_features)
+    values_ : ndarray or Dask array of shape (n_samples,) or (n_samples, n_outputs)
     n_features_in_ : int
     """
 
@@ -38,23 +40,33 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        X : array-like or Dask array of shape (n_samples, n_features)
+            Of a Dask array only the shape is looked at; each `predict` passes over it.
+        y : array-like or Dask array of shape (n_samples,) or (n_samples, n_outputs)
 
         Raises
         ------
         ValueError, TypeError
             If the data hold NaN, disagree in length or are empty, or a parameter is not as above.
         """
-        kernel_or_default(self.kernel, self.empty)
+        kernel = kernel_or_default(self.kernel, self.empty)
+        if is_lazy(X) or is_lazy(y):
+            check_kernel(kernel)
+            sample = Blocks(X, y)
+            self.keys_, self.values_, self.n_features_in_ = sample.keys, sample.values, sample.keys.shape[1]
+            return self
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         self.keys_, self.values_ = X, targets(y)
         return self
 
     def predict(self, X):
-        """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
+        """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
+
+        After a fit with Dask arrays `X` may be one too, and so is the answer; see `locmethods.local_mean`.
+        """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        if not (is_lazy(X) and is_lazy(self.keys_)):
+            X = validate_data(self, X, reset=False, dtype=FLOATS)
         return local_mean(X, self.keys_, self.values_, kernel=kernel_or_default(self.kernel, self.empty),
                           empty=self.empty)
 

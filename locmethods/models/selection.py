@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_X_y
 
 from locmethods.contract import FLOATS, kernel_or_default, targets
-from locmethods.doors import check_option
+from locmethods.doors import check_in_memory, check_option
 from locmethods.models.polynomial import _check_degree, local_polynomial, own_weights
 
 __all__ = ["Selection", "cross_validation", "select_bandwidth"]
@@ -58,6 +58,7 @@ def _checked(X, y, kernel, degree, criterion, empty):
     check_option("criterion", criterion, CRITERIA)
     _check_degree(degree)
     kernel = kernel_or_default(kernel, empty)
+    check_in_memory(X=X, y=y)
     X, y = check_X_y(X, y, dtype=FLOATS, multi_output=True, y_numeric=True, ensure_min_samples=2)
     return X, targets(y), kernel
 

@@ -352,6 +352,7 @@ def test_an_empty_neighbourhood_can_still_raise():
                                            lambda q, k, h: gauss(q, k, h) * CASES["biweight"][1](q, k, h))])
 def test_pairs_that_do_not_matter_are_skipped_backward_too(kernel, weight, monkeypatch):
     monkeypatch.setattr(near, "PAIRS", 0)
+    monkeypatch.setattr(near, "FEW", 0)
     monkeypatch.setattr(near, "QUERY_BLOCK", 16)
     monkeypatch.setattr(near, "KEY_BLOCK", 8)
     _, k, v, _ = inputs((1, 2), (600, 2), (600, 1))

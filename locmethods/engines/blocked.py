@@ -18,7 +18,7 @@ from locmethods.engines.bound import Bound
 # torch costs is small beside what it does; a quarter or four times as many were slower.
 BLOCK = 1 << 19
 # Below this log-weight a float64 score (relative error a few ε) is off by more than 1e-13 and is recomputed
-# relative to the nearest key. Answers in float32 would tolerate more, but from −600 on the compiled loops count nothing.
+# relative to the nearest key. Answers in float32 would tolerate more, but from −600 on compiled loops count nothing.
 FAR = {8: -64.0, 4: -400.0, 2: -400.0}
 
 

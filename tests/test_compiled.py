@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import locmethods as lm
 from locmethods.engines import compiled, loops
@@ -221,6 +222,21 @@ def test_one_thread_or_several_give_the_same_bits():
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(*answers)
+
+
+def test_callers_at_the_same_time_leave_the_threads_of_products_as_they_were():
+    from concurrent.futures import ThreadPoolExecutor
+
+    def threads():
+        return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    query, keys, values = sample("f4", 20, n=900)
+    with threadpool_limits(3, user_api="blas"):
+        before = threads()
+        with ThreadPoolExecutor(4) as pool:
+            means = list(pool.map(lambda _: lm.local_mean(query, keys, values, kernel=Gaussian(3.0)), range(24)))
+        assert threads() == before and set(before.values()) == {3}
+    np.testing.assert_array_equal(means[1:], means[:-1])
 
 
 def test_a_kernel_of_ones_own_is_not_mistaken_for_the_one_it_extends():

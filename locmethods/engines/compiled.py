@@ -11,6 +11,7 @@ those whose every key is far, are summed again in float64.
 from __future__ import annotations
 
 import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -130,12 +131,38 @@ def _below(total, edge):
     return total < math.exp(edge)
 
 
+class _OneThreadEach:
+    """Products of matrices with one thread each, while anybody is inside; the last one out puts back what was.
+
+    The setting is the process's: two callers who each saved and restored it could leave it at one.
+    """
+
+    def __init__(self):
+        self._lock, self._inside, self._limits = threading.Lock(), 0, None
+
+    def __enter__(self):
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            if self._inside == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limits.restore_original_limits()
+
+
+_one_thread_each = _OneThreadEach()
+
+
 def _shared(work, parts):
     """Do ``work(*part)`` for all parts, as many at once as torch has threads, each with one thread of its own."""
     import torch
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    with _one_thread_each, ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for _ in pool.map(lambda part: work(*part), parts):
             pass
 

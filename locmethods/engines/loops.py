@@ -261,14 +261,18 @@ def add_products(kind, square, inverse, centre, band, products, query_square, ke
     count : integer ndarray of shape (b,) or (0,)
         Receives how many weights are not zero.
     """
-    two, zero = products.dtype.type(-2), products.dtype.type(0)
+    two, zero, scale = products.dtype.type(-2), products.dtype.type(0), products.dtype.type(-0.5) * inverse
     for i in range(len(products)):
         row, at = products[i], query_square[i]
-        for j in range(len(row)):
-            row[j] = max(two * row[j] + (key_square[j] + at), zero)
-        if band >= 0:
-            _correct(row, centre, band, query[i], keys)
-        weigh(kind, row, square, inverse)
+        if kind == GAUSSIAN:  # in one pass: the most used
+            for j in range(len(row)):
+                row[j] = exponential(min(scale * (two * row[j] + (key_square[j] + at)), zero))
+        else:
+            for j in range(len(row)):
+                row[j] = max(two * row[j] + (key_square[j] + at), zero)
+            if band >= 0:
+                _correct(row, centre, band, query[i], keys)
+            weigh(kind, row, square, inverse)
         if len(own) > 0 and 0 <= own[i] - start < len(row):
             row[own[i] - start] = zero
         if len(values) > 0:

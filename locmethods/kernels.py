@@ -8,7 +8,7 @@ that would make a density of them cancels in every local mean; Shepard's, infini
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import cache, partial
 
 from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
 from locmethods.doors import check_count
@@ -67,7 +67,10 @@ class _Radial(Kernel):
     def bind(self, query, keys):
         self._check()
         length = as_parameter(getattr(self, self._names()[0]), query)
-        square = self._square_route(query, keys, length)
+        route = cache(lambda: self._square_route(query, keys, length))  # a large sum may never ask
+
+        def square(q, k):
+            return route()(q, k)
 
         def log(rows, cols, take=block):
             q, k, h = take(query, rows), take(keys, cols), take(length)

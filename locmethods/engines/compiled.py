@@ -33,7 +33,7 @@ STEEPNESS = {"Gaussian": 0.5, "Cauchy": 1.0}  # bounds on |d log K / d (r²/leng
 FEW_FEATURES = 12  # up to this many, differences are as fast as products
 QUERY_BLOCK = 64
 CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
-ROWS, COLUMNS = 256, 512  # a tile of products, its rows and its keys stay in a core's second cache
+ROWS, COLUMNS = 384, 512  # a tile of products, its rows and its keys stay in a core's second cache
 MANY_OUTPUTS = 8  # more: the values' sums, too, are products of matrices
 WORTH = 0.75  # looking for what can be left out pays while at most this share of the pairs remains
 
@@ -63,7 +63,7 @@ def _number_type(bound, values, itemsize):
     if bound.formula.compact and bound.points[0].shape[1] <= FEW_FEATURES:
         return np.float64
     # A feature map may have made points that float32 cannot hold; far from the origin their differences need more.
-    exact = all(bool((part.detach().float().double() == part.detach()).all()) for part in bound.points)
+    exact = all(bool((part.float() == part).all()) for part in map(type(bound.like).detach, bound.points))
     return np.float32 if exact else np.float64
 
 
@@ -252,6 +252,13 @@ def _widest(points):
     return math.sqrt(np.square(points).sum(1).max(initial=0))
 
 
+def _tiles(keys, dtype):
+    """Return keys of shape (m, d) as tiles of shape (n_tiles, d, COLUMNS), the last filled up with zeros."""
+    tiles = np.zeros((-(-len(keys) // COLUMNS) * COLUMNS, keys.shape[1]), dtype)
+    tiles[:len(keys)] = keys
+    return np.ascontiguousarray(tiles.reshape(-1, COLUMNS, keys.shape[1]).swapaxes(1, 2))
+
+
 def _by_products(kernel, query, keys, values, plan, own):
     """Return the sums, their scale and where they are in doubt, by products of matrices."""
     from locmethods.engines import loops
@@ -259,41 +266,31 @@ def _by_products(kernel, query, keys, values, plan, own):
     dtype, number = plan.dtype, np.dtype(plan.dtype).type
     inner, softmax = kernel.kind in INNER, kernel.kind == "Exponential"
     q64, k64 = (np.ascontiguousarray(part) for part in (query if inner else query - plan.centre, keys - plan.centre))
-    q, k = q64.astype(dtype), np.ascontiguousarray(k64.T, dtype)  # (n, d), (d, m)
+    q, k = q64.astype(dtype), _tiles(k64, dtype)
     query_square, key_square = (np.square(part).sum(1).astype(dtype) for part in (q64, k64))
     many = values.shape[1] > MANY_OUTPUTS
-    held = np.ascontiguousarray(values if many else values.T, dtype)
-    numerator, total = np.zeros((len(query), values.shape[1])), np.zeros(len(query))
-    peak, count = np.full(len(query), -math.inf, dtype), np.zeros(len(query) if plan.doubtful else 0, np.int64)
-    tiles = [slice(start, min(start + COLUMNS, len(keys))) for start in range(0, len(keys), COLUMNS)]
-    cut_keys = [np.ascontiguousarray(k[:, tile]) for tile in tiles]
-    cut_values = [np.ascontiguousarray(held[tile] if many else held[:, tile]) for tile in tiles]
-    square, inverse = number(kernel.length**2), number(1 / kernel.length**2)
-
-    def weigh(weight, rows, tile, mine, v):
-        sums = (v[:0] if many else v), numerator[rows], total[rows]
-        if softmax:
-            loops.add_exponentials(weight, number(1 / kernel.length), peak[rows], mine, tile.start, *sums)
-        elif inner:
-            loops.add_powers(weight, number(kernel.offset), number(1 / plan.size), int(kernel.length), mine, tile.start,
-                             *sums)
-        else:
-            loops.add_products(kernel.number, square, inverse, number(plan.at), number(plan.band), weight,
-                               query_square[rows], key_square[tile], q64[rows], k64[tile], mine, tile.start, *sums,
-                               count[rows])
+    tiles, outputs = -(-len(keys) // COLUMNS), values.shape[1]
+    filled = np.zeros((tiles * COLUMNS, outputs), dtype)
+    filled[:len(keys)] = values
+    stacked = filled.reshape(tiles, COLUMNS, -1)[:, :, :outputs if many else 0].copy()
+    held = np.ascontiguousarray(filled.reshape(tiles, COLUMNS, -1)[:, :, :0 if many else outputs].swapaxes(1, 2))
+    numerator, total = np.zeros((len(query), outputs)), np.zeros(len(query))
+    peak = np.full(len(query), -math.inf, dtype)
+    count = np.zeros(len(query) if plan.doubtful else 0, np.int64)
+    if inner:
+        route, kind, inverse = (loops.SOFTMAX, 0, 1 / kernel.length) if softmax else (loops.POWER, 0, 1 / plan.size)
+    else:
+        route, kind, inverse = loops.DISTANCE, kernel.number, 1 / kernel.length**2
+    numbers = [number(x) for x in (kernel.length**2, inverse, plan.at, plan.band, kernel.offset)]
 
     def add(first, last):
-        rows, mine = slice(first, last), own[first:last]
-        memory = np.empty((last - first) * COLUMNS, dtype)
-        for tile, some, v in zip(tiles, cut_keys, cut_values, strict=True):
-            weight = memory[:(last - first) * some.shape[1]].reshape(last - first, -1)
-            np.matmul(q[rows], some, out=weight)
-            weigh(weight, rows, tile, mine, v)
-            if many:
-                loops.add_totals(weight, total[rows])
-                numerator[rows] += weight @ v
+        rows = slice(first, last)
+        loops.pass_products(route, kind, *numbers, int(kernel.length), q[rows], k, len(keys), query_square[rows],
+                            key_square, q64[rows], k64, own[rows], held, stacked, numerator[rows], total[rows],
+                            count[rows], peak[rows], ROWS)
 
-    _shared(add, [(first, min(first + ROWS, len(query))) for first in range(0, len(query), ROWS)])
+    step = ROWS * max(1, min(4, len(query) // (8 * ROWS)))
+    _shared(add, [(first, min(first + step, len(query))) for first in range(0, len(query), step)])
     if softmax:
         return numerator, total, peak + query @ plan.centre / kernel.length, np.zeros(len(query), bool)
     if inner:

@@ -247,7 +247,7 @@ def add_products(kind, square, inverse, centre, band, products, query_square, ke
     centre, band : floats
         Squared distances within `band` of `centre`, where the kernel is too steep for the rounding of products, are
         formed from differences; none if `band` is negative.
-    products : ndarray of shape (b, n)
+    products : ndarray of shape (b, ≥ n)
     query_square, key_square : ndarray of shape (b,) and (n,)
     query, keys : ndarray of shape (b, d) and (n, d)
         float64.
@@ -255,24 +255,20 @@ def add_products(kind, square, inverse, centre, band, products, query_square, ke
         The key for which each query has no weight; none if empty.
     start : int
         The first key of the tile.
-    values : ndarray of shape (o, n) or (0, n)
+    values : ndarray of shape (o, ≥ n) or (0, ≥ n)
         Without any, weights are only formed.
     numerator, total : ndarray of shape (b, o) and (b,)
     count : integer ndarray of shape (b,) or (0,)
         Receives how many weights are not zero.
     """
-    two, zero, scale = products.dtype.type(-2), products.dtype.type(0), products.dtype.type(-0.5) * inverse
+    two, zero = products.dtype.type(-2), products.dtype.type(0)
     for i in range(len(products)):
-        row, at = products[i], query_square[i]
-        if kind == GAUSSIAN:  # in one pass: the most used
-            for j in range(len(row)):
-                row[j] = exponential(min(scale * (two * row[j] + (key_square[j] + at)), zero))
-        else:
-            for j in range(len(row)):
-                row[j] = max(two * row[j] + (key_square[j] + at), zero)
-            if band >= 0:
-                _correct(row, centre, band, query[i], keys)
-            weigh(kind, row, square, inverse)
+        row, at = products[i, :len(key_square)], query_square[i]
+        for j in range(len(row)):
+            row[j] = max(two * row[j] + (key_square[j] + at), zero)
+        if band >= 0:
+            _correct(row, centre, band, query[i], keys)
+        weigh(kind, row, square, inverse)
         if len(own) > 0 and 0 <= own[i] - start < len(row):
             row[own[i] - start] = zero
         if len(values) > 0:
@@ -285,10 +281,10 @@ def add_products(kind, square, inverse, centre, band, products, query_square, ke
 
 
 @compiled
-def add_powers(products, offset, inverse, degree, own, start, values, numerator, total):
+def add_powers(products, n, offset, inverse, degree, own, start, values, numerator, total):
     """Turn the inner products of a tile into ((q·k + c)/scale)ᵖ for even p, and add them up as `add_products` does."""
     for i in range(len(products)):
-        row = products[i]
+        row = products[i, :n]
         for j in range(len(row)):
             size = (row[j] + offset) * inverse
             row[j] = size * size
@@ -306,13 +302,13 @@ def add_powers(products, offset, inverse, degree, own, start, values, numerator,
 
 
 @compiled
-def add_exponentials(products, inverse, peak, own, start, values, numerator, total):
+def add_exponentials(products, n, inverse, peak, own, start, values, numerator, total):
     """Turn the inner products of a tile into exp(q·k/τ − peak), and add them up as `add_products` does.
 
     `peak` rises to the largest q·k/τ so far, and earlier sums shrink accordingly.
     """
     for i in range(len(products)):
-        row = products[i]
+        row = products[i, :n]
         if len(own) > 0 and 0 <= own[i] - start < len(row):
             row[own[i] - start] = -math.inf
         top = row[0]
@@ -334,10 +330,67 @@ def add_exponentials(products, inverse, peak, own, start, values, numerator, tot
 
 
 @summing
-def add_totals(weight, total):
+def add_totals(weight, n, total):
     """Add the sums of a tile's rows to `total`."""
     for i in range(len(weight)):
         part = weight.dtype.type(0)
-        for j in range(weight.shape[1]):
+        for j in range(n):
             part += weight[i, j]
         total[i] += part
+
+
+DISTANCE, POWER, SOFTMAX = range(3)
+
+
+@compiled
+def pass_products(route, kind, square, inverse, centre, band, offset, degree, query, keys, n, query_square, key_square,
+                  query64, keys64, own, values, stacked, numerator, total, count, peak, rows):
+    """Pass all keys by some queries: a product of matrices for each tile, and its weights and sums.
+
+    Parameters
+    ----------
+    route : int
+        DISTANCE, POWER or SOFTMAX: which of the functions above.
+    kind, square, inverse, centre, band, offset, degree
+        As these take them.
+    query : ndarray of shape (b, d)
+    keys : ndarray of shape (n_tiles, d, c)
+        The last tile is filled up with anything.
+    n : int
+        How many keys there are.
+    query_square, key_square : ndarray of shape (b,) and (n_tiles · c,)
+    query64, keys64 : ndarray of shape (b, d) and (n, d)
+    own : integer ndarray of shape (b,) or (0,)
+    values : ndarray of shape (n_tiles, o, c) or (n_tiles, 0, c)
+        Outputs that are added up one by one.
+    stacked : ndarray of shape (n_tiles, c, o) or (n_tiles, c, 0)
+        Outputs that are added up by products of matrices; zero where the last tile is filled up.
+    numerator, total, count, peak
+        As above; `numerator` of float64.
+    rows : int
+        Queries in a tile.
+    """
+    tiles, _, width = keys.shape
+    for first in range(0, len(query), rows):
+        last = min(first + rows, len(query))
+        some, mine, weight = query[first:last], own[first:last], np.empty((last - first, width), query.dtype)
+        up, down, found = numerator[first:last], total[first:last], count[first:last]
+        more = np.empty((last - first, stacked.shape[2]), query.dtype)
+        for tile in range(tiles):
+            start = tile * width
+            here = min(width, n - start)
+            np.dot(some, keys[tile], weight)
+            held = values[tile]
+            if route == SOFTMAX:
+                add_exponentials(weight, here, inverse, peak[first:last], mine, start, held, up, down)
+            elif route == POWER:
+                add_powers(weight, here, offset, inverse, degree, mine, start, held, up, down)
+            else:
+                add_products(kind, square, inverse, centre, band, weight, query_square[first:last],
+                             key_square[start:start + here], query64[first:last], keys64[start:start + here], mine,
+                             start, held, up, down, found)
+            if stacked.shape[2] > 0:
+                add_totals(weight, here, down)
+                weight[:, here:] = 0
+                np.dot(weight, stacked[tile], more)
+                up += more

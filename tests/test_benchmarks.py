@@ -8,6 +8,11 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import out_of_core
 from benchmarks.rows import ROWS, Row
+from locmethods.companion import draw_cost
+
+
+def committed():
+    return json.loads(bench.RESULTS.read_text())["rows"]
 
 
 def test_every_row_was_run_and_is_committed():
@@ -20,10 +25,33 @@ def test_every_row_was_run_and_is_committed():
 
 
 def test_mean_shift_is_as_much_faster_as_was_asked():
-    rows = json.loads(bench.RESULTS.read_text())["rows"]
+    rows = committed()
     for name, least in (("seeds-wide", 30), ("seeds-narrow", 30), ("bins-wide", 5), ("bins-narrow", 5)):
         assert rows[f"meanshift-{name}"]["contenders"]["scikit-learn"]["ratio"] >= least
     assert rows["meanshift-photograph"]["contenders"]["locmethods"]["seconds"] < 60
+
+
+def test_local_means_are_faster_than_every_peer_and_near_the_limit():
+    for d, share, least in ((3, 0.3, (15, 8, 4)), (16, 0.6, (15, 8, 4)), (64, 0.5, (10, 4, 4))):
+        row = committed()[f"local-mean-{d}"]
+        ours, *peers = row["contenders"].values()
+        assert [peer["ratio"] >= times for peer, times in zip(peers, least, strict=True)] == [True] * 3
+        assert row["limit_seconds"] / ours["seconds"] >= share
+    for name in ("laplace-3", "laplace-16", "cauchy-16", "epanechnikov-3", "epanechnikov-16", "polynomial-16"):
+        assert list(committed()[name]["contenders"].values())[1]["ratio"] >= 8
+
+
+def test_a_million_points_cost_a_hundred_times_what_ten_thousand_cost():
+    found = draw_cost.curves({"rows": committed()})
+    n, seconds, peak = found["ours, 300 keys in reach"]
+    assert n[-1] == 1e6 and seconds[-1] < 10 and peak[-1] < 2 * 2**30
+    assert draw_cost.slope(n, seconds) <= 1.2 and 1.7 < draw_cost.slope(*found["ours, all in reach"][:2]) < 2.3
+    assert committed()["near-100000"]["contenders"]["scikit-learn's radius graph"]["ratio"] >= 15
+
+
+def test_gradients_and_local_polynomials_keep_within_what_was_asked():
+    assert committed()["gradient"]["contenders"]["locmethods"]["peak_bytes"] < 2**30
+    assert committed()["local-polynomial"]["contenders"]["locmethods"]["seconds"] < 5
 
 
 def task(theirs):

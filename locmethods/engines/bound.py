@@ -148,7 +148,7 @@ def pairwise_square(query, keys, scratch=None):
     if carries_grad(query, keys):
         from locmethods.engines.differences import SquaredDistance
 
-        return SquaredDistance.apply(query, keys, None)
+        return SquaredDistance.apply(pairwise_square, query, keys, None)
     if query.shape[-1] > FEW_FEATURES:
         return torch.cdist(query, keys, compute_mode="donot_use_mm_for_euclid_dist").square_()
     scratch = Scratch() if scratch is None else scratch
@@ -176,7 +176,7 @@ def square_difference(query, keys, reference):
     if carries_grad(query, keys):
         from locmethods.engines.differences import SquaredDistance
 
-        return SquaredDistance.apply(query, keys, reference)
+        return SquaredDistance.apply(square_difference, query, keys, reference)
     near = query - reference  # (..., b, d)
     total = None
     for feature in range(query.shape[-1]):

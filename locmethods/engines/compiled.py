@@ -34,6 +34,7 @@ FEW_FEATURES = 12  # up to this many, differences are as fast as products
 QUERY_BLOCK = 64
 CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
 ROWS, COLUMNS = 384, 512  # a tile of products, its rows and its keys stay in a core's second cache
+SLICE = 4096  # rows that are looked at once: large temporary arrays would cost more than what is done with them
 MANY_OUTPUTS = 8  # more: the values' sums, too, are products of matrices
 WORTH = 0.75  # looking for what can be left out pays while at most this share of the pairs remains
 
@@ -50,7 +51,8 @@ def serves(bound, values):
 
 def _within(bound, values, itemsize):
     low, high = RANGE[itemsize]
-    largest = max(float(part.detach().abs().max()) for part in (*bound.points, values))
+    ends = (end for part in (*bound.points, values) for end in part.detach().aminmax())
+    largest = max(abs(float(end)) for end in ends)
     return low < bound.formula.length < high and largest < high
 
 
@@ -63,7 +65,7 @@ def _number_type(bound, values, itemsize):
     if bound.formula.compact and bound.points[0].shape[1] <= FEW_FEATURES:
         return np.float64
     # A feature map may have made points that float32 cannot hold; far from the origin their differences need more.
-    exact = all(bool((part.float() == part).all()) for part in map(type(bound.like).detach, bound.points))
+    exact = all(bool((some.float() == some).all()) for part in bound.points for some in part.detach().split(SLICE))
     return np.float32 if exact else np.float64
 
 
@@ -227,14 +229,14 @@ def _products_plan(kernel, query, keys, dtype):
     unit, allowed, length = np.finfo(dtype).eps / 2, ALLOWED[np.dtype(dtype).itemsize], kernel.length
     if kernel.kind in INNER:
         centre = keys[0] if kernel.kind == "Exponential" else np.zeros(keys.shape[1])
-        size = math.prod(_widest(part) for part in (query, keys - centre))
+        size = _widest(query, 0.0) * _widest(keys, centre)
         if kernel.kind == "Polynomial":
             return Plan(dtype, centre, size=(size + abs(kernel.offset)) * (1 + 1e-6) or 1.0)
         # In float64 there is nothing better to turn to.
         return Plan(dtype, centre) if dtype == np.float64 or unit * size / length <= allowed else None
     centre = keys.mean(0)
     # By so much may rounding move (r/length)²: half a unit for each factor, most of which cancel in a long sum.
-    error = unit * (sum(_widest(part - centre) for part in (query, keys)) / length) ** 2
+    error = unit * (sum(_widest(part, centre) for part in (query, keys)) / length) ** 2
     if kernel.kind in STEEPNESS:
         return Plan(dtype, centre) if error * STEEPNESS[kernel.kind] <= allowed else None
     if kernel.kind == "Flat":
@@ -248,13 +250,20 @@ def _products_plan(kernel, query, keys, dtype):
     return Plan(dtype, centre, doubtful=3 * error / allowed) if 3 * error / allowed < 0.5 else None
 
 
-def _widest(points):
-    return math.sqrt(np.square(points).sum(1).max(initial=0))
+def _widest(points, centre):
+    """Return the greatest distance of a point from the centre."""
+    squares = (np.square(points[i:i + SLICE] - centre).sum(1).max() for i in range(0, len(points), SLICE))
+    return math.sqrt(max(squares, default=0.0))
 
 
-def _tiles(keys, dtype):
+def _less(points, centre, dtype):
+    """Return points minus the centre, the difference being formed in float64 and then rounded."""
+    return np.subtract(points, centre, out=np.empty(points.shape, dtype), casting="same_kind")
+
+
+def _tiles(keys):
     """Return keys of shape (m, d) as tiles of shape (n_tiles, d, COLUMNS), the last filled up with zeros."""
-    tiles = np.zeros((-(-len(keys) // COLUMNS) * COLUMNS, keys.shape[1]), dtype)
+    tiles = np.zeros((-(-len(keys) // COLUMNS) * COLUMNS, keys.shape[1]), keys.dtype)
     tiles[:len(keys)] = keys
     return np.ascontiguousarray(tiles.reshape(-1, COLUMNS, keys.shape[1]).swapaxes(1, 2))
 
@@ -265,9 +274,11 @@ def _by_products(kernel, query, keys, values, plan, own):
 
     dtype, number = plan.dtype, np.dtype(plan.dtype).type
     inner, softmax = kernel.kind in INNER, kernel.kind == "Exponential"
-    q64, k64 = (np.ascontiguousarray(part) for part in (query if inner else query - plan.centre, keys - plan.centre))
-    q, k = q64.astype(dtype), _tiles(k64, dtype)
-    query_square, key_square = (np.square(part).sum(1).astype(dtype) for part in (q64, k64))
+    q, k = _less(query, 0.0 if inner else plan.centre, dtype), _less(keys, plan.centre, dtype)
+    query_square, key_square = (np.einsum("ij,ij->i", part, part, dtype=np.float64).astype(dtype) for part in (q, k))
+    k = _tiles(k)
+    # Only distances that are formed again need the points themselves.
+    q64, k64 = (np.ascontiguousarray(part if plan.band >= 0 else part[:, :0]) for part in (query, keys))
     many = values.shape[1] > MANY_OUTPUTS
     tiles, outputs = -(-len(keys) // COLUMNS), values.shape[1]
     filled = np.zeros((tiles * COLUMNS, outputs), dtype)

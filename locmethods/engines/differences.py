@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from locmethods.engines.bound import pairwise_square, square_difference
-
 
 class SquaredDistance(torch.autograd.Function):
     """‖q − k‖², or ‖q − k‖² − ‖q − r‖², for all pairs; its gradients are sums of differences, feature by feature.
@@ -14,10 +12,10 @@ class SquaredDistance(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, query, keys, reference):
-        """Return the squares, of shape (*batch, b, c); the reference, of shape (*batch, b, d), may be None."""
+    def forward(ctx, squares, query, keys, reference):
+        """Return the squares, of shape (*batch, b, c), by the function given; the reference may be None."""
         ctx.save_for_backward(query, keys, reference)
-        return pairwise_square(query, keys) if reference is None else square_difference(query, keys, reference)
+        return squares(query, keys) if reference is None else squares(query, keys, reference)
 
     @staticmethod
     def backward(ctx, slope):
@@ -32,7 +30,7 @@ class SquaredDistance(torch.autograd.Function):
             pull = pull if reference is None else _pull(own, there, slope, memory)
             columns.append(pull.sum(-2))
         rows, columns = 2 * torch.stack(rows, -1), -2 * torch.stack(columns, -1)
-        return rows.sum_to_size(query.shape), columns.sum_to_size(keys.shape), None
+        return None, rows.sum_to_size(query.shape), columns.sum_to_size(keys.shape), None
 
 
 def _pull(here, there, slope, memory):

@@ -78,13 +78,14 @@ def agree(got, want, dtype):
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 if dtype == np.float64 else 2.4e-7)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("kernel", KERNELS, ids=[repr(kernel)[:60] for kernel in KERNELS])
+@pytest.mark.parametrize(("kernel", "dtype"), [
+    *(pytest.param(kernel, np.float64, id=repr(kernel)[:60]) for kernel in KERNELS),
+    *(pytest.param(kernel, np.float32, id=repr(kernel)[:60] + ", float32") for kernel in KERNELS[::3])])
 @given(key_edges=st.lists(st.integers(0, 60), max_size=9), value_edges=st.lists(st.integers(0, 60), max_size=3),
        empty=st.sampled_from(["nearest", "mean", "nan"]))
-@example(key_edges=list(range(1, 60)), value_edges=[], empty="nearest")  # a key a block: nothing but joining
+@example(key_edges=list(range(30, 60)), value_edges=[], empty="nearest")  # keys alone: nothing but joining
 @example(key_edges=[0, 0, 7, 50, 50, 60], value_edges=[50], empty="mean")  # empty blocks at the ends and between
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 def test_any_blocks_give_the_single_machines_mean(kernel, dtype, key_edges, value_edges, empty):
     query, keys, values = sample(dtype=dtype)
     got = lm.local_mean(query, lazy(keys, key_edges), lazy(values, value_edges), kernel=kernel, empty=empty)
@@ -306,8 +307,9 @@ def slow(block, folder):
 def client():
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, \
-            Client(cluster, set_as_default=False) as client:
+    # Port 0 is any free one: the usual one may be taken, which is a warning, and warnings are errors here.
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1",
+                      dashboard_address="127.0.0.1:0") as cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
 
@@ -328,7 +330,7 @@ def test_a_cluster_of_processes_gives_the_same(client):
                  for array in (many, numbers)]
         np.testing.assert_allclose(lm.local_mean(many[:9], *moved, kernel=Gaussian(0.2)),
                                    lm.local_mean(many[:9], many, numbers, kernel=Gaussian(0.2)), rtol=1e-12)
-        options = dict(kernel=Gaussian(0.8), seeds=keys[::30])
+        options = dict(kernel=Gaussian(0.8), seeds=keys[::30], max_iter=3)
         here, there = (lm.MeanShift(**options).fit(points) for points in (keys, blocks[0]))
         np.testing.assert_array_equal(there.labels_.compute(), here.labels_)
         agree(there.cluster_centers_, here.cluster_centers_, np.float64)

@@ -198,11 +198,15 @@ class BenchmarkTable(_FromResults):
     def run(self):
         results = self.results()
         rows = []
+        # Of a curve, which is drawn, the largest.
+        largest = {row["curve"]: row for row in results["rows"].values() if "curve" in row}
         for row in results["rows"].values():
+            if "curve" in row and row is not largest[row["curve"]]:
+                continue
             for contender, found in row["contenders"].items():
                 ours = contender == "locmethods"
                 cells = (row["title"] if ours else "", contender, f"{found['seconds']:.2g} s",
-                         f"{found['peak_bytes'] / 2**20:.0f} MiB", "" if ours else f"{found['ratio']:.2g} times")
+                         f"{found['peak_bytes'] / 2**20:.0f} MiB", "" if ours else f"{_two_digits(found['ratio'])} times")
                 rows.append(self._row(cells))
             if "limit_seconds" in row:
                 share = row["limit_seconds"] / row["contenders"]["locmethods"]["seconds"]
@@ -217,6 +221,10 @@ class BenchmarkTable(_FromResults):
     @staticmethod
     def _row(cells):
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
+
+
+def _two_digits(number):
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 class BenchmarkFigure(_FromResults):

@@ -205,8 +205,9 @@ class BenchmarkTable(_FromResults):
                 continue
             for contender, found in row["contenders"].items():
                 ours = contender == "locmethods"
+                faster = "" if ours else f"{_two_digits(found['ratio'])} times"
                 cells = (row["title"] if ours else "", contender, f"{found['seconds']:.2g} s",
-                         f"{found['peak_bytes'] / 2**20:.0f} MiB", "" if ours else f"{_two_digits(found['ratio'])} times")
+                         f"{found['peak_bytes'] / 2**20:.0f} MiB", faster)
                 rows.append(self._row(cells))
             if "limit_seconds" in row:
                 share = row["limit_seconds"] / row["contenders"]["locmethods"]["seconds"]

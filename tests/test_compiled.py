@@ -1,15 +1,18 @@
 """The compiled loops: the pieces against their formulas, the sums against a dense route that shares no code."""
 
 import math
+import os
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from threadpoolctl import threadpool_info, threadpool_limits
 
 import locmethods as lm
-from locmethods.engines import compiled, loops
+from locmethods.engines import compiled, loops, panels
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -224,18 +227,12 @@ def test_one_thread_or_several_give_the_same_bits():
     np.testing.assert_array_equal(*answers)
 
 
-def test_callers_at_the_same_time_leave_the_threads_of_products_as_they_were():
+def test_callers_at_the_same_time_get_the_same_bits():
     from concurrent.futures import ThreadPoolExecutor
 
-    def threads():
-        return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-
     query, keys, values = sample("f4", 20, n=900)
-    with threadpool_limits(3, user_api="blas"):
-        before = threads()
-        with ThreadPoolExecutor(4) as pool:
-            means = list(pool.map(lambda _: lm.local_mean(query, keys, values, kernel=Gaussian(3.0)), range(24)))
-        assert threads() == before and set(before.values()) == {3}
+    with ThreadPoolExecutor(4) as pool:
+        means = list(pool.map(lambda _: lm.local_mean(query, keys, values, kernel=Gaussian(3.0)), range(24)))
     np.testing.assert_array_equal(means[1:], means[:-1])
 
 
@@ -255,6 +252,26 @@ def test_a_kernel_of_ones_own_is_not_mistaken_for_the_one_it_extends():
 
 
 @pytest.mark.parametrize("d", [2, 20])
+def test_a_bandwidth_beyond_all_bounds_gives_the_plain_mean(d):
+    query, keys, values = sample("f8", d)
+    mean = lm.local_mean(query, keys, values, kernel=Gaussian(1e30))
+    np.testing.assert_allclose(mean, values.mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 20])
+def test_the_edge_of_a_flat_kernel_is_exact_for_float32_points(d):
+    """A key lies within the radius, or beyond it, by less than float32 can tell."""
+    query, keys, values = sample("f4", d, n=50)
+    square = np.square(query[:, None].astype(float) - keys[None].astype(float)).sum(-1)
+    radius = math.sqrt(np.sort(square[0])[300])
+    for kernel in (Flat(radius * (1 - 1e-12)), Flat(radius * (1 + 1e-12))):
+        inside = square <= kernel.radius**2
+        expected = np.where(inside.any(1), inside @ values.astype(float) / np.maximum(inside.sum(1), 1), np.nan)
+        mean = lm.local_mean(query, keys, values, kernel=kernel, empty="nan")
+        np.testing.assert_allclose(mean, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("d", [2, 20])
 def test_products_in_doubt_are_settled_by_differences(d):
     """Keys on the very edge of a compact kernel, and queries on top of a key: where products have no digit left."""
     rng = np.random.default_rng(0)
@@ -267,3 +284,64 @@ def test_products_in_doubt_are_settled_by_differences(d):
             mean = lm.local_mean(points, keys, values, kernel=kernel, empty="nan")
             # 1 − r/R is 1e-9 here, and its rounding 1e-16 of one.
             np.testing.assert_allclose(mean, dense_mean(kernel, points, keys, values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(("n", "d", "count"), [(6, 1, 1), (1, 5, 3), (13, 66, 2)])
+def test_rows_of_a_product_come_from_registers(dtype, n, d, count):
+    rng = np.random.default_rng(n)
+    width = panels.width(dtype)
+    left, right = rng.normal(size=(n, d)).astype(dtype), rng.normal(size=(d, count * width)).astype(dtype)
+    cut = np.ascontiguousarray(right.reshape(d, count, width).swapaxes(0, 1))
+    for first in range(0, n, panels.ROWS):
+        out = np.full((panels.ROWS, (count + 1) * width), 7, dtype)
+        panels.multiply(left, first, cut, out)
+        rows = np.minimum(first + np.arange(panels.ROWS), n - 1)  # the last one stands for those that are not there
+        expected = left[rows].astype(float) @ right.astype(float)
+        bound = d * np.finfo(dtype).eps * (abs(left[rows]).astype(float) @ abs(right).astype(float))
+        assert (abs(out[:, :count * width] - expected) <= bound).all()
+        assert (out[:, count * width:] == 7).all()
+
+
+def in_a_fresh_process(code, folder):
+    """Run some lines where compiled functions are kept in `folder`."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True,
+                          env=os.environ | {"NUMBA_CACHE_DIR": str(folder)})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_processor_with_wider_vectors_gives_the_same_products(tmp_path):
+    said = in_a_fresh_process("""
+        import numpy as np
+        from locmethods.engines import panels
+        panels.VECTOR = 64
+        rng = np.random.default_rng(0)
+        for dtype in (np.float32, np.float64):
+            wide = panels.width(dtype)
+            left, right = rng.integers(-9, 9, size=(7, 5)).astype(dtype), rng.integers(-9, 9, (5, wide)).astype(dtype)
+            out = np.empty((panels.ROWS, wide), dtype)
+            panels.multiply(left, 0, right[None], out)
+            assert (out == left[:6] @ right).all()
+            print(wide)
+        """, tmp_path)
+    assert said.split() == ["32", "16"]
+
+
+def test_loops_are_compiled_where_nothing_can_be_kept(tmp_path):
+    said = in_a_fresh_process("""
+        import numpy as np
+        from numba.core import caching
+        caching.CacheImpl._locator_classes = []  # as where no folder can be written to
+        from locmethods.engines import loops
+        out = np.empty(2)
+        loops.squares(np.array([1.0]), np.array([[3.0, 1.0]]), out)
+        print(*out)
+        """, tmp_path)
+    assert said.split() == ["4.0", "0.0"]
+
+
+def test_the_greatest_and_the_nearest_number():
+    x = np.random.default_rng(0).normal(size=101)
+    assert loops.greatest(x) == x.max() and loops.greatest(np.full(3, -np.inf)) == -np.inf
+    assert loops.least_gap(x, 0.25) == abs(x - 0.25).min()

@@ -35,11 +35,11 @@ class Sums(NamedTuple):
     log_scale: Any  # (*batch, n_queries); −inf where no key has weight
 
 
-def sizes(bound: Bound, *, depth: int = 1) -> tuple[int, int]:
-    """Return how many queries and keys make a block, `depth` numbers being held for each pair."""
+def sizes(bound: Bound) -> tuple[int, int]:
+    """Return how many queries and keys make a block."""
     *batch, n_queries, n_keys = bound.shape
-    budget = max(1, BLOCK // (depth * max(1, math.prod(batch))))
-    if bound.whole or bound.grad:
+    budget = max(1, BLOCK // max(1, math.prod(batch)))
+    if bound.whole:
         columns = n_keys
     else:
         columns = min(n_keys, max(64, math.isqrt(budget) * 2, budget // max(1, n_queries)))
@@ -76,7 +76,9 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
     if bound.neighbors is not None:
         return _neighbor_sums(bound, values)
     if compiled.serves(bound, values):
-        return _compiled_sums(bound, values, itemsize, tolerance, blocks, refine)
+        sums = _compiled_sums(bound, values, itemsize, tolerance, blocks, refine)
+        if sums is not None:
+            return sums
     *batch, n_queries, _ = bound.shape
     outputs = values.shape[-1]
     numerator = bound.like.new_zeros((*batch, n_queries, outputs))
@@ -92,9 +94,12 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
     return Sums(numerator, total, log_scale)
 
 
-def _compiled_sums(bound, values, itemsize, tolerance, blocks, refine) -> Sums:
-    """Sum by compiled loops, and far queries relative to their nearest keys."""
-    *sums, far = compiled.weighted_sums(bound, values, itemsize, tolerance, blocks)
+def _compiled_sums(bound, values, itemsize, tolerance, blocks, refine) -> Sums | None:
+    """Sum by compiled loops, and far queries relative to their nearest keys; None if no loop may do it."""
+    found = compiled.weighted_sums(bound, values, itemsize, tolerance, blocks)
+    if found is None:
+        return None
+    *sums, far = found
     again = far.nonzero().squeeze(-1)
     if len(again) and refine:
         sums = [part.contiguous() for part in sums]

@@ -11,7 +11,6 @@ those whose every key is far, are summed again in float64.
 from __future__ import annotations
 
 import math
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -33,36 +32,37 @@ STEEPNESS = {"Gaussian": 0.5, "Cauchy": 1.0}  # bounds on |d log K / d (r²/leng
 FEW_FEATURES = 12  # up to this many, differences are as fast as products
 QUERY_BLOCK = 64
 CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
-ROWS, COLUMNS = 384, 512  # a tile of products, its rows and its keys stay in a core's second cache
+QUERIES = 384  # that pass by a tile of keys one after the other: both stay in a core's second cache
+TILE, WIDEST = 160 << 10, 512  # bytes and keys of a tile, where distances are products of matrices
 SLICE = 4096  # rows that are looked at once: large temporary arrays would cost more than what is done with them
 MANY_OUTPUTS = 8  # more: the values' sums, too, are products of matrices
 WORTH = 0.75  # looking for what can be left out pays while at most this share of the pairs remains
 
 
 def serves(bound, values):
-    """Return True if the compiled loops know the kernel, and there is enough to do."""
+    """Return True if the compiled loops know the kernel, and there is enough to do; the data are not looked at."""
     if bound.formula is None or bound.allowed is not None or values.device.type != "cpu":
         return False
     query, keys = bound.points
-    if not query.ndim == keys.ndim == values.ndim == 2 or len(query) * len(keys) < PAIRS or values.shape[1] == 0:
-        return False
-    return _within(bound, values, 8)
-
-
-def _within(bound, values, itemsize):
-    low, high = RANGE[itemsize]
-    ends = (end for part in (*bound.points, values) for end in part.detach().aminmax())
-    largest = max(abs(float(end)) for end in ends)
-    return low < bound.formula.length < high and largest < high
+    return query.ndim == keys.ndim == values.ndim == 2 and len(query) * len(keys) >= PAIRS and values.shape[1] > 0
 
 
 def _number_type(bound, values, itemsize):
-    """Return the type to form sums in: float32 for a caller who has no more, if the kernel and the data allow it."""
-    if itemsize == 8 or not _within(bound, values, 4):
+    """Return the type to form sums in, or None if their squares might overflow.
+
+    It is float32 for a caller who has no more, if the kernel and the data allow it.
+    """
+    ends = (end for part in (*bound.points, values) for end in part.detach().aminmax())
+    largest = max(abs(float(end)) for end in ends)
+    fits = {size: low < bound.formula.length < high and largest < high for size, (low, high) in RANGE.items()}
+    if not fits[8]:
+        return None
+    if itemsize == 8 or not fits[4]:
         return np.float64
     # Near its edge a compact kernel has no digit left. With differences it costs little in float64; with products,
     # where it would cost much, the sums tell whether that may show.
-    if bound.formula.compact and bound.points[0].shape[1] <= FEW_FEATURES:
+    few = bound.points[0].shape[1] <= FEW_FEATURES
+    if bound.formula.compact and (few or bound.formula.kind == "Flat"):  # in float32 no sum could tell of its jump
         return np.float64
     # A feature map may have made points that float32 cannot hold; far from the origin their differences need more.
     exact = all(bool((some.float() == some).all()) for part in bound.points for some in part.detach().split(SLICE))
@@ -88,10 +88,14 @@ def weighted_sums(bound, values, itemsize, tolerance, tree=None):
     numerator, total, log_scale : Tensor of shape (n_queries, n_outputs), (n_queries,) and (n_queries,)
     far : boolean Tensor of shape (n_queries,)
         Where the sums are not to be believed.
+
+    Without them, None: the numbers are too large or too small to be squared.
     """
     import torch
 
     kernel, dtype = bound.formula, _number_type(bound, values, itemsize)
+    if dtype is None:
+        return None
     query, keys, held = (part.detach().numpy() for part in (*bound.points, values))
     every = np.arange(len(query))
     *sums, doubt = _sums(kernel, query, keys, held, dtype, itemsize, tolerance, tree, every)
@@ -117,13 +121,13 @@ def _sums(kernel, query, keys, values, dtype, itemsize, tolerance, tree, index, 
     differences where there is a choice.
     """
     own = index if kernel.hollow else index[:0]
-    inner = kernel.kind in INNER
+    inner, plan = kernel.kind in INNER, None
     if inner or (query.shape[1] > FEW_FEATURES and not exact):
         plan = _products_plan(kernel, query, keys, dtype)
-        if plan is not None:
-            return _by_products(kernel, query, keys, values, plan, own)
-    if inner:
-        return _by_products(kernel, query, keys, values, _products_plan(kernel, query, keys, np.float64), own)
+    if plan is None and inner:
+        plan = _products_plan(kernel, query, keys, np.float64)
+    if plan is not None:
+        return _by_products(kernel, query, keys, values, plan, own)
     sums = _by_differences(kernel, query, keys, values, dtype, itemsize, tolerance, tree, own)
     return *sums, np.zeros(len(query), bool) if kernel.compact else _below(sums[1], FAR[dtype])
 
@@ -133,38 +137,11 @@ def _below(total, edge):
     return total < math.exp(edge)
 
 
-class _OneThreadEach:
-    """Products of matrices with one thread each, while anybody is inside; the last one out puts back what was.
-
-    The setting is the process's: two callers who each saved and restored it could leave it at one.
-    """
-
-    def __init__(self):
-        self._lock, self._inside, self._limits = threading.Lock(), 0, None
-
-    def __enter__(self):
-        from threadpoolctl import threadpool_limits
-
-        with self._lock:
-            if self._inside == 0:
-                self._limits = threadpool_limits(1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *error):
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limits.restore_original_limits()
-
-
-_one_thread_each = _OneThreadEach()
-
-
 def _shared(work, parts):
-    """Do ``work(*part)`` for all parts, as many at once as torch has threads, each with one thread of its own."""
+    """Do ``work(*part)`` for all parts, as many at once as torch has threads."""
     import torch
 
-    with _one_thread_each, ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for _ in pool.map(lambda part: work(*part), parts):
             pass
 
@@ -242,8 +219,8 @@ def _products_plan(kernel, query, keys, dtype):
     if kernel.kind == "Flat":
         return Plan(dtype, centre, at=length**2, band=4 * error * length**2) if error < 1e-3 else None
     if kernel.kind in ("Laplace", "Triangular"):  # √u² is steep at zero: 1/2u
-        least = error / (2 * allowed) if kernel.kind == "Laplace" else 0.05
-        if max(error, least) > 0.1:
+        least = error / (2 * allowed) if kernel.kind == "Laplace" else 0.3
+        if error > 0.1 or least > 0.3:
             return None
         return Plan(dtype, centre, band=(least * length) ** 2,
                     doubtful=error / (2 * least) / allowed if kernel.compact else 0.0)
@@ -261,57 +238,77 @@ def _less(points, centre, dtype):
     return np.subtract(points, centre, out=np.empty(points.shape, dtype), casting="same_kind")
 
 
-def _tiles(keys):
-    """Return keys of shape (m, d) as tiles of shape (n_tiles, d, COLUMNS), the last filled up with zeros."""
-    tiles = np.zeros((-(-len(keys) // COLUMNS) * COLUMNS, keys.shape[1]), keys.dtype)
-    tiles[:len(keys)] = keys
-    return np.ascontiguousarray(tiles.reshape(-1, COLUMNS, keys.shape[1]).swapaxes(1, 2))
+def _cut_up(columns, wide, width):
+    """Return a matrix of shape (d, m) in tiles of panels, (n_tiles, wide/width, d, width), filled up with zeros."""
+    d, m = columns.shape
+    tiles = -(-m // wide)
+    filled = np.zeros((d, tiles * wide), columns.dtype)
+    filled[:, :m] = columns
+    return np.ascontiguousarray(filled.reshape(d, tiles, wide // width, width).transpose(1, 2, 0, 3))
+
+
+def _coordinates(kernel, query, keys, plan):
+    """Return queries of shape (n, d') and keys of shape (d', m) whose product is q·k, or ‖q − k‖².
+
+    ‖q‖² + ‖k‖² − 2 q·k is the product of (q, 1, ‖q‖²) and (−2k, ‖k‖², 1).
+    """
+    keys = _less(keys, plan.centre, plan.dtype)
+    if kernel.kind in INNER:
+        return query.astype(plan.dtype, order="C"), keys.T
+    query = _less(query, plan.centre, plan.dtype)
+    left, right = (np.ones((len(part), part.shape[1] + 2), plan.dtype) for part in (query, keys))
+    left[:, :-2], left[:, -1] = query, np.einsum("ij,ij->i", query, query, dtype=np.float64)
+    right[:, :-2], right[:, -2] = -2 * keys, np.einsum("ij,ij->i", keys, keys, dtype=np.float64)
+    return left, right.T
 
 
 def _by_products(kernel, query, keys, values, plan, own):
     """Return the sums, their scale and where they are in doubt, by products of matrices."""
-    from locmethods.engines import loops
+    from locmethods.engines import panels
 
-    dtype, number = plan.dtype, np.dtype(plan.dtype).type
-    inner, softmax = kernel.kind in INNER, kernel.kind == "Exponential"
-    q, k = _less(query, 0.0 if inner else plan.centre, dtype), _less(keys, plan.centre, dtype)
-    query_square, key_square = (np.einsum("ij,ij->i", part, part, dtype=np.float64).astype(dtype) for part in (q, k))
-    k = _tiles(k)
+    number, width, softmax = np.dtype(plan.dtype).type, panels.width(plan.dtype), kernel.kind == "Exponential"
+    left, right = _coordinates(kernel, query, keys, plan)
+    wide = max(1, min(WIDEST, TILE // (len(right) * right.itemsize)) // width) * width
+    right, outputs = _cut_up(right, wide, width), values.shape[1]
+    shape = len(right), 0, wide, width
+    if outputs > MANY_OUTPUTS:  # and a column of ones, so that one product gives Σ K v and Σ K
+        columns = np.zeros((len(right) * wide, outputs + 1), plan.dtype)
+        columns[:len(keys), :-1], columns[:len(keys), -1] = values, 1
+        stacks = -(-columns.shape[1] // width)
+        stacked = _cut_up(columns, stacks * width, width).reshape(stacks, *shape[::2], width).swapaxes(0, 1).copy()
+        held = np.empty((len(right), 0, wide), plan.dtype)
+    else:
+        stacked, held = np.empty(shape, plan.dtype), _cut_up(values.T.astype(plan.dtype), wide, wide)[:, 0]
     # Only distances that are formed again need the points themselves.
     q64, k64 = (np.ascontiguousarray(part if plan.band >= 0 else part[:, :0]) for part in (query, keys))
-    many = values.shape[1] > MANY_OUTPUTS
-    tiles, outputs = -(-len(keys) // COLUMNS), values.shape[1]
-    filled = np.zeros((tiles * COLUMNS, outputs), dtype)
-    filled[:len(keys)] = values
-    stacked = filled.reshape(tiles, COLUMNS, -1)[:, :, :outputs if many else 0].copy()
-    held = np.ascontiguousarray(filled.reshape(tiles, COLUMNS, -1)[:, :, :0 if many else outputs].swapaxes(1, 2))
     numerator, total = np.zeros((len(query), outputs)), np.zeros(len(query))
-    peak = np.full(len(query), -math.inf, dtype)
+    peak = np.full(len(query), -math.inf, plan.dtype)
     count = np.zeros(len(query) if plan.doubtful else 0, np.int64)
-    if inner:
-        route, kind, inverse = (loops.SOFTMAX, 0, 1 / kernel.length) if softmax else (loops.POWER, 0, 1 / plan.size)
+    kind = degree = 0
+    if softmax:
+        route, inverse = panels.SOFTMAX, 1 / kernel.length
+    elif kernel.kind in INNER:
+        route, inverse, degree = panels.POWER, 1 / plan.size, int(kernel.length)
     else:
-        route, kind, inverse = loops.DISTANCE, kernel.number, 1 / kernel.length**2
+        route, inverse, kind = panels.DISTANCE, 1 / kernel.length**2, kernel.number
     numbers = [number(x) for x in (kernel.length**2, inverse, plan.at, plan.band, kernel.offset)]
 
     def add(first, last):
         rows = slice(first, last)
-        loops.pass_products(route, kind, *numbers, int(kernel.length), q[rows], k, len(keys), query_square[rows],
-                            key_square, q64[rows], k64, own[rows], held, stacked, numerator[rows], total[rows],
-                            count[rows], peak[rows], ROWS)
+        panels.pass_keys(route, kind, *numbers, degree, left[rows], right, len(keys), q64[rows], k64, own[rows], held,
+                         stacked, numerator[rows], total[rows], count[rows], peak[rows])
 
-    step = ROWS * max(1, min(4, len(query) // (8 * ROWS)))
-    _shared(add, [(first, min(first + step, len(query))) for first in range(0, len(query), step)])
+    _shared(add, [(first, min(first + QUERIES, len(query))) for first in range(0, len(query), QUERIES)])
     if softmax:
         return numerator, total, peak + query @ plan.centre / kernel.length, np.zeros(len(query), bool)
-    if inner:
+    if kernel.kind in INNER:
         # (q·k + c)/size is off by a unit, its p-th power by p units: too much where most are small.
         least = _below(total, FAR[np.float64])
-        if dtype == np.float32:
+        if plan.dtype == np.float32:
             least |= total < len(keys) * (0.01 * kernel.length) ** kernel.length
         return numerator, total, np.full(len(query), kernel.length * math.log(plan.size)), least
     if plan.doubtful:
         doubt = total <= plan.doubtful * count
     else:
-        doubt = _below(total, -math.inf if kernel.compact else FAR[dtype])
+        doubt = _below(total, -math.inf if kernel.compact else FAR[plan.dtype])
     return numerator, total, np.zeros(len(query)), doubt

@@ -21,9 +21,21 @@ GAUSSIAN, LAPLACE, CAUCHY, EPANECHNIKOV, TRIANGULAR, BIWEIGHT, TRICUBE, FLAT = r
 # Below this, by bytes of the floating type, a weight counts as zero beside one: e⁻⁶⁰ = 1e-26 and e⁻⁶⁰⁰ = 1e-261.
 LEAST = {4: -60.0, 8: -600.0}
 
+
+def compiler(*liberties):
+    """Return a decorator that compiles a function, with some liberties in how numbers are added up."""
+    options = {"nogil": True, "error_model": "numpy", "fastmath": set(liberties)}
+
+    def compiled(function):
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # no folder to keep it in: neither the package's own nor the user's cache can be written
+            return njit(**options)(function)
+    return compiled
+
+
 # A product and a sum may be one step, and a sum may be split over a vector's lanes; nothing else may be reordered.
-compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-summing = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+compiled, summing = compiler("contract"), compiler("contract", "reassoc", "nsz")
 
 
 @intrinsic
@@ -44,6 +56,17 @@ def _number(context, bits):
     def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], form)
     return number(bits), generate
+
+
+@intrinsic
+def larger(context, a, b):
+    """Return the larger of two numbers, neither NaN: unlike Python's max, a compiler does as many at once as it can."""
+
+    def generate(context, builder, signature, arguments):
+        number = arguments[0].type
+        function = builder.module.declare_intrinsic("llvm.maxnum", [number], ir.FunctionType(number, [number, number]))
+        return builder.call(function, arguments, fastmath=("nnan", "nsz"))
+    return a(a, a), generate
 
 
 def _series(number):
@@ -71,27 +94,27 @@ def _exponential(x):
         high, low, zero, one, shift = f(0.693359375), f(-2.12194440e-4), f(0), f(1), np.int32(23)
 
         def single(x):
-            x, given = max(x, least), x
+            counts = x > least
+            x = x if counts else least
             shifted = x * inverse + shifter
             n = shifted - shifter
             r = (x - n * high) - n * low
-            p = ((((g * r + e) * r + d) * r + c) * r + b) * r + a
-            p = p * (r * r) + r + one
-            return _number(np.int32(_bits(p) + (_bits(shifted) << shift))) if given > least else zero
+            p = ((((((g * r + e) * r + d) * r + c) * r + b) * r + a) * r + one) * r + one
+            return _number(np.int32(_bits(p) + (_bits(shifted) << shift))) if counts else zero
         return single
     a, b, c, d, e, g, h, i, j, k, m, o = _series(float)  # the first term left out is 0.35¹⁴/14! = 5e-18
     least, inverse, shifter = LEAST[8], 1 / math.log(2), 1.5 * 2**52
     high, low, shift = 0.693147180369123816490, 1.90821492927058770002e-10, np.int64(52)
 
     def double(x):
-        x, given = max(x, least), x
+        counts = x > least
+        x = x if counts else least
         shifted = x * inverse + shifter
         n = shifted - shifter
         r = (x - n * high) - n * low
         p = (((((o * r + m) * r + k) * r + j) * r + i) * r + h) * r + g
-        p = ((((p * r + e) * r + d) * r + c) * r + b) * r + a
-        p = p * (r * r) + r + 1.0
-        return _number(_bits(p) + (_bits(shifted) << shift)) if given > least else 0.0
+        p = ((((((p * r + e) * r + d) * r + c) * r + b) * r + a) * r + 1.0) * r + 1.0
+        return _number(_bits(p) + (_bits(shifted) << shift)) if counts else 0.0
     return double
 
 
@@ -136,6 +159,18 @@ def squares(query, keys, out):
 
 
 @compiled
+def exponentials(x, scale):
+    """Write exp(scale · x) in place of x ≤ 80/scale, two at a time: each is a chain of steps that wait for another."""
+    half = len(x) // 2
+    left, right = x[:half], x[half:2 * half]
+    for j in range(half):
+        a, b = left[j] * scale, right[j] * scale
+        left[j], right[j] = exponential(a), exponential(b)
+    for j in range(2 * half, len(x)):
+        x[j] = exponential(x[j] * scale)
+
+
+@compiled
 def weigh(kind, x, square, inverse):
     """Turn squared distances into weights, in place.
 
@@ -145,32 +180,33 @@ def weigh(kind, x, square, inverse):
     x : ndarray of shape (n,)
     square, inverse : floats of x's type
         length² and 1/length².
+
+    A square that rounding has made negative counts as zero.
     """
     zero, one, half = x.dtype.type(0), x.dtype.type(1), x.dtype.type(-0.5)
     if kind == GAUSSIAN:
-        scale = half * inverse
-        for j in range(len(x)):
-            x[j] = exponential(x[j] * scale)
+        exponentials(x, half * inverse)
     elif kind == LAPLACE:
         for j in range(len(x)):
-            x[j] = exponential(-math.sqrt(x[j] * inverse))
+            x[j] = math.sqrt(larger(x[j] * inverse, zero))
+        exponentials(x, -one)
     elif kind == CAUCHY:
         for j in range(len(x)):
             x[j] = one / (x[j] * inverse + one)
     elif kind == EPANECHNIKOV:
         for j in range(len(x)):
-            x[j] = max(one - x[j] * inverse, zero)
+            x[j] = larger(one - x[j] * inverse, zero)
     elif kind == TRIANGULAR:
         for j in range(len(x)):
-            x[j] = max(one - math.sqrt(x[j] * inverse), zero)
+            x[j] = larger(one - math.sqrt(larger(x[j] * inverse, zero)), zero)
     elif kind == BIWEIGHT:
         for j in range(len(x)):
-            u = max(one - x[j] * inverse, zero)
+            u = larger(one - x[j] * inverse, zero)
             x[j] = u * u
     elif kind == TRICUBE:
         for j in range(len(x)):
-            u = x[j] * inverse
-            u = max(one - u * math.sqrt(u), zero)
+            u = larger(x[j] * inverse, zero)
+            u = larger(one - u * math.sqrt(u), zero)
             x[j] = u * u * u
     else:  # the square of the radius, as neighbour libraries compare
         for j in range(len(x)):
@@ -219,178 +255,28 @@ def add_up(weight, values, numerator):
 
 
 @compiled
-def _correct(row, centre, band, query, keys):
-    """Form again, from differences in float64, the squared distances that lie within `band` of `centre`."""
-    nearest = abs(row[0] - centre)
-    for j in range(len(row)):
-        nearest = min(nearest, abs(row[j] - centre))
-    if nearest > band:
-        return
-    for j in range(len(row)):
-        if abs(row[j] - centre) <= band:
-            total = 0.0
-            for k in range(len(query)):
-                gap = keys[j, k] - query[k]
-                total += gap * gap
-            row[j] = total
+def greatest(x):
+    """Return the greatest of some numbers."""
+    top = x[0]
+    for j in range(len(x)):
+        top = larger(top, x[j])
+    return top
 
 
 @compiled
-def add_products(kind, square, inverse, centre, band, products, query_square, key_square, query, keys, own, start,
-                 values, numerator, total, count):
-    """Turn the inner products q·k of a tile into weights of ‖q‖² + ‖k‖² − 2 q·k, in place, and add up Σ w v and Σ w.
-
-    Parameters
-    ----------
-    kind, square, inverse
-        As in `weigh`.
-    centre, band : floats
-        Squared distances within `band` of `centre`, where the kernel is too steep for the rounding of products, are
-        formed from differences; none if `band` is negative.
-    products : ndarray of shape (b, ≥ n)
-    query_square, key_square : ndarray of shape (b,) and (n,)
-    query, keys : ndarray of shape (b, d) and (n, d)
-        float64.
-    own : integer ndarray of shape (b,) or (0,)
-        The key for which each query has no weight; none if empty.
-    start : int
-        The first key of the tile.
-    values : ndarray of shape (o, ≥ n) or (0, ≥ n)
-        Without any, weights are only formed.
-    numerator, total : ndarray of shape (b, o) and (b,)
-    count : integer ndarray of shape (b,) or (0,)
-        Receives how many weights are not zero.
-    """
-    two, zero = products.dtype.type(-2), products.dtype.type(0)
-    for i in range(len(products)):
-        row, at = products[i, :len(key_square)], query_square[i]
-        for j in range(len(row)):
-            row[j] = max(two * row[j] + (key_square[j] + at), zero)
-        if band >= 0:
-            _correct(row, centre, band, query[i], keys)
-        weigh(kind, row, square, inverse)
-        if len(own) > 0 and 0 <= own[i] - start < len(row):
-            row[own[i] - start] = zero
-        if len(values) > 0:
-            total[i] += add_up(row, values, numerator[i])
-        if len(count) > 0:
-            found = 0
-            for j in range(len(row)):
-                found += row[j] > 0
-            count[i] += found
-
-
-@compiled
-def add_powers(products, n, offset, inverse, degree, own, start, values, numerator, total):
-    """Turn the inner products of a tile into ((q·k + c)/scale)ᵖ for even p, and add them up as `add_products` does."""
-    for i in range(len(products)):
-        row = products[i, :n]
-        for j in range(len(row)):
-            size = (row[j] + offset) * inverse
-            row[j] = size * size
-        half = degree // 2
-        if half > 1:
-            for j in range(len(row)):
-                power = row[j]
-                for _ in range(half - 1):
-                    power *= row[j]
-                row[j] = power
-        if len(own) > 0 and 0 <= own[i] - start < len(row):
-            row[own[i] - start] = 0
-        if len(values) > 0:
-            total[i] += add_up(row, values, numerator[i])
-
-
-@compiled
-def add_exponentials(products, n, inverse, peak, own, start, values, numerator, total):
-    """Turn the inner products of a tile into exp(q·k/τ − peak), and add them up as `add_products` does.
-
-    `peak` rises to the largest q·k/τ so far, and earlier sums shrink accordingly.
-    """
-    for i in range(len(products)):
-        row = products[i, :n]
-        if len(own) > 0 and 0 <= own[i] - start < len(row):
-            row[own[i] - start] = -math.inf
-        top = row[0]
-        for j in range(len(row)):
-            top = max(top, row[j])
-        now = max(peak[i], top * inverse)
-        if now > peak[i]:
-            shrink = exponential(peak[i] - now)
-            total[i] *= shrink
-            for o in range(numerator.shape[1]):
-                numerator[i, o] *= shrink
-            peak[i] = now
-        if now == -math.inf:  # nothing but the query's own key
-            now = 0 * inverse
-        for j in range(len(row)):
-            row[j] = exponential(row[j] * inverse - now)
-        if len(values) > 0:
-            total[i] += add_up(row, values, numerator[i])
+def least_gap(x, centre):
+    """Return the least distance of some numbers from another."""
+    gap = -abs(x[0] - centre)
+    for j in range(len(x)):
+        gap = larger(gap, -abs(x[j] - centre))
+    return -gap
 
 
 @summing
-def add_totals(weight, n, total):
-    """Add the sums of a tile's rows to `total`."""
-    for i in range(len(weight)):
-        part = weight.dtype.type(0)
-        for j in range(n):
-            part += weight[i, j]
-        total[i] += part
-
-
-DISTANCE, POWER, SOFTMAX = range(3)
-
-
-@compiled
-def pass_products(route, kind, square, inverse, centre, band, offset, degree, query, keys, n, query_square, key_square,
-                  query64, keys64, own, values, stacked, numerator, total, count, peak, rows):
-    """Pass all keys by some queries: a product of matrices for each tile, and its weights and sums.
-
-    Parameters
-    ----------
-    route : int
-        DISTANCE, POWER or SOFTMAX: which of the functions above.
-    kind, square, inverse, centre, band, offset, degree
-        As these take them.
-    query : ndarray of shape (b, d)
-    keys : ndarray of shape (n_tiles, d, c)
-        The last tile is filled up with anything.
-    n : int
-        How many keys there are.
-    query_square, key_square : ndarray of shape (b,) and (n_tiles · c,)
-    query64, keys64 : ndarray of shape (b, d) and (n, d)
-    own : integer ndarray of shape (b,) or (0,)
-    values : ndarray of shape (n_tiles, o, c) or (n_tiles, 0, c)
-        Outputs that are added up one by one.
-    stacked : ndarray of shape (n_tiles, c, o) or (n_tiles, c, 0)
-        Outputs that are added up by products of matrices; zero where the last tile is filled up.
-    numerator, total, count, peak
-        As above; `numerator` of float64.
-    rows : int
-        Queries in a tile.
-    """
-    tiles, _, width = keys.shape
-    for first in range(0, len(query), rows):
-        last = min(first + rows, len(query))
-        some, mine, weight = query[first:last], own[first:last], np.empty((last - first, width), query.dtype)
-        up, down, found = numerator[first:last], total[first:last], count[first:last]
-        more = np.empty((last - first, stacked.shape[2]), query.dtype)
-        for tile in range(tiles):
-            start = tile * width
-            here = min(width, n - start)
-            np.dot(some, keys[tile], weight)
-            held = values[tile]
-            if route == SOFTMAX:
-                add_exponentials(weight, here, inverse, peak[first:last], mine, start, held, up, down)
-            elif route == POWER:
-                add_powers(weight, here, offset, inverse, degree, mine, start, held, up, down)
-            else:
-                add_products(kind, square, inverse, centre, band, weight, query_square[first:last],
-                             key_square[start:start + here], query64[first:last], keys64[start:start + here], mine,
-                             start, held, up, down, found)
-            if stacked.shape[2] > 0:
-                add_totals(weight, here, down)
-                weight[:, here:] = 0
-                np.dot(weight, stacked[tile], more)
-                up += more
+def squared_distance(query, key):
+    """Return ‖q − k‖²."""
+    total = 0.0
+    for k in range(len(query)):
+        gap = key[k] - query[k]
+        total += gap * gap
+    return total

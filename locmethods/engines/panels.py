@@ -1,0 +1,233 @@
+"""Products of matrices that stay in the processor's registers until they are done, and the weights made of them.
+
+A panel holds a few keys side by side, feature after feature, as many as fill VECTORS vectors. The products of ROWS
+queries with a panel are added up in ROWS · VECTORS registers and stored once; rows of them become weights and sums
+while they lie in the nearest cache. From a library they would come by way of a farther one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from locmethods.engines.loops import (
+    add_up,
+    compiled,
+    exponential,
+    exponentials,
+    greatest,
+    larger,
+    least_gap,
+    squared_distance,
+    weigh,
+)
+
+ROWS, VECTORS = 6, 2
+DISTANCE, POWER, SOFTMAX = range(3)
+
+
+def _vector():
+    """Return how many bytes of numbers this processor handles at once."""
+    try:
+        return 64 if binding.get_host_cpu_features().get("avx512f") else 32
+    except RuntimeError:  # on some systems it cannot be asked
+        return 32
+
+
+VECTOR = _vector()
+
+
+def width(dtype):
+    """Return how many columns a panel has."""
+    return VECTORS * VECTOR // np.dtype(dtype).itemsize
+
+
+@intrinsic
+def _multiply_panel(context, left, first, panel, out, column):
+    """Write ``left[first + i] @ panel`` into ``out[i, column:column + width]`` for all i < ROWS.
+
+    Arrays are contiguous, of shapes (n, d), (d, width) and (ROWS, ≥ column + width). Beyond its last row, `left`
+    is read as if that row went on.
+    """
+
+    def generate(context, builder, signature, arguments):
+        _, first, _, _, column = arguments
+        left, panel, out = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 2, 3))
+        number = left.data.type.pointee
+        size = 4 if isinstance(number, ir.FloatType) else 8
+        lanes = VECTOR // size
+        vector, none = ir.VectorType(number, lanes), ir.Constant(ir.VectorType(number, lanes), ir.Undefined)
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+        def place(array, start, at):
+            index = builder.add(start, context.get_constant(types.intp, at * lanes))
+            return builder.bitcast(builder.gep(array.data, [index]), vector.as_pointer())
+
+        def scaled(count, by):
+            return builder.mul(count, context.get_constant(types.intp, by))
+
+        n, d = cgutils.unpack_tuple(builder, left.shape)
+        rows, last = [], builder.sub(n, context.get_constant(types.intp, 1))
+        for i in range(ROWS):
+            row = builder.add(first, context.get_constant(types.intp, i))
+            row = builder.select(builder.icmp_signed("<", row, last), row, last)
+            rows.append(builder.gep(left.data, [builder.mul(row, d)]))
+        # In memory as written, in registers once LLVM has seen that nobody asks for their place.
+        sums = [[cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * lanes)) for _ in range(VECTORS)]
+                for _ in range(ROWS)]
+        with cgutils.for_range(builder, d) as feature:
+            start = scaled(feature.index, VECTORS * lanes)
+            keys = [builder.load(place(panel, start, v), align=size) for v in range(VECTORS)]
+            for row, line in zip(rows, sums, strict=True):
+                one = builder.insert_element(none, builder.load(builder.gep(row, [feature.index])),
+                                             ir.Constant(ir.IntType(32), 0))
+                query = builder.shuffle_vector(one, none, zeros)
+                for key, total in zip(keys, line, strict=True):
+                    product = builder.fmul(query, key, flags=["contract"])
+                    builder.store(builder.fadd(builder.load(total), product, flags=["contract"]), total)
+        stride = cgutils.unpack_tuple(builder, out.shape)[1]
+        for i, line in enumerate(sums):
+            start = builder.add(scaled(stride, i), column)
+            for v, total in enumerate(line):
+                builder.store(builder.load(total), place(out, start, v), align=size)
+        return context.get_dummy_value()
+    return types.void(left, first, panel, out, column), generate
+
+
+@compiled
+def multiply(left, first, panels, out):
+    """Write ROWS rows of a product, those of `left` from `first` on, into `out`.
+
+    Parameters
+    ----------
+    left : ndarray of shape (n, d)
+        Beyond its last row it is read as if that row went on.
+    first : int
+    panels : ndarray of shape (n_panels, d, width)
+    out : ndarray of shape (ROWS, ≥ n_panels · width)
+    """
+    for j in range(len(panels)):
+        _multiply_panel(left, first, panels[j], out, j * panels.shape[2])
+
+
+@compiled
+def correct(row, centre, band, query, keys):
+    """Form again, from differences in float64, the squared distances that lie within `band` of `centre`."""
+    if least_gap(row, centre) > band:
+        return
+    for j in range(len(row)):
+        if abs(row[j] - centre) <= band:
+            row[j] = squared_distance(query, keys[j])
+
+
+@compiled
+def raise_to(row, offset, inverse, degree):
+    """Turn inner products s into ((s + offset) · inverse)ᵖ, in place, for an even degree p."""
+    for j in range(len(row)):
+        size = (row[j] + offset) * inverse
+        square = size * size
+        power = square
+        for _ in range(degree // 2 - 1):
+            power *= square
+        row[j] = power
+
+
+@compiled
+def exponentials_below(row, inverse, peak):
+    """Turn inner products s into exp(s · inverse − p), in place, and return p: `peak`, or the greatest if that is more.
+
+    p is −∞ as long as every product is.
+    """
+    top = larger(peak, greatest(row) * inverse)
+    shift = top if top > -math.inf else row.dtype.type(0)
+    for j in range(len(row)):
+        row[j] = row[j] * inverse - shift
+    exponentials(row, row.dtype.type(1))
+    return top
+
+
+@compiled
+def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query, keys, n, query64, keys64, own, values,
+              stacked, numerator, total, count, peak):
+    """Pass all keys by some queries, a tile after the other, and add up their weights and weighted values.
+
+    Parameters
+    ----------
+    route : int
+        DISTANCE, POWER or SOFTMAX: what the products of `query` and `keys` are. They are squared distances, or inner
+        products.
+    kind, square, inverse
+        For distances and their kernel, as in `loops.weigh`; the other routes scale by `inverse`, too.
+    centre, band : floats
+        As `correct` takes them; nothing is corrected if `band` is negative.
+    offset, degree
+        As `raise_to` takes them.
+    query : ndarray of shape (b, d)
+    keys : ndarray of shape (n_tiles, n_panels, d, width)
+        The last tile is filled up with zeros.
+    n : int
+        How many keys there are.
+    query64, keys64 : ndarray of shape (b, d') and (n, d')
+        The points, for `correct`.
+    own : integer ndarray of shape (b,) or (0,)
+        The key for which each query has no weight; none if empty.
+    values : ndarray of shape (n_tiles, o, n_panels · width) or (n_tiles, 0, …)
+        Outputs that are added up one by one.
+    stacked : ndarray of shape (n_tiles, n_stacks, n_panels · width, width), or with no stacks
+        Outputs, and a column of ones, that are added up by products of matrices; zero where the last tile is.
+    numerator, total : ndarray of shape (b, o) and (b,)
+        float64.
+    count : integer ndarray of shape (b,) or (0,)
+        Receives how many weights are not zero.
+    peak : ndarray of shape (b,)
+        For SOFTMAX the largest score so far; the sums are divided by its exponential.
+    """
+    outputs, wide = numerator.shape[1], keys.shape[1] * keys.shape[3]
+    weight = np.empty((ROWS, wide), query.dtype)
+    more = np.empty((ROWS, stacked.shape[1] * keys.shape[3]), query.dtype)
+    for tile in range(len(keys)):
+        start = tile * wide
+        here, held = min(wide, n - start), values[tile]
+        for first in range(0, len(query), ROWS):
+            multiply(query, first, keys[tile], weight)
+            last = min(first + ROWS, len(query))
+            for i in range(first, last):
+                row = weight[i - first, :here]
+                mine = own[i] - start if len(own) > 0 else -1
+                if route == SOFTMAX:
+                    if 0 <= mine < here:
+                        row[mine] = -math.inf
+                    top = exponentials_below(row, inverse, peak[i])
+                    if top > peak[i]:
+                        shrink = exponential(peak[i] - top)
+                        total[i] *= shrink
+                        for o in range(outputs):
+                            numerator[i, o] *= shrink
+                        peak[i] = top
+                elif route == POWER:
+                    raise_to(row, offset, inverse, degree)
+                else:
+                    if band >= 0:
+                        correct(row, centre, band, query64[i], keys64[start:start + here])
+                    weigh(kind, row, square, inverse)
+                if 0 <= mine < here:
+                    row[mine] = 0
+                if held.shape[0] > 0:
+                    total[i] += add_up(row, held, numerator[i])
+                if len(count) > 0:
+                    found = 0
+                    for j in range(here):
+                        found += row[j] > 0
+                    count[i] += found
+            if stacked.shape[1] > 0:
+                weight[:, here:] = 0
+                multiply(weight, 0, stacked[tile], more)
+                for i in range(first, last):
+                    for o in range(outputs):
+                        numerator[i, o] += more[i - first, o]
+                    total[i] += more[i - first, outputs]

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.memory import peak
 from benchmarks.rows import ROWS
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -47,8 +47,7 @@ def measure(row, contender, out):
     answer = task.contenders[contender](data)
     seconds = time.perf_counter() - start
     np.save(out, answer)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+    print(json.dumps({"seconds": seconds, "peak_bytes": peak()}))
 
 
 def _child(row, contender, folder):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.memory import peak
 
 QUERIES, CHECKED, BANDWIDTH = 1000, 10, 0.05
 
@@ -46,11 +47,6 @@ def directly(query, folder, blocks):
         weight = np.exp(square / (-2 * BANDWIDTH**2))
         numerator, total = numerator + weight @ values, total + weight.sum(1)
     return numerator / total
-
-
-def peak():
-    """Return the greatest memory this process has had so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def measure(blocks, rows, workers):

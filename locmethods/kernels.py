@@ -51,7 +51,15 @@ def _length(squared):
     return torch.where(squared > 0, safe.sqrt(), 0.0)
 
 
-class _Radial(Kernel):
+class _Positive(Kernel):
+    """A kernel whose every parameter must be a positive number."""
+
+    def _check(self):
+        for name in self._names():
+            check_positive(name, getattr(self, name))
+
+
+class _Radial(_Positive):
     """A kernel of the distance; ``_log_profile(r²/length²)`` is its formula."""
 
     form = "radial"
@@ -59,10 +67,6 @@ class _Radial(Kernel):
     def __init__(self, length, name):
         setattr(self, name, length)
         self._check()
-
-    def _check(self):
-        for name in self._names():
-            check_positive(name, getattr(self, name))
 
     def bind(self, query, keys):
         self._check()
@@ -306,7 +310,7 @@ class Flat(_Compact):
         return self._log_of_square(u2, 1.0, in_place=False)
 
 
-class Shepard(Kernel):
+class Shepard(_Positive):
     """K = r⁻ᵖ, the singular kernel of inverse distance weighting, with which a local mean interpolates [shepard1968]_.
 
     No unit of length enters. A key at the query itself has infinite weight: the local mean is then the mean over
@@ -329,9 +333,6 @@ class Shepard(Kernel):
     def __init__(self, power=2.0):
         self.power = power
         self._check()
-
-    def _check(self):
-        check_positive("power", self.power)
 
     def bind(self, query, keys):
         import torch
@@ -364,7 +365,7 @@ def _inner_product(query, keys, log_of, parameter):
                 grad=carries_grad(query, keys, parameter))
 
 
-class Exponential(Kernel):
+class Exponential(_Positive):
     """K = exp(q·k/τ), the kernel of softmax attention [vaswani2017]_.
 
     Parameters
@@ -378,9 +379,6 @@ class Exponential(Kernel):
     def __init__(self, temperature=1.0):
         self.temperature = temperature
         self._check()
-
-    def _check(self):
-        check_positive("temperature", self.temperature)
 
     def bind(self, query, keys):
         self._check()

@@ -57,8 +57,8 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
         bandwidth), NaN, the mean of all values, or a ValueError.
     tolerance : float, default=0.0
         Error that may be traded for speed, in [0, 1), as a share of the largest value: keys are left out whose
-        weights provably sum to less than half of it (`locmethods.engines.near`). At zero only what a float64 sum
-        cannot show is left out.
+        weights provably sum to less than half of it (`locmethods.engines.near`). At zero only what a sum in the
+        answer's floating type cannot show is left out.
 
     Returns
     -------

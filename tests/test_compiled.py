@@ -117,7 +117,8 @@ def test_every_output_is_added_up(outputs):
 
 @pytest.mark.parametrize("kernel", kernels_of(1.0), ids=repr)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize(("d", "offset"), [(1, 0.0), (2, 1e3), (3, 0.0), (13, 0.0), (13, 1e3), (40, 0.0)])
+@pytest.mark.parametrize(("d", "offset"), [(1, 0.0), (2, 1e3), (3, 0.0), (7, 0.0), (7, 1e3), (13, 0.0), (13, 1e3),
+                                           (40, 0.0)])
 def test_the_mean_is_the_dense_one(kernel, dtype, d, offset):
     query, keys, values = sample(dtype, d, offset=offset)
     for scale in (0.1, 1.0, 3.0):

@@ -1,8 +1,8 @@
 """Large sums on a processor, by compiled loops: threads share out the queries, tiles of keys stay in cache.
 
-There are two routes. In few features squared distances are formed from differences, and blocks of keys that do not
-matter are left out (`near`). In many, they are formed from products of matrices, where the rounding of
-‖q‖² + ‖k‖² − 2 q·k provably cannot show, and nothing is left out: no block is ever far.
+There are two routes. In few features, and where blocks of keys that do not matter are left out (`near`), squared
+distances are formed from differences. In many they are formed from products of matrices, if the rounding of
+‖q‖² + ‖k‖² − 2 q·k provably cannot show; there no block is ever far, and nothing is left out.
 
 A float32 caller's sums are formed in float32 where that is enough for 1e-5. The queries for which it may not be,
 those whose every key is far, are summed again in float64.
@@ -29,7 +29,7 @@ RANGE = {4: (1e-15, 1e15), 8: (1e-140, 1e140)}
 # Largest error of a log-weight that rounding in ‖q‖² + ‖k‖² − 2 q·k may make, by bytes of the type.
 ALLOWED = {4: 4e-6, 8: 2e-14}
 STEEPNESS = {"Gaussian": 0.5, "Cauchy": 1.0}  # bounds on |d log K / d (r²/length²)|
-FEW_FEATURES = 12  # up to this many, differences are as fast as products
+FEW_FEATURES = 5  # up to this many, differences are as fast as products
 QUERY_BLOCK = 64
 CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
 QUERIES = 384  # that pass by a tile of keys one after the other: both stay in a core's second cache
@@ -59,10 +59,7 @@ def _number_type(bound, values, itemsize):
         return None
     if itemsize == 8 or not fits[4]:
         return np.float64
-    # Near its edge a compact kernel has no digit left. With differences it costs little in float64; with products,
-    # where it would cost much, the sums tell whether that may show.
-    few = bound.points[0].shape[1] <= FEW_FEATURES
-    if bound.formula.compact and (few or bound.formula.kind == "Flat"):  # in float32 no sum could tell of its jump
+    if bound.formula.kind == "Flat":  # where a key falls beside its jump, no sum could tell
         return np.float64
     # A feature map may have made points that float32 cannot hold; far from the origin their differences need more.
     exact = all(bool((some.float() == some).all()) for part in bound.points for some in part.detach().split(SLICE))
@@ -122,14 +119,27 @@ def _sums(kernel, query, keys, values, dtype, itemsize, tolerance, tree, index, 
     """
     own = index if kernel.hollow else index[:0]
     inner, plan = kernel.kind in INNER, None
-    if inner or (query.shape[1] > FEW_FEATURES and not exact):
+    blocks = None if inner else _worth_skipping(kernel, query, keys, itemsize, tolerance, tree)
+    if inner or (blocks is None and query.shape[1] > FEW_FEATURES and not exact):
         plan = _products_plan(kernel, query, keys, dtype)
     if plan is None and inner:
         plan = _products_plan(kernel, query, keys, np.float64)
     if plan is not None:
         return _by_products(kernel, query, keys, values, plan, own)
-    sums = _by_differences(kernel, query, keys, values, dtype, itemsize, tolerance, tree, own)
+    # Near its edge a compact kernel has no digit left. With products float64 would cost much, and the sums tell
+    # whether that may show; here it costs little.
+    dtype = np.float64 if kernel.compact else dtype
+    lost = -1.0 if blocks is None else near.share(kernel, tolerance, itemsize)
+    sums = _by_differences(kernel, query, keys, values, dtype, blocks, lost, own)
     return *sums, np.zeros(len(query), bool) if kernel.compact else _below(sums[1], FAR[dtype])
+
+
+def _worth_skipping(kernel, query, keys, itemsize, tolerance, tree):
+    """Return queries and keys as trees if few pairs of their blocks matter; None if too many do to pay for looking."""
+    if query.shape[1] > near.MANY_FEATURES or (tree is None and len(query) < near.FEW):
+        return None
+    blocks = near.cut(query, QUERY_BLOCK), near.cut(keys) if tree is None else tree
+    return blocks if near.kept(kernel, *blocks, near.share(kernel, tolerance, itemsize)) <= WORTH else None
 
 
 def _below(total, edge):
@@ -146,19 +156,13 @@ def _shared(work, parts):
             pass
 
 
-def _by_differences(kernel, query, keys, values, dtype, itemsize, tolerance, tree, own):
+def _by_differences(kernel, query, keys, values, dtype, blocks, lost, own):
     from locmethods.engines import tree as trees
 
-    lost = near.share(kernel, tolerance, itemsize)
-    looking = query.shape[1] <= near.MANY_FEATURES and (tree is not None or len(query) >= near.FEW)
-    if looking:
-        queries, tree = near.cut(query, QUERY_BLOCK), near.cut(keys) if tree is None else tree
-        looking = near.kept(kernel, queries, tree, lost) <= WORTH
-    if looking:
-        queries, tree = (near.in_type(part, dtype) for part in (queries, tree))
-    else:
+    if blocks is None:
         queries, tree = trees.whole(query, QUERY_BLOCK, dtype), trees.whole(keys, near.KEY_BLOCK, dtype)
-        lost = -1.0
+    else:
+        queries, tree = (near.in_type(part, dtype) for part in blocks)
     held = np.ascontiguousarray(values[tree.order].T, dtype)
     mine = own[queries.order] if len(own) else own
     numerator, total = np.zeros((len(query), values.shape[1])), np.zeros(len(query))

@@ -85,10 +85,10 @@ def kept(kernel, queries, keys, lost, blocks=16):
     from locmethods.engines.tree import plan
 
     every = max(1, queries.starts[1] // blocks)
-    found, count = 0, np.empty(1, np.int64)
+    found = 0
     some = range(0, queries.starts[1], every)
     for block in some:
-        pieces = plan(kernel.number, kernel.length, queries, keys, lost, int(kernel.hollow), block, block + 1, count)
+        pieces = plan(kernel.number, kernel.length, queries, keys, lost, int(kernel.hollow), block)
         found += (pieces[:, 1] - pieces[:, 0]).sum()
     return found / (len(some) * keys.n)
 
@@ -141,10 +141,9 @@ def _passes(kernel, queries, keys, lost, rows):
 
     from locmethods.engines.tree import plan
 
-    order, count = torch.from_numpy(keys.order), np.empty(1, np.int64)
-    mine = torch.from_numpy(queries.order)
+    order, mine = torch.from_numpy(keys.order), torch.from_numpy(queries.order)
     for block in range(queries.starts[1]):
-        pieces = plan(kernel.number, kernel.length, queries, keys, lost, int(kernel.hollow), block, block + 1, count)
+        pieces = plan(kernel.number, kernel.length, queries, keys, lost, int(kernel.hollow), block)
         found = [order[a:b] for a, b in pieces]
         index = mine[block * queries.size:(block + 1) * queries.size]
         yield index if rows is None else rows[index], torch.cat(found) if found else order[:0]

@@ -322,23 +322,10 @@ def reach(kind, length, low, high, keys, tolerance, spared, stack, pieces):
 
 
 @compiled
-def plan(kind, length, queries, keys, tolerance, spared, first, last, counts):
-    """Return the pieces of the blocks of queries `first` … `last` − 1, one block after the other; see `reach`.
-
-    ``counts[block - first]`` receives how many of them are that block's.
-    """
-    stack, some = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
-    pieces, total = np.empty((1024, 2), np.int64), 0
-    for block in range(first, last):
-        found = reach(kind, length, queries.low[block], queries.high[block], keys, tolerance, spared, stack, some)
-        counts[block - first] = found
-        if total + found > len(pieces):
-            more = np.empty((2 * (total + found), 2), np.int64)
-            more[:total] = pieces[:total]
-            pieces = more
-        pieces[total:total + found] = some[:found]
-        total += found
-    return pieces[:total]
+def plan(kind, length, queries, keys, tolerance, spared, block):
+    """Return the pieces that one block of the queries must see; see `reach`."""
+    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
+    return pieces[:reach(kind, length, queries.low[block], queries.high[block], keys, tolerance, spared, stack, pieces)]
 
 
 @compiled

@@ -217,7 +217,7 @@ class Product(_Pair):
             gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
             relative=relative if some else None, offset=offset if some else None, centred=False,
             sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
-            grad=a.grad or b.grad, weight=None, neighbors=None,
+            grad=a.grad or b.grad, weight=None, neighbors=None, parts=(),
             **_where_zero(a if a.falls and a.falls.compact else b))
 
 
@@ -284,7 +284,13 @@ class Sum(_Pair):
             offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
             grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
             weight=None, points=None, formula=None, falls=None, allowed=None, neighbors=None,
+            parts=() if signed else (a, b),
             gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow))
+
+
+def _to_each_part(bound, change):
+    """Return ``change(bound)``, whose parts are changed in the same way."""
+    return replace(change(bound), parts=tuple(_to_each_part(part, change) for part in bound.parts))
 
 
 class Scaled(_Around):
@@ -303,15 +309,18 @@ class Scaled(_Around):
         factor = as_parameter(self.factor, inner.like)
         shift = factor.log() if hasattr(factor, "log") else math.log(factor)
 
-        def offset(rows, reference, take=block):
-            return inner.offset(rows, reference, take) + take(shift)
+        def scaled(bound):
+            def offset(rows, reference, take=block):
+                return bound.offset(rows, reference, take) + take(shift)
 
-        return replace(inner, log=lambda rows, cols, take=block: inner.log(rows, cols, take) + take(shift),
-                       offset=inner.offset and offset,
-                       bounded=inner.bounded and bool(shift <= 0), weight=None, neighbors=None,
-                       formula=inner.formula and inner.formula._replace(
-                           log_factor=inner.formula.log_factor + as_number("factor", shift)),
-                       grad=inner.grad or getattr(factor, "requires_grad", False))
+            return replace(bound, log=lambda rows, cols, take=block: bound.log(rows, cols, take) + take(shift),
+                           offset=bound.offset and offset,
+                           bounded=bound.bounded and bool(shift <= 0), weight=None, neighbors=None,
+                           formula=bound.formula and bound.formula._replace(
+                               log_factor=bound.formula.log_factor + as_number("factor", shift)),
+                           grad=bound.grad or getattr(factor, "requires_grad", False))
+
+        return _to_each_part(inner, scaled)
 
 
 class PullBack(_Around):
@@ -383,10 +392,14 @@ class Hollow(_Around):
             return self.kernel.bind(query, keys, hollow=True)
         index = torch.arange(keys.shape[-2], device=keys.device)
         inner = self.kernel.bind(query, keys)
-        formula = None if inner.allowed is not None else inner.formula
-        hollow = [part and part._replace(hollow=True) for part in (formula, inner.falls)]
-        return replace(_forbid(inner, lambda rows, cols: index[rows, None] != index[cols]), formula=hollow[0],
-                       falls=hollow[1])
+
+        def hollow(bound):
+            formula = None if bound.allowed is not None else bound.formula
+            formula, falls = (part and part._replace(hollow=True) for part in (formula, bound.falls))
+            return replace(_forbid(bound, lambda rows, cols: index[rows, None] != index[cols]), formula=formula,
+                           falls=falls)
+
+        return _to_each_part(inner, hollow)
 
 
 class Masked(_Around):
@@ -421,8 +434,12 @@ class Masked(_Around):
                              f"got shape {tuple(mask.shape)}") from None
         # To look a mask up by index would cost more than the pairs that blocks would spare.
         batch = torch.broadcast_shapes(inner.shape[:-2], mask.shape[:-2])
-        return replace(_forbid(inner, lambda rows, cols: mask[..., rows, :][..., cols]), shape=(*batch, *shape),
-                       formula=inner.formula, allowed=mask if inner.allowed is None else mask & inner.allowed)
+
+        def masked(bound):
+            return replace(_forbid(bound, lambda rows, cols: mask[..., rows, :][..., cols]), shape=(*batch, *shape),
+                           formula=bound.formula, allowed=mask if bound.allowed is None else mask & bound.allowed)
+
+        return _to_each_part(inner, masked)
 
 
 def as_number(name, value, kind="number"):

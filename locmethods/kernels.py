@@ -329,6 +329,7 @@ class Shepard(_Positive):
     """
 
     form = "radial"
+    _MULTIPLIED = range(1, 17)  # powers that compiled loops form by multiplication
 
     def __init__(self, power=2.0):
         self.power = power
@@ -340,17 +341,23 @@ class Shepard(_Positive):
         self._check()
         power = as_parameter(self.power, query)
 
-        def log_of_square(square, power):
+        def infinite(power):
             # A finite stand-in for infinity, so that sums, products and masks go on working. The least squared
             # distance a double holds, 5e-324, has the log-weight 372p: this one is greater by more than a float shows.
-            infinite = 1000.0 * (1.0 + power)
+            return 1000.0 * (1.0 + power)
+
+        def log_of_square(square, power):
             apart = square > 0
-            return torch.where(apart, torch.where(apart, square, 1.0).log() * (-0.5 * power), infinite)
+            return torch.where(apart, torch.where(apart, square, 1.0).log() * (-0.5 * power), infinite(power))
 
         def gap(rows, cols, take=block):
             return pairwise_square(take(query, rows), take(keys, cols))
 
+        number = as_number("power", power)
+        known = number in self._MULTIPLIED
+        formula = Formula("Shepard", number, ceiling=infinite(number)) if known else None
         return Bound(shape=_outer_shape(query, keys), like=query, gap=gap, grad=carries_grad(query, keys, power),
+                     points=(query, keys), formula=formula,
                      log=lambda rows, cols, take=block: log_of_square(gap(rows, cols, take), take(power)))
 
 

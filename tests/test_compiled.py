@@ -21,7 +21,9 @@ from locmethods.kernels import (
     Flat,
     Gaussian,
     Laplace,
+    NearestNeighbors,
     Polynomial,
+    Shepard,
     Triangular,
     Tricube,
 )
@@ -157,6 +159,30 @@ def test_any_number_of_outputs(kernel, dtype, d, outputs):
     np.testing.assert_allclose(mean, dense_mean(kernel, query, keys, values), rtol=PROMISED[dtype])
 
 
+@pytest.mark.parametrize("power", [1, 2, 3, 7])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d", [1, 3, 14])
+def test_inverse_distances_are_weights_at_any_size(power, dtype, d):
+    query, keys, values = sample(dtype, d)
+    query[:20], keys[100:105] = keys[90:110], keys[90:95]  # on a key, and on two keys that coincide
+    query[20:25] *= 1e6
+    for hollow in (False, True):
+        targets, kernel = (keys, Shepard(power).hollow()) if hollow else (query, Shepard(power))
+        square = np.square(np.subtract.outer(targets, keys, dtype=float).diagonal(axis1=1, axis2=3)).sum(-1)
+        if hollow:
+            np.fill_diagonal(square, np.inf)
+        least = square.min(1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            weight = np.where(least == 0, square == 0, (least / square) ** (power / 2))
+        expected = weight @ values.astype(float) / weight.sum(1)
+        np.testing.assert_allclose(lm.local_mean(targets, keys, values, kernel=kernel), expected, rtol=PROMISED[dtype])
+        if not hollow:
+            log = lm.local_sum(targets, keys, values, kernel=kernel).log_normaliser
+            with np.errstate(divide="ignore"):
+                scale = np.where(least[:, 0] > 0, -power / 2 * np.log(least[:, 0]), 1000 * (1 + power))
+            np.testing.assert_allclose(log, np.log(weight.sum(1)) + scale, rtol=1e-5 if dtype == "f4" else 1e-12)
+
+
 @pytest.mark.parametrize("distance", [5.0, 30.0, 1e3, 1e6])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("kernel", [Gaussian(0.5), Laplace(0.1), Cauchy(0.1)], ids=repr)
@@ -213,6 +239,27 @@ def test_the_pieces_of_a_sum_are_right_too(kernel, d, monkeypatch):
     plain = lm.local_sum(keys, keys, values, kernel=kernel)
     np.testing.assert_allclose(numerator, plain.numerator, rtol=1e-11)  # sums of 300 terms, times e^(log-scale)
     np.testing.assert_allclose(log_normaliser, plain.log_normaliser, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 14])
+@pytest.mark.parametrize("change", [lambda k: k, lambda k: 2.5 * k, lambda k: k.hollow(), lambda k: k.on(lambda x: x / 3),
+                                    lambda k: k.where(np.add.outer(np.arange(300), np.arange(300)) % 3 > 0),
+                                    lambda k: (0.5 * k + Laplace(0.3)).hollow(), lambda k: k * Epanechnikov(4.0)],
+                         ids=["plain", "scaled", "hollow", "mapped", "masked", "nested", "product"])
+@pytest.mark.parametrize("other", [Cauchy(0.2), Epanechnikov(2.0), NearestNeighbors(5), Exponential(60.0)], ids=repr)
+def test_a_sum_of_kernels_sums_by_its_parts(d, change, other):
+    _, keys, values = sample("f8", d, m=300)
+    keys[:9] += 30.0  # where the Gaussian is nothing beside the others
+    kernel = change(Gaussian(1.5) + other)
+    weight = kernel(keys, keys)
+    expected, empty = weight @ values, weight.sum(1) == 0
+    with np.errstate(invalid="ignore"):
+        expected = np.where(empty, np.nan, expected / weight.sum(1))
+    np.testing.assert_allclose(lm.local_mean(keys, keys, values, kernel=kernel, empty="nan"), expected, rtol=1e-11)
+    numerator, log_normaliser = lm.local_sum(keys, keys, values, kernel=kernel)
+    np.testing.assert_allclose(numerator, weight @ values, rtol=1e-11)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(log_normaliser, np.log(weight.sum(1)), rtol=1e-11, atol=1e-12)
 
 
 def test_one_thread_or_several_give_the_same_bits():

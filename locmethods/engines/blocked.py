@@ -9,10 +9,12 @@ relative to its nearest key, so nothing is lost when each plain weight underflow
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import Any, NamedTuple
 
 from locmethods.engines import compiled, near
 from locmethods.engines.bound import Bound
+from locmethods.sums import joined
 
 # Scores per block: 2¹⁹ doubles are 4 MiB. Scores and one temporary stay in a processor's cache, and what a call into
 # torch costs is small beside what it does; a quarter or four times as many were slower.
@@ -75,6 +77,10 @@ def weighted_sums(bound: Bound, values, *, itemsize: int = 8, tolerance: float =
     """
     if bound.neighbors is not None:
         return _neighbor_sums(bound, values)
+    if bound.parts:  # the sums of a sum of kernels are those of its parts, each by its fastest way
+        parts = (weighted_sums(part, values, itemsize=itemsize, tolerance=tolerance, refine=refine)
+                 for part in bound.parts)
+        return reduce(lambda left, right: Sums(*joined(left, right)[:3]), parts)
     if compiled.serves(bound, values):
         sums = _compiled_sums(bound, values, itemsize, tolerance, blocks, refine)
         if sums is not None:

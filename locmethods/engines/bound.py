@@ -16,10 +16,11 @@ class Formula(NamedTuple):
     """A kernel by its class's name and its length: K = exp(log_factor) · kernel, zero on the diagonal if hollow."""
 
     kind: str
-    length: float  # the degree of a polynomial
+    length: float  # the degree of a polynomial, the power of an inverse distance
     log_factor: float = 0.0
     hollow: bool = False
     offset: float = 0.0  # of a polynomial
+    ceiling: float = math.inf  # what stands for log K where K is infinite
 
     @property
     def number(self):
@@ -79,6 +80,8 @@ class Bound:
         Of shape (*batch or fewer, n_queries, n_keys): K is zero where it is False, and as `formula` says elsewhere.
     neighbors : Tensor or None
         For a plain rank kernel the indices of each query's keys, of shape (*batch, n_queries, k): all weights are one.
+    parts : tuple of Bound
+        Where there are any, K is their sum.
     """
 
     shape: tuple
@@ -98,6 +101,7 @@ class Bound:
     falls: Any = None
     allowed: Any = None
     neighbors: Any = None
+    parts: tuple = ()
 
 
 def block(tensor, index=None):

@@ -24,6 +24,7 @@ PAIRS = 1 << 22
 # in float64 by a few times 1e-16 · s, which is 2e-13 here. Below it `blocked` computes relative to the nearest key.
 FAR = {np.float32: -12.0, np.float64: -400.0}
 INNER = ("Exponential", "Polynomial")  # kernels of q·k
+EXACT = ("Flat", "Shepard")  # of which no sum could tell when a key falls on the wrong side of a jump, or of another key
 # Lengths and places between these can be squared, by bytes of the type.
 RANGE = {4: (1e-15, 1e15), 8: (1e-140, 1e140)}
 # Largest error of a log-weight that rounding in ‖q‖² + ‖k‖² − 2 q·k may make, by bytes of the type.
@@ -59,7 +60,7 @@ def _number_type(bound, values, itemsize):
         return None
     if itemsize == 8 or not fits[4]:
         return np.float64
-    if bound.formula.kind == "Flat":  # where a key falls beside its jump, no sum could tell
+    if bound.formula.kind in EXACT:
         return np.float64
     # A feature map may have made points that float32 cannot hold; far from the origin their differences need more.
     exact = all(bool((some.float() == some).all()) for part in bound.points for some in part.detach().split(SLICE))
@@ -118,9 +119,9 @@ def _sums(kernel, query, keys, values, dtype, itemsize, tolerance, tree, index, 
     differences where there is a choice.
     """
     own = index if kernel.hollow else index[:0]
-    inner, plan = kernel.kind in INNER, None
-    blocks = None if inner else _worth_skipping(kernel, query, keys, itemsize, tolerance, tree)
-    if inner or (blocks is None and query.shape[1] > FEW_FEATURES and not exact):
+    inner, singular, plan = kernel.kind in INNER, kernel.kind == "Shepard", None
+    blocks = None if inner or singular else _worth_skipping(kernel, query, keys, itemsize, tolerance, tree)
+    if inner or (blocks is None and query.shape[1] > FEW_FEATURES and not (exact or singular)):
         plan = _products_plan(kernel, query, keys, dtype)
     if plan is None and inner:
         plan = _products_plan(kernel, query, keys, np.float64)
@@ -131,7 +132,8 @@ def _sums(kernel, query, keys, values, dtype, itemsize, tolerance, tree, index, 
     dtype = np.float64 if kernel.compact else dtype
     lost = -1.0 if blocks is None else near.share(kernel, tolerance, itemsize)
     sums = _by_differences(kernel, query, keys, values, dtype, blocks, lost, own)
-    return *sums, np.zeros(len(query), bool) if kernel.compact else _below(sums[1], FAR[dtype])
+    sure = kernel.compact or singular
+    return *sums, np.zeros(len(query), bool) if sure else _below(sums[1], FAR[dtype])
 
 
 def _worth_skipping(kernel, query, keys, itemsize, tolerance, tree):
@@ -166,18 +168,23 @@ def _by_differences(kernel, query, keys, values, dtype, blocks, lost, own):
     held = np.ascontiguousarray(values[tree.order].T, dtype)
     mine = own[queries.order] if len(own) else own
     numerator, total = np.zeros((len(query), values.shape[1])), np.zeros(len(query))
+    least = np.full(len(query), math.inf)
     width = CACHE // ((query.shape[1] + values.shape[1] + 1) * np.dtype(dtype).itemsize)
     width = min(1024, max(128, width // 64 * 64))
 
     def add(first, last):
         trees.add_blocks(kernel.number, kernel.length, queries, tree, held, lost, mine, width, first, last, numerator,
-                         total)
+                         total, least)
 
     blocks = int(queries.starts[1])
     step = max(1, min(64, blocks // 32))
     _shared(add, [(first, min(first + step, blocks)) for first in range(0, blocks, step)])
     back = np.argsort(queries.order)
-    return numerator[back], total[back], np.zeros(len(back))
+    scale = np.zeros(len(back))
+    if kernel.kind == "Shepard":
+        with np.errstate(divide="ignore"):
+            scale = np.minimum(-0.5 * kernel.length * np.log(least), kernel.ceiling)
+    return numerator[back], total[back], scale[back]
 
 
 class Plan(NamedTuple):

@@ -77,7 +77,7 @@ def _relative_to(bound, index, reference):
     return replace(bound, shape=(*bound.shape[:-2], len(index), bound.shape[-1]), log=log,
                    gap=lambda rows, cols: bound.gap(index[rows], cols), relative=None, offset=None, centred=False,
                    bounded=False, weight=None, points=None, formula=None, falls=None, allowed=None,
-                   neighbors=None)
+                   neighbors=None, parts=())
 
 
 def _sums(bound, values, tolerance):
@@ -96,7 +96,7 @@ def _sums(bound, values, tolerance):
 def _plain(bound):
     """Return the bound kernel for an engine that knows of no graph."""
     points = bound.points and tuple(side.detach() for side in bound.points)
-    return replace(bound, grad=False, points=points, like=bound.like.detach())
+    return replace(bound, grad=False, points=points, like=bound.like.detach(), parts=tuple(map(_plain, bound.parts)))
 
 
 class _BlockwiseSums(torch.autograd.Function):

@@ -15,8 +15,8 @@ from numba.extending import intrinsic, overload
 
 # The kernels by number, since compiled code cannot ask an object for its formula.
 KINDS = {name: number for number, name in enumerate(
-    ("Gaussian", "Laplace", "Cauchy", "Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat"))}
-GAUSSIAN, LAPLACE, CAUCHY, EPANECHNIKOV, TRIANGULAR, BIWEIGHT, TRICUBE, FLAT = range(8)
+    ("Gaussian", "Laplace", "Cauchy", "Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat", "Shepard"))}
+GAUSSIAN, LAPLACE, CAUCHY, EPANECHNIKOV, TRIANGULAR, BIWEIGHT, TRICUBE, FLAT, SHEPARD = range(9)
 
 # Below this, by bytes of the floating type, a weight counts as zero beside one: e⁻⁶⁰ = 1e-26 and e⁻⁶⁰⁰ = 1e-261.
 LEAST = {4: -60.0, 8: -600.0}
@@ -211,6 +211,26 @@ def weigh(kind, x, square, inverse):
     else:  # the square of the radius, as neighbour libraries compare
         for j in range(len(x)):
             x[j] = one if x[j] <= square else zero
+
+
+@compiled
+def weigh_inversely(x, least, power):
+    """Turn squared distances into (ρ/r)ᵖ, in place, where ρ² = `least` is no more than any of them.
+
+    Where ρ = 0 it is 1 for r = 0; where even the least distance is infinite, nothing has weight.
+    """
+    one, zero = x.dtype.type(1), x.dtype.type(0)
+    if least == 0 or least == math.inf:
+        for j in range(len(x)):
+            x[j] = one if x[j] == 0 else zero
+        return
+    odd = power % 2 == 1
+    for j in range(len(x)):
+        ratio = least / x[j]
+        weight = math.sqrt(ratio) if odd else one
+        for _ in range(power // 2):
+            weight *= ratio
+        x[j] = weight
 
 
 @summing

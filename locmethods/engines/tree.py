@@ -17,12 +17,15 @@ from locmethods.engines.loops import (
     FLAT,
     GAUSSIAN,
     LAPLACE,
+    SHEPARD,
     TRIANGULAR,
     TRICUBE,
     add_up,
     compiled,
+    least_gap,
     squares,
     weigh,
+    weigh_inversely,
 )
 
 FAN = 4
@@ -329,7 +332,7 @@ def plan(kind, length, queries, keys, tolerance, spared, block):
 
 
 @compiled
-def add_blocks(kind, length, queries, keys, values, tolerance, own, wide, first, last, numerator, total):
+def add_blocks(kind, length, queries, keys, values, tolerance, own, wide, first, last, numerator, total, least):
     """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out.
 
     Parameters
@@ -349,6 +352,8 @@ def add_blocks(kind, length, queries, keys, values, tolerance, own, wide, first,
         Blocks of queries.
     numerator, total : ndarray of shape (n_queries, o) and (n_queries,)
         float64, in the queries' order.
+    least : ndarray of shape (n_queries,)
+        For SHEPARD the least squared distance so far; the sums are those of (√least/r)ᵖ.
     """
     stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
     d, outputs = len(keys.columns), len(values)
@@ -383,9 +388,19 @@ def add_blocks(kind, length, queries, keys, values, tolerance, own, wide, first,
             for i in range(begin, end):
                 part = weight[:width]
                 squares(queries.rows[i], tile, part)
-                weigh(kind, part, square, inverse)
+                if kind != SHEPARD:
+                    weigh(kind, part, square, inverse)
                 if len(own) > 0:
                     for j in range(width):
                         if names[j] == own[i]:
-                            part[j] = 0
+                            part[j] = math.inf if kind == SHEPARD else 0
+                if kind == SHEPARD:
+                    nearest = min(least[i], least_gap(part, part.dtype.type(0)))
+                    if nearest < least[i]:
+                        shrink = (nearest / least[i]) ** (0.5 * length)
+                        total[i] *= shrink
+                        for o in range(outputs):
+                            numerator[i, o] *= shrink
+                        least[i] = nearest
+                    weigh_inversely(part, nearest, int(length))
                 total[i] += add_up(part, held, numerator[i])

@@ -242,7 +242,8 @@ def test_the_pieces_of_a_sum_are_right_too(kernel, d, monkeypatch):
 
 
 @pytest.mark.parametrize("d", [2, 14])
-@pytest.mark.parametrize("change", [lambda k: k, lambda k: 2.5 * k, lambda k: k.hollow(), lambda k: k.on(lambda x: x / 3),
+@pytest.mark.parametrize("change", [lambda k: k, lambda k: 2.5 * k, lambda k: k.hollow(),
+                                    lambda k: k.on(lambda x: x / 3),
                                     lambda k: k.where(np.add.outer(np.arange(300), np.arange(300)) % 3 > 0),
                                     lambda k: (0.5 * k + Laplace(0.3)).hollow(), lambda k: k * Epanechnikov(4.0)],
                          ids=["plain", "scaled", "hollow", "mapped", "masked", "nested", "product"])

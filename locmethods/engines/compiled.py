@@ -24,7 +24,7 @@ PAIRS = 1 << 22
 # in float64 by a few times 1e-16 · s, which is 2e-13 here. Below it `blocked` computes relative to the nearest key.
 FAR = {np.float32: -12.0, np.float64: -400.0}
 INNER = ("Exponential", "Polynomial")  # kernels of q·k
-EXACT = ("Flat", "Shepard")  # of which no sum could tell when a key falls on the wrong side of a jump, or of another key
+EXACT = ("Flat", "Shepard")  # where a key falls on the wrong side of a jump, or of another key, no sum could tell
 # Lengths and places between these can be squared, by bytes of the type.
 RANGE = {4: (1e-15, 1e15), 8: (1e-140, 1e140)}
 # Largest error of a log-weight that rounding in ‖q‖² + ‖k‖² − 2 q·k may make, by bytes of the type.

@@ -201,14 +201,22 @@ def weight_blocks(query, keys, *, kernel, empty="nearest"):
     check_option("empty", empty, EMPTY)
     door = enter(kernel, query, keys, None)
     check_localization(kernel)
-    return _blocks_of(door, empty)
+    return ((rows, door.leave(weights)) for rows, weights in blocks_of_weights(door.bound, empty))
 
 
-def _blocks_of(door, empty, depth=1):
-    bound = door.bound
+def blocks_of_weights(bound, empty, *, depth=1):
+    """Yield blocks of queries and their normalised weights, in the score type.
+
+    Parameters
+    ----------
+    bound : Bound
+    empty : str
+    depth : int, default=1
+        Numbers that the caller holds for each pair.
+    """
     size = max(1, 2 * BLOCK // (depth * bound.shape[-1] * max(1, math.prod(bound.shape[:-2]))))
     for rows in slices(bound.shape[-2], size):
-        yield rows, door.leave(weights_of_rows(bound, rows, _empty_weights(bound, empty)))
+        yield rows, weights_of_rows(bound, rows, _empty_weights(bound, empty))
 
 
 def local_weights(query, keys, *, kernel, empty="nearest"):
@@ -239,10 +247,9 @@ def _statistic(query, keys, values, kernel, empty, function, depth=1):
     check_option("empty", empty, EMPTY)
     door = enter(kernel, query, keys, keys if values is None else values)
     check_localization(kernel)
-    bound = door.bound
-    size = max(1, 2 * BLOCK // (depth * bound.shape[-1] * max(1, math.prod(bound.shape[:-2]))))
-    parts = [function(weights_of_rows(bound, rows, _empty_weights(bound, empty)), door.values)
-             for rows in slices(bound.shape[-2], size) or [slice(0, 0)]]
+    if door.bound.shape[-2] == 0:
+        return door, [part[:0] for part in function(door.values.new_ones(1, door.bound.shape[-1]), door.values)]
+    parts = [function(weights, door.values) for _, weights in blocks_of_weights(door.bound, empty, depth=depth)]
     return door, [torch.cat(answer, 0) for answer in zip(*parts, strict=True)]
 
 

@@ -149,12 +149,13 @@ def _below(total, edge):
     return total < math.exp(edge)
 
 
-def _shared(work, parts):
-    """Do ``work(*part)`` for all parts, as many at once as torch has threads."""
+def in_threads(work, count, step):
+    """Do ``work(first, last)`` for parts of ``range(count)`` of length `step`, as many at once as torch has threads."""
     import torch
 
+    parts = range(0, count, step)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for _ in pool.map(lambda part: work(*part), parts):
+        for _ in pool.map(work, parts, (min(first + step, count) for first in parts)):
             pass
 
 
@@ -177,8 +178,7 @@ def _by_differences(kernel, query, keys, values, dtype, blocks, lost, own):
                          total, least)
 
     blocks = int(queries.starts[1])
-    step = max(1, min(64, blocks // 32))
-    _shared(add, [(first, min(first + step, blocks)) for first in range(0, blocks, step)])
+    in_threads(add, blocks, max(1, min(64, blocks // 32)))
     back = np.argsort(queries.order)
     scale = np.zeros(len(back))
     if kernel.kind == "Shepard":
@@ -309,7 +309,7 @@ def _by_products(kernel, query, keys, values, plan, own):
         panels.pass_keys(route, kind, *numbers, degree, left[rows], right, len(keys), q64[rows], k64, own[rows], held,
                          stacked, numerator[rows], total[rows], count[rows], peak[rows])
 
-    _shared(add, [(first, min(first + QUERIES, len(query))) for first in range(0, len(query), QUERIES)])
+    in_threads(add, len(query), QUERIES)
     if softmax:
         return numerator, total, peak + query @ plan.centre / kernel.length, np.zeros(len(query), bool)
     if kernel.kind in INNER:

@@ -12,7 +12,8 @@ import numpy as np
 
 from locmethods.contract import operands
 from locmethods.doors import check_count, to_tensor
-from locmethods.means import weight_blocks
+from locmethods.engines.bound import carries_grad
+from locmethods.means import blocks_of_weights, local_mean
 
 __all__ = ["LocalPolynomial", "degrees_of_freedom", "local_polynomial", "smoother_blocks", "smoother_matrix"]
 
@@ -88,12 +89,11 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
         raise TypeError("values must be an array or a tensor, got None")
     data = operands(query, keys, values, kernel=kernel, empty=empty)
     exponents, steps = _monomials(data.points.shape[1], int(degree))
+    if not steps:
+        return _constants(data, query, keys, values, kernel, empty, exponents)
     coefficients, rank = [], []
-    for at, weight in _blocks(data, kernel, empty, len(exponents)):
-        design, mean, solve, found = _window(at, data.points, weight, steps, rcond)
-        level = weight @ data.door.values  # (b, o)
-        gap = data.door.values - level.unsqueeze(-2)  # (b, n, o)
-        slopes = solve @ (design * weight.unsqueeze(-2) @ gap)  # (b, p, o)
+    for level, mean, cross, solve, found in _fits(data, empty, steps, rcond):
+        slopes = solve @ cross  # (b, p, o)
         level = level.unsqueeze(-2) - mean.unsqueeze(-2) @ slopes
         coefficients.append(torch.cat([level, slopes], -2))
         rank.append(found)
@@ -106,14 +106,85 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     return LocalPolynomial(*parts, exponents.copy(), rank if door.tensor else rank.numpy())
 
 
-def _blocks(data, kernel, empty, n_monomials):
+def _constants(data, query, keys, values, kernel, empty, exponents):
+    """Return the local polynomial of degree 0."""
+    value = local_mean(query, keys, values, kernel=kernel, empty=empty)
+    answer = to_tensor(value).reshape(len(data.targets), 1, data.door.values.shape[-1])
+    rank = 1 - answer.isnan().any(-1).long().squeeze(-1)  # values are finite: what is not had no weights
+    door, shape = data.door, (len(answer), data.points.shape[1], answer.shape[-1])
+    gradient, coefficients = (door.leave_outputs(part) for part in (answer.new_zeros(shape), answer))
+    return LocalPolynomial(value, gradient, coefficients, exponents.copy(), rank if door.tensor else rank.numpy())
+
+
+def _fits(data, empty, steps, rcond):
+    """Yield what the least-squares problems of a block of targets are made of.
+
+    Yields
+    ------
+    level, mean : Tensor of shape (b, o) and (b, p)
+        Local means of the values, and of the monomials of x − x*.
+    cross : Tensor of shape (b, p, o)
+        Σ w (m − mean)(v − level).
+    solve, rank
+        As `_invert` returns them.
+    """
+    bound, values = data.door.bound, data.door.values
+    if not steps or values.device.type != "cpu" or bound.grad or carries_grad(values):
+        for at, weight in _blocks(data, empty, 1 + len(steps)):
+            design, mean, solve, rank = _window(at, data.points, weight, steps, rcond)
+            level = weight @ values
+            yield level, mean, design * weight.unsqueeze(-2) @ (values - level.unsqueeze(-2)), solve, rank
+        return
+    columns = [np.ascontiguousarray(part.detach().numpy().T) for part in (data.points, values)]
+    for rows, weight in blocks_of_weights(bound, empty):
+        at = data.targets[rows]
+        mean, products = _products(at.detach().numpy(), *columns, weight.numpy(), steps)
+        p = len(steps)
+
+        def design(index, at=at, weight=weight):
+            return _design(at[index], data.points, weight[index], steps)[0]
+
+        solve, rank = _invert(products[..., :p].contiguous(), mean[:, :p], weight, design, rcond)
+        yield mean[:, p:], mean[:, :p], products[..., p:], solve, rank
+
+
+def _products(at, points, values, weight, steps):
+    """Return the local means of monomials and values, and the local sums of their products, by compiled loops."""
+    from locmethods.engines.compiled import in_threads
+    from locmethods.engines.windows import add_products
+
+    parents, features = np.array(steps, np.int64).T.copy()
+    outputs = len(steps) + len(values)
+    mean, products = np.empty((len(at), outputs), weight.dtype), np.empty((len(at), len(steps), outputs), weight.dtype)
+
+    def add(first, last):
+        add_products(at[first:last], points, weight[first:last], values, parents, features, mean[first:last],
+                     products[first:last])
+
+    in_threads(add, len(at), max(1, len(at) // 16))
+    return to_tensor(mean), to_tensor(products)
+
+
+def _blocks(data, empty, n_monomials):
     """Yield targets and their weights, few enough at once that the designs stay in cache."""
     size = max(1, BUDGET // (len(data.points) * n_monomials))
-    for rows, block in weight_blocks(data.query, data.keys, kernel=kernel, empty=empty):
-        block = to_tensor(block)
+    for rows, block in blocks_of_weights(data.door.bound, empty):
         at = data.targets[rows]
         for first in range(0, len(block), size):
             yield at[first:first + size], block[first:first + size]
+
+
+def _design(at, points, weight, steps):
+    """Return the monomials of xᵢ − x* minus their local means, of shape (b, p, n), and those means, (b, p)."""
+    import torch
+
+    gap = points.T.unsqueeze(0) - at.unsqueeze(-1)  # (b, d, n)
+    columns = []
+    for parent, feature in steps:
+        columns.append(gap[:, feature] if parent < 0 else columns[parent] * gap[:, feature])
+    design = torch.stack(columns, 1)  # (b, p, n)
+    mean = (design @ weight.unsqueeze(-1)).squeeze(-1)
+    return design - mean.unsqueeze(-1), mean
 
 
 def _window(at, points, weight, steps, rcond):
@@ -121,14 +192,10 @@ def _window(at, points, weight, steps, rcond):
 
     Returns
     -------
-    design : Tensor of shape (b, p, n)
-        Monomials of xᵢ − x*, minus their local means.
-    mean : Tensor of shape (b, p)
-        Those local means.
-    solve : Tensor of shape (b, p, p)
-        The pseudo-inverse of design · diag(w) · designᵀ.
-    rank : integer Tensor of shape (b,)
-        With the constant.
+    design, mean
+        As from `_design`.
+    solve, rank
+        As from `_invert`.
     """
     import torch
 
@@ -136,30 +203,36 @@ def _window(at, points, weight, steps, rcond):
         b, n = weight.shape
         ones = torch.ones(b, dtype=torch.int64, device=weight.device)
         return weight.new_zeros(b, 0, n), weight.new_zeros(b, 0), weight.new_zeros(b, 0, 0), ones
-    gap = points.T.unsqueeze(0) - at.unsqueeze(-1)  # (b, d, n)
-    columns = []
-    for parent, feature in steps:
-        columns.append(gap[:, feature] if parent < 0 else columns[parent] * gap[:, feature])
-    design = torch.stack(columns, 1)  # (b, p, n)
-    mean = (design @ weight.unsqueeze(-1)).squeeze(-1)
-    design = design - mean.unsqueeze(-1)
+    design, mean = _design(at, points, weight, steps)
     gram = (design * weight.unsqueeze(-2)) @ design.mT
+    return design, mean, *_invert(gram, mean, weight, lambda index: design[index], rcond)
+
+
+def _invert(gram, mean, weight, design, rcond):
+    """Solve the least-squares problems of a block of targets.
+
+    Parameters
+    ----------
+    gram : Tensor of shape (b, p, p)
+        design · diag(w) · designᵀ.
+    mean, weight : Tensor of shape (b, p) and (b, n)
+    design : callable
+        ``design(index)`` is the design of those targets, of shape (len(index), p, n).
+    rcond : float
+
+    Returns
+    -------
+    solve : Tensor of shape (b, p, p)
+        The pseudo-inverses of `gram`.
+    rank : integer Tensor of shape (b,)
+        With the constant.
+    """
+    import torch
+
     variance = gram.diagonal(dim1=-2, dim2=-1)
     # A monomial that is constant in the window but for rounding carries no slope.
     flat = ~(variance > rcond**2 * (variance + mean.square()))
     unit = torch.where(flat, 0.0, torch.where(flat, 1.0, variance).rsqrt())  # (b, p)
-    solve, rank = _invert(design, weight, gram, unit, flat, rcond)
-    nothing = weight.isnan().any(-1)
-    if bool(nothing.any()):
-        solve = torch.where(nothing[:, None, None], math.nan, solve)
-        rank = torch.where(nothing, 0, rank)
-    return design, mean, solve, rank
-
-
-def _invert(design, weight, gram, unit, flat, rcond):
-    """Return the pseudo-inverse of the Gram matrices in standardised monomials, and the ranks."""
-    import torch
-
     scale = unit.unsqueeze(-1) * unit.unsqueeze(-2)
     correlation = torch.where(scale > 0, gram, 0.0) * scale
     with torch.no_grad():
@@ -171,10 +244,15 @@ def _invert(design, weight, gram, unit, flat, rcond):
         root = torch.linalg.cholesky(correlation[easy])
         solve = solve.index_put((easy.nonzero().squeeze(-1),), torch.cholesky_inverse(root))
     hard = (~easy).nonzero().squeeze(-1)
-    if len(hard):
-        inverse, rank[hard] = _invert_by_design(design[hard], weight[hard], unit[hard], rcond)
-        solve = solve.index_put((hard,), inverse)
-    return solve * scale, rank
+    for some in hard.split(max(1, BUDGET // weight.shape[-1] // unit.shape[-1])):
+        inverse, rank[some] = _invert_by_design(design(some), weight[some], unit[some], rcond)
+        solve = solve.index_put((some,), inverse)
+    solve = solve * scale
+    nothing = weight.isnan().any(-1)
+    if bool(nothing.any()):
+        solve = torch.where(nothing[:, None, None], math.nan, solve)
+        rank = torch.where(nothing, 0, rank)
+    return solve, rank
 
 
 def _invert_by_design(design, weight, unit, rcond):
@@ -215,12 +293,12 @@ def smoother_blocks(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     _check_degree(degree)
     _check_rcond(rcond)
     data = operands(query, keys, None, kernel=kernel, empty=empty)
-    return _rows_of_smoother(data, kernel, int(degree), empty, rcond)
+    return _rows_of_smoother(data, int(degree), empty, rcond)
 
 
-def _rows_of_smoother(data, kernel, degree, empty, rcond):
+def _rows_of_smoother(data, degree, empty, rcond):
     exponents, steps = _monomials(data.points.shape[1], degree)
-    for at, weight in _blocks(data, kernel, empty, len(exponents)):
+    for at, weight in _blocks(data, empty, len(exponents)):
         design, mean, solve, _ = _window(at, data.points, weight, steps, rcond)
         tilt = (mean.unsqueeze(-2) @ solve @ design).squeeze(-2)  # (b, n)
         yield data.door.leave(weight * (1 - tilt))

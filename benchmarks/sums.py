@@ -49,17 +49,23 @@ def dense(kernel):
     return mean
 
 
-def attention(bandwidth):
-    """Return torch's fused attention: one more coordinate makes a Gaussian of it."""
+def attention(bandwidth, fused):
+    """Return torch's attention: one more coordinate makes a Gaussian of it.
+
+    It is computed in one pass where values have as many coordinates as keys (here: zeros after the first), and
+    through the matrix of all weights otherwise.
+    """
     def mean(data):
         import torch
 
         points, values = (torch.from_numpy(part) for part in data)
-        points = (points - points.mean(0)) / bandwidth
-        queries = torch.cat([points, torch.ones_like(points[:, :1])], 1)
+        points, values = (points - points.mean(0)) / bandwidth, values[:, None]
+        queries = torch.cat([points, torch.ones_like(values)], 1)
         keys = torch.cat([points, -0.5 * points.square().sum(1, keepdim=True)], 1)
+        if fused:
+            values = torch.nn.functional.pad(values, (0, keys.shape[1] - 1))
         attend = torch.nn.functional.scaled_dot_product_attention
-        return attend(queries[None, None], keys[None, None], values[None, None, :, None], scale=1.0).flatten().numpy()
+        return attend(queries[None, None], keys[None, None], values[None, None], scale=1.0)[0, 0, :, 0].numpy()
     return mean
 
 
@@ -118,6 +124,28 @@ def polynomial(kernel, degree):
         return locmethods.local_polynomial(data[0], *data, kernel=getattr(kernels, name)(*parameters),
                                            degree=degree).value
     return fit
+
+
+def leave_one_out(bandwidths):
+    """Return the leave-one-out scores of some bandwidths of a Gaussian."""
+    def scores(data):
+        import locmethods
+        from locmethods.kernels import Gaussian
+
+        return locmethods.select_bandwidth(*data, kernel=Gaussian(), bandwidths=bandwidths).scores
+    return scores
+
+
+def leave_one_out_of_statsmodels(bandwidths):
+    """Return what statsmodels' search for a bandwidth asks for each."""
+    def scores(data):
+        from statsmodels.nonparametric.kernel_regression import KernelReg
+
+        points, values = data
+        model = KernelReg(values, points, "c" * points.shape[1], reg_type="lc", bw=[1.0] * points.shape[1])
+        widths = (np.full(points.shape[1], bandwidth) for bandwidth in bandwidths)
+        return np.array([float(model.cv_loo(width, model._est_loc_constant)[0]) for width in widths])
+    return scores
 
 
 def limit(n, d):

@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 
 import locmethods as lm
 from locmethods.engines import blocked, compiled, near, tree
+from locmethods.engines.bound import Formula
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -249,3 +250,17 @@ def test_for_few_queries_the_keys_are_not_cut_but_blocks_that_are_there_serve():
     bound = Flat(0.1).bind(keys[:1000], keys)
     assert near.serves(bound) and near.plan(bound) is None
     assert near.plan(bound, keys=near.cut(keys, near.KEY_BLOCK)) is not None
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(1.0), Epanechnikov(1.0), Cauchy(1.0)], ids=repr)
+def test_nothing_is_looked_for_where_all_are_in_reach(kernel):
+    rng = np.random.default_rng(0)
+    query, keys = rng.uniform(size=(2000, 2)), rng.uniform(size=(3000, 2))
+    for scale in (0.05, 0.3, 1.0, 3.0, 30.0):
+        formula = Formula(type(kernel).__name__, scale)
+        lost = near.share(formula, 0.0, 8)
+        blocks = near.cut(query, compiled.QUERY_BLOCK), near.cut(keys)
+        if near.all_in_reach(formula, query, keys, lost):
+            assert near.kept(formula, *blocks, lost, blocks=10**6) == 1.0
+        assert near.all_in_reach(formula, query, keys, lost) == (scale >= {"Gaussian": 0.3, "Epanechnikov": 3.0,
+                                                                           "Cauchy": 0.05}[formula.kind])

@@ -140,8 +140,11 @@ def _worth_skipping(kernel, query, keys, itemsize, tolerance, tree):
     """Return queries and keys as trees if few pairs of their blocks matter; None if too many do to pay for looking."""
     if query.shape[1] > near.MANY_FEATURES or (tree is None and len(query) < near.FEW):
         return None
+    lost = near.share(kernel, tolerance, itemsize)
+    if near.all_in_reach(kernel, query, keys, lost):
+        return None
     blocks = near.cut(query, QUERY_BLOCK), near.cut(keys) if tree is None else tree
-    return blocks if near.kept(kernel, *blocks, near.share(kernel, tolerance, itemsize)) <= WORTH else None
+    return blocks if near.kept(kernel, *blocks, lost) <= WORTH else None
 
 
 def _below(total, edge):

@@ -13,6 +13,8 @@ For compact support this includes K(δ) = 0. `tree.reach` finds L and the blocks
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # In many features boxes are never far apart, and finding that out would cost more than the sums.
@@ -78,6 +80,19 @@ def moved(tree, points):
 def share(kernel, tolerance, itemsize):
     """Return the share of Σ K that may be lost: half the tolerance, or what the type cannot show."""
     return 0.0 if kernel.compact else max(tolerance / 2, NOTHING[itemsize])
+
+
+def all_in_reach(kernel, query, keys, lost):
+    """Return True if no block can be left out, by one look at the boxes about all queries and all keys.
+
+    That is so if K at their greatest distance exceeds `lost` times the number of keys, which no Σ K exceeds for a
+    kernel of at most one.
+    """
+    from locmethods.engines.tree import gap_and_span, log_weight
+
+    boxes = [end(points, 0) for points in (query, keys) for end in (np.min, np.max)]
+    least = log_weight(kernel.number, gap_and_span(*boxes)[1], kernel.length)
+    return least > (math.log(lost * len(keys)) if lost else -math.inf)
 
 
 def kept(kernel, queries, keys, lost, blocks=16):

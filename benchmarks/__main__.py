@@ -93,6 +93,14 @@ def machine():
             "versions": {package: version(package).split("+")[0] for package in packages}}
 
 
+def write(rows):
+    """Write the results of all rows that were ever measured, in the rows' order."""
+    text = json.dumps({"machine": machine(), "rows": {name: rows[name] for name in ROWS if name in rows}}, indent=1)
+    part = RESULTS.with_suffix(".part")
+    part.write_text(text + "\n")
+    part.replace(RESULTS)
+
+
 def main():
     """Measure the rows that are named, all by default."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
@@ -112,10 +120,7 @@ def main():
             if old and record["ratio"] < GUARD * old["ratio"]:
                 slower.append(f"{name}: {record['ratio']:.3g} times {contender}, the committed ratio is "
                               f"{old['ratio']:.3g}")
-    text = json.dumps({"machine": machine(), "rows": {name: rows[name] for name in ROWS if name in rows}}, indent=1)
-    part = RESULTS.with_suffix(".part")
-    part.write_text(text + "\n")
-    part.replace(RESULTS)
+        write(rows)  # after each, so that no row is lost with a later one
     if slower:
         sys.exit("slower than before, against the same peers:\n" + "\n".join(slower))
 

@@ -114,3 +114,13 @@ def test_a_large_sum_takes_the_faster_of_two_engines():
                                       (Gaussian(4.0), 16, False)):
         values = sample(2100, outputs)
         assert fused.serves(kernel.bind(points, points), values) == expected
+
+
+def test_float32_sums_over_many_keys_stay_exact():
+    """Over few coordinates torch's own sum would be off by more than 1e-5."""
+    rng = np.random.default_rng(0)
+    keys, values = rng.uniform(size=(1, 20_000, 3)).astype("f4"), (rng.normal(size=(1, 20_000)) + 2).astype("f4")
+    query = keys[:, :500]
+    mean = lm.local_mean(query, keys, values, kernel=Gaussian(0.2))
+    exact = lm.local_mean(*(part[0].astype(float) for part in (query, keys, values)), kernel=Gaussian(0.2))
+    assert abs(mean[0] - exact).max() < 1e-5 * abs(exact).max()

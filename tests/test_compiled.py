@@ -2,9 +2,11 @@
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -394,3 +396,31 @@ def test_the_greatest_and_the_nearest_number():
     x = np.random.default_rng(0).normal(size=101)
     assert loops.greatest(x) == x.max() and loops.greatest(np.full(3, -np.inf)) == -np.inf
     assert loops.least_gap(x, 0.25) == abs(x - 0.25).min()
+
+
+def test_a_change_in_one_file_is_compiled_into_the_others(tmp_path):
+    shutil.copytree(Path(lm.__file__).parent, tmp_path / "locmethods", ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import numpy as np
+        from locmethods.engines import panels
+        assert panels.__file__.startswith({str(tmp_path)!r})
+        row = np.zeros(4)
+        panels.exponentials_below(row, 1.0, 1.0)
+        print(round(row[0] * np.e, 9))
+        """
+    assert in_a_fresh_process(code, tmp_path / "kept").split() == ["1.0"]
+    loops_file = tmp_path / "locmethods" / "engines" / "loops.py"
+    source = loops_file.read_text()
+    assert source.count("a, b = left[j] * scale") == 1
+    loops_file.write_text(source.replace("a, b = left[j] * scale", "a, b = left[j] + scale"))
+    assert in_a_fresh_process(code, tmp_path / "kept").split() == ["2.718281828"]
+
+
+@pytest.mark.parametrize("kernel", [Laplace(2.0), Triangular(9.0)], ids=repr)
+def test_a_key_at_the_query_itself_has_its_full_weight(kernel):
+    """√r² is so steep at zero that the rounding of a product would show in the sixth digit."""
+    _, keys, values = sample("f8", 14)
+    np.testing.assert_allclose(lm.local_mean(keys, keys, values, kernel=kernel),
+                               dense_mean(kernel, keys, keys, values), rtol=1e-12)

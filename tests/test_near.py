@@ -1,6 +1,7 @@
 """Skipping blocks: the same sums as without it, the bound that allows it, and when it is done."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -264,3 +265,8 @@ def test_nothing_is_looked_for_where_all_are_in_reach(kernel):
             assert near.kept(formula, *blocks, lost, blocks=10**6) == 1.0
         assert near.all_in_reach(formula, query, keys, lost) == (scale >= {"Gaussian": 0.3, "Epanechnikov": 3.0,
                                                                            "Cauchy": 0.05}[formula.kind])
+    # Three thousand keys may weigh three thousand together: one may be left out long before K is `lost`.
+    span = np.square(np.maximum(query.max(0) - keys.min(0), keys.max(0) - query.min(0))).sum()
+    for share, answer in ((1.01 * len(keys), True), (0.99 * len(keys), False)):
+        bandwidth = math.sqrt(span / (-2 * math.log(1e-9 * share)))
+        assert near.all_in_reach(Formula("Gaussian", bandwidth), query, keys, 1e-9) == answer

@@ -7,12 +7,17 @@ a tile sums are formed in that type, and tiles are added up in float64.
 from __future__ import annotations
 
 import math
+from functools import update_wrapper
+from hashlib import sha256
+from pathlib import Path
+from types import CellType, FunctionType
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
+COMPILED = ("loops", "tree", "panels", "windows")  # the modules of compiled functions
 # The kernels by number, since compiled code cannot ask an object for its formula.
 KINDS = {name: number for number, name in enumerate(
     ("Gaussian", "Laplace", "Cauchy", "Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat", "Shepard"))}
@@ -22,11 +27,34 @@ GAUSSIAN, LAPLACE, CAUCHY, EPANECHNIKOV, TRIANGULAR, BIWEIGHT, TRICUBE, FLAT, SH
 LEAST = {4: -60.0, 8: -600.0}
 
 
+def _sources():
+    """Return a digest of all compiled modules' sources."""
+    folder = Path(__file__).parent
+    return sha256(b"".join((folder / f"{name}.py").read_bytes() for name in COMPILED)).hexdigest()
+
+
+SOURCES = _sources()
+
+
+def _with_sources(function):
+    """Return the function with one more closed-over variable that it never reads, the digest of all sources.
+
+    What numba keeps on disk it takes for current as long as the function's own file, and the variables it closes
+    over, are the same; but a function holds those of other files that it calls, too.
+    """
+    code, cells = function.__code__, function.__closure__ or ()
+    code = code.replace(co_freevars=(*code.co_freevars, "sources"))
+    known = FunctionType(code, function.__globals__, function.__name__, function.__defaults__,
+                         (*cells, CellType(SOURCES)))
+    return update_wrapper(known, function)
+
+
 def compiler(*liberties):
     """Return a decorator that compiles a function, with some liberties in how numbers are added up."""
     options = {"nogil": True, "error_model": "numpy", "fastmath": set(liberties)}
 
     def compiled(function):
+        function = _with_sources(function)
         try:
             return njit(cache=True, **options)(function)
         except RuntimeError:  # no folder to keep it in: neither the package's own nor the user's cache can be written

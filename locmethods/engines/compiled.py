@@ -119,8 +119,10 @@ def _sums(kernel, query, keys, values, dtype, itemsize, tolerance, tree, index, 
     differences where there is a choice.
     """
     own = index if kernel.hollow else index[:0]
-    inner, singular, plan = kernel.kind in INNER, kernel.kind == "Shepard", None
-    blocks = None if inner or singular else _worth_skipping(kernel, query, keys, itemsize, tolerance, tree)
+    inner, singular, blocks, plan = kernel.kind in INNER, kernel.kind == "Shepard", None, None
+    lost = near.share(kernel, tolerance, itemsize)
+    if not (inner or singular) and query.shape[1] <= near.MANY_FEATURES:
+        blocks = near.in_blocks(kernel, query, keys, lost, QUERY_BLOCK, WORTH, tree)
     if inner or (blocks is None and query.shape[1] > FEW_FEATURES and not (exact or singular)):
         plan = _products_plan(kernel, query, keys, dtype)
     if plan is None and inner:
@@ -130,21 +132,9 @@ def _sums(kernel, query, keys, values, dtype, itemsize, tolerance, tree, index, 
     # Near its edge a compact kernel has no digit left. With products float64 would cost much, and the sums tell
     # whether that may show; here it costs little.
     dtype = np.float64 if kernel.compact else dtype
-    lost = -1.0 if blocks is None else near.share(kernel, tolerance, itemsize)
     sums = _by_differences(kernel, query, keys, values, dtype, blocks, lost, own)
     sure = kernel.compact or singular
     return *sums, np.zeros(len(query), bool) if sure else _below(sums[1], FAR[dtype])
-
-
-def _worth_skipping(kernel, query, keys, itemsize, tolerance, tree):
-    """Return queries and keys as trees if few pairs of their blocks matter; None if too many do to pay for looking."""
-    if query.shape[1] > near.MANY_FEATURES or (tree is None and len(query) < near.FEW):
-        return None
-    lost = near.share(kernel, tolerance, itemsize)
-    if near.all_in_reach(kernel, query, keys, lost):
-        return None
-    blocks = near.cut(query, QUERY_BLOCK), near.cut(keys) if tree is None else tree
-    return blocks if near.kept(kernel, *blocks, lost) <= WORTH else None
 
 
 def _below(total, edge):
@@ -167,6 +157,7 @@ def _by_differences(kernel, query, keys, values, dtype, blocks, lost, own):
 
     if blocks is None:
         queries, tree = trees.whole(query, QUERY_BLOCK, dtype), trees.whole(keys, near.KEY_BLOCK, dtype)
+        lost = -1.0  # nothing is left out
     else:
         queries, tree = (near.in_type(part, dtype) for part in blocks)
     held = np.ascontiguousarray(values[tree.order].T, dtype)
@@ -180,8 +171,8 @@ def _by_differences(kernel, query, keys, values, dtype, blocks, lost, own):
         trees.add_blocks(kernel.number, kernel.length, queries, tree, held, lost, mine, width, first, last, numerator,
                          total, least)
 
-    blocks = int(queries.starts[1])
-    in_threads(add, blocks, max(1, min(64, blocks // 32)))
+    count = int(queries.starts[1])
+    in_threads(add, count, max(1, min(64, count // 32)))
     back = np.argsort(queries.order)
     scale = np.zeros(len(back))
     if kernel.kind == "Shepard":

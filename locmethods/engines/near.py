@@ -108,6 +108,28 @@ def kept(kernel, queries, keys, lost, blocks=16):
     return found / (len(some) * keys.n)
 
 
+def in_blocks(kernel, query, keys, lost, size, worth, tree=None):
+    """Return queries and keys as trees if leaving out blocks pays, or None.
+
+    Parameters
+    ----------
+    kernel : Formula
+    query, keys : ndarray of shape (n, d)
+    lost : float
+        The share of Σ K that may be lost.
+    size : int
+        Queries in a block.
+    worth : float
+        The greatest share of the pairs that may remain.
+    tree : tree.Tree, optional
+        Of the keys; cut anew by default, unless too few queries came to pay for it.
+    """
+    if (tree is None and len(query) < FEW) or all_in_reach(kernel, query, keys, lost):
+        return None
+    blocks = cut(query, size), cut(keys) if tree is None else tree
+    return blocks if kept(kernel, *blocks, lost) <= worth else None
+
+
 def serves(bound):
     """Return True if the bound kernel falls with a distance that blocks can bound, and there may be much to skip."""
     if bound.falls is None or bound.grad or bound.sign is not None or bound.whole:
@@ -138,16 +160,11 @@ def plan(bound, tolerance=0.0, keys=None, itemsize=8, rows=None):
     iterator, or None
         None if too few pairs can be skipped, or too few queries came, to pay for the looking.
     """
-    query, points = bound.points
-    count = len(query) if rows is None else len(rows)
-    if keys is None and count < FEW:
-        return None
-    keys = cut(points.detach()) if keys is None else keys
-    queries = cut((query if rows is None else query[rows]).detach(), QUERY_BLOCK)
+    query, points = (part.detach() for part in bound.points)
+    query = query if rows is None else query[rows]
     lost = share(bound.falls, tolerance, itemsize)
-    if kept(bound.falls, queries, keys, lost) > WORTH:
-        return None
-    return _passes(bound.falls, queries, keys, lost, rows)
+    blocks = in_blocks(bound.falls, query.numpy(), points.numpy(), lost, QUERY_BLOCK, WORTH, keys)
+    return None if blocks is None else _passes(bound.falls, *blocks, lost, rows)
 
 
 def _passes(kernel, queries, keys, lost, rows):

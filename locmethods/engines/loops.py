@@ -209,7 +209,7 @@ def weigh(kind, x, square, inverse):
     square, inverse : floats of x's type
         length² and 1/length².
 
-    A square that rounding has made negative counts as zero.
+    A square that rounding has made negative counts as zero; an infinite one has no weight, whatever the kernel.
     """
     zero, one, half = x.dtype.type(0), x.dtype.type(1), x.dtype.type(-0.5)
     if kind == GAUSSIAN:
@@ -262,6 +262,15 @@ def weigh_inversely(x, least, power):
 
 
 @summing
+def dot(x, y):
+    """Return Σ x y."""
+    total = x.dtype.type(0)
+    for j in range(len(x)):
+        total += x[j] * y[j]
+    return total
+
+
+@summing
 def total_and_sum(weight, values):
     """Return Σ w and Σ w v, in one pass."""
     total, part = weight.dtype.type(0), weight.dtype.type(0)
@@ -297,7 +306,7 @@ def add_up(weight, values, numerator):
         numerator[done + 2] += z
         done += 3
     while done < outputs:
-        numerator[done] += total_and_sum(weight, values[done, :n])[1]
+        numerator[done] += dot(weight, values[done, :n])
         done += 1
     return total
 

@@ -188,6 +188,9 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
         For SOFTMAX the largest score so far; the sums are divided by its exponential.
     """
     outputs, wide = numerator.shape[1], keys.shape[1] * keys.shape[3]
+    nothing = math.inf  # a product that has no weight
+    if route != DISTANCE:
+        nothing = -math.inf if route == SOFTMAX else -offset
     weight = np.empty((ROWS, wide), query.dtype)
     more = np.empty((ROWS, stacked.shape[1] * keys.shape[3]), query.dtype)
     for tile in range(len(keys)):
@@ -198,16 +201,14 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
             last = min(first + ROWS, len(query))
             for i in range(first, last):
                 row = weight[i - first, :here]
-                mine = own[i] - start if len(own) > 0 else -1
+                if len(own) > 0 and 0 <= own[i] - start < here:
+                    row[own[i] - start] = nothing
                 if route == SOFTMAX:
-                    if 0 <= mine < here:
-                        row[mine] = -math.inf
                     top = exponentials_below(row, inverse, peak[i])
                     if top > peak[i]:
                         shrink = exponential(peak[i] - top)
                         total[i] *= shrink
-                        for o in range(outputs):
-                            numerator[i, o] *= shrink
+                        numerator[i] *= shrink
                         peak[i] = top
                 elif route == POWER:
                     raise_to(row, offset, inverse, degree)
@@ -215,8 +216,6 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
                     if band >= 0:
                         correct(row, centre, band, query64[i], keys64[start:start + here])
                     weigh(kind, row, square, inverse)
-                if 0 <= mine < here:
-                    row[mine] = 0
                 if held.shape[0] > 0:
                     total[i] += add_up(row, held, numerator[i])
                 if len(count) > 0:

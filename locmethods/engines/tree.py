@@ -388,19 +388,18 @@ def add_blocks(kind, length, queries, keys, values, tolerance, own, wide, first,
             for i in range(begin, end):
                 part = weight[:width]
                 squares(queries.rows[i], tile, part)
-                if kind != SHEPARD:
-                    weigh(kind, part, square, inverse)
                 if len(own) > 0:
                     for j in range(width):
                         if names[j] == own[i]:
-                            part[j] = math.inf if kind == SHEPARD else 0
+                            part[j] = math.inf
                 if kind == SHEPARD:
                     nearest = min(least[i], least_gap(part, part.dtype.type(0)))
                     if nearest < least[i]:
                         shrink = (nearest / least[i]) ** (0.5 * length)
                         total[i] *= shrink
-                        for o in range(outputs):
-                            numerator[i, o] *= shrink
+                        numerator[i] *= shrink
                         least[i] = nearest
                     weigh_inversely(part, nearest, int(length))
+                else:
+                    weigh(kind, part, square, inverse)
                 total[i] += add_up(part, held, numerator[i])

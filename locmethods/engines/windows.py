@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.engines.loops import compiled, summing
+from locmethods.engines.loops import compiled, dot
 
 TILE = 512  # keys whose monomials stay in a core's nearest cache
-
-
-@summing
-def dot(x, y):
-    """Return Σ x y."""
-    total = x.dtype.type(0)
-    for j in range(len(x)):
-        total += x[j] * y[j]
-    return total
 
 
 @compiled

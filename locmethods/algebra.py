@@ -11,7 +11,7 @@ import numbers
 from dataclasses import replace
 from functools import cache
 
-from locmethods.doors import enter, mapped
+from locmethods.arrays.doors import enter, mapped
 from locmethods.engines.bound import Bound, block
 
 

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
-from locmethods.contract import check_array, kernel_or_default
+from locmethods.arrays.contract import check_array, kernel_or_default
 from locmethods.models.polynomial import smoother_matrix
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
 

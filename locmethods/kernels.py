@@ -11,7 +11,7 @@ import math
 from functools import cache, partial
 
 from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
-from locmethods.doors import check_count
+from locmethods.arrays.doors import check_count
 from locmethods.engines.bound import (
     Bound,
     Formula,

@@ -16,8 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, check_array, kernel_or_default, validate_data
-from locmethods.doors import check_count
+from locmethods.arrays.contract import FLOATS, check_array, kernel_or_default, validate_data
+from locmethods.arrays.doors import check_count
 from locmethods.kernels import Flat
 from locmethods.means import local_mean, local_weights
 from locmethods.models.iteration import Settled, averager, lazy_iteration, settle

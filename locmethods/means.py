@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from locmethods.doors import (
+from locmethods.arrays.doors import (
     EMPTY,
     check_in_memory,
     check_localization,

@@ -17,8 +17,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, check_array, validate_data
-from locmethods.doors import (
+from locmethods.arrays.contract import FLOATS, check_array, validate_data
+from locmethods.arrays.doors import (
     as_array,
     check_count,
     check_in_memory,

@@ -13,12 +13,12 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from locmethods.contract import operands
-from locmethods.doors import EMPTY, as_array, check_count, check_localization, check_option, is_tensor, to_tensor
+from locmethods.arrays.contract import operands
+from locmethods.arrays.doors import EMPTY, as_array, check_count, check_localization, check_option, is_tensor, to_tensor
 from locmethods.kernels import Kernel
 from locmethods.localized import Localized
 from locmethods.means import weight_blocks
-from locmethods.minimize import Objective, lbfgs, newton
+from locmethods.numerics.minimize import Objective, lbfgs, newton
 
 __all__ = ["Localized", "LocalizedLoss", "localize"]
 

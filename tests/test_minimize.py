@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from torch.func import grad, jacrev, vmap
 
-from locmethods.minimize import Objective, lbfgs, newton
+from locmethods.numerics.minimize import Objective, lbfgs, newton
 
 
 def objective(function):

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from locmethods.algebra import Hollow, Kernel, Masked
-from locmethods.doors import as_array, check_localization, is_lazy, is_tensor
+from locmethods.arrays.doors import as_array, check_localization, is_lazy, is_tensor
 from locmethods.engines import pieces
 
 FAN_IN = 8

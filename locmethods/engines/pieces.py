@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.doors import enter, nothing_in_reach, to_tensor
+from locmethods.arrays.doors import enter, nothing_in_reach, to_tensor
 from locmethods.engines.blocked import (
     BLOCK,
     FAR,

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, kernel_or_default, validate_data
+from locmethods.arrays.contract import FLOATS, kernel_or_default, validate_data
 from locmethods.means import local_mean
 
 __all__ = ["LocalClassifier"]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from locmethods.contract import check_array, kernel_or_default
-from locmethods.doors import check_count, check_option
+from locmethods.arrays.contract import check_array, kernel_or_default
+from locmethods.arrays.doors import check_count, check_option
 from locmethods.means import local_mean, local_weights
 
 __all__ = ["Settled", "lazy_iteration", "settle"]

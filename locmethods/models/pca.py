@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, check_array, kernel_or_default, operands, validate_data
-from locmethods.doors import to_tensor
+from locmethods.arrays.contract import FLOATS, check_array, kernel_or_default, operands, validate_data
+from locmethods.arrays.doors import to_tensor
 from locmethods.means import weight_blocks
 
 __all__ = ["LocalFrame", "LocalPCA", "local_pca"]

@@ -10,8 +10,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from locmethods.contract import operands
-from locmethods.doors import check_count, to_tensor
+from locmethods.arrays.contract import operands
+from locmethods.arrays.doors import check_count, to_tensor
 from locmethods.engines.bound import carries_grad
 from locmethods.means import blocks_of_weights, local_mean
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.contract import FLOATS, kernel_or_default, targets, validate_data
-from locmethods.doors import is_lazy
+from locmethods.arrays.contract import FLOATS, kernel_or_default, targets, validate_data
+from locmethods.arrays.doors import is_lazy
 from locmethods.engines.distributed import Blocks, check_kernel
 from locmethods.means import local_mean
 from locmethods.models.polynomial import _check_degree, _check_rcond, local_polynomial

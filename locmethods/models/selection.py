@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_X_y
 
-from locmethods.contract import FLOATS, kernel_or_default, targets
-from locmethods.doors import check_in_memory, check_option
+from locmethods.arrays.contract import FLOATS, kernel_or_default, targets
+from locmethods.arrays.doors import check_in_memory, check_option
 from locmethods.models.polynomial import _check_degree, local_polynomial, own_weights
 
 __all__ = ["Selection", "cross_validation", "select_bandwidth"]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import validation
 
-from locmethods.doors import (
+from locmethods.arrays.doors import (
     EMPTY,
     Door,
     as_array,

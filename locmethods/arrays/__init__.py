@@ -1,0 +1,1 @@
+"""What comes in, checked; what leaves, in the caller's own kind."""

@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from locmethods.algebra import Hollow, Kernel, Masked
 from locmethods.arrays.doors import as_array, check_localization, is_lazy, is_tensor
 from locmethods.engines import pieces
+from locmethods.kernels.algebra import Hollow, Kernel, Masked
 
 FAN_IN = 8
 

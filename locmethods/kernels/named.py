@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from functools import cache, partial
 
-from locmethods.algebra import Kernel, as_number, as_parameter, check_positive
 from locmethods.arrays.doors import check_count
 from locmethods.engines.bound import (
     Bound,
@@ -22,6 +21,7 @@ from locmethods.engines.bound import (
     pairwise_square,
     square_difference,
 )
+from locmethods.kernels.algebra import Kernel, as_number, as_parameter, check_positive
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
            "NearestNeighbors", "Polynomial", "Shepard", "Triangular", "Tricube"]

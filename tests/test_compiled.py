@@ -14,7 +14,7 @@ import torch
 from scipy.special import softmax
 
 import locmethods as lm
-from locmethods.engines import compiled, loops, panels
+from locmethods.engines.native import compiled, loops, panels
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -365,7 +365,7 @@ def in_a_fresh_process(code, folder):
 def test_a_processor_with_wider_vectors_gives_the_same_products(tmp_path):
     said = in_a_fresh_process("""
         import numpy as np
-        from locmethods.engines import panels
+        from locmethods.engines.native import panels
         panels.VECTOR = 64
         rng = np.random.default_rng(0)
         for dtype in (np.float32, np.float64):
@@ -384,7 +384,7 @@ def test_loops_are_compiled_where_nothing_can_be_kept(tmp_path):
         import numpy as np
         from numba.core import caching
         caching.CacheImpl._locator_classes = []  # as where no folder can be written to
-        from locmethods.engines import loops
+        from locmethods.engines.native import loops
         out = np.empty(2)
         loops.squares(np.array([1.0]), np.array([[3.0, 1.0]]), out)
         print(*out)
@@ -404,14 +404,14 @@ def test_a_change_in_one_file_is_compiled_into_the_others(tmp_path):
         import sys
         sys.path.insert(0, {str(tmp_path)!r})
         import numpy as np
-        from locmethods.engines import panels
+        from locmethods.engines.native import panels
         assert panels.__file__.startswith({str(tmp_path)!r})
         row = np.zeros(4)
         panels.exponentials_below(row, 1.0, 1.0)
         print(round(row[0] * np.e, 9))
         """
     assert in_a_fresh_process(code, tmp_path / "kept").split() == ["1.0"]
-    loops_file = tmp_path / "locmethods" / "engines" / "loops.py"
+    loops_file = tmp_path / "locmethods" / "engines" / "native" / "loops.py"
     source = loops_file.read_text()
     assert source.count("a, b = left[j] * scale") == 1
     loops_file.write_text(source.replace("a, b = left[j] * scale", "a, b = left[j] + scale"))

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import locmethods as lm
-from locmethods.engines import compiled, fused
+from locmethods.engines import fused
+from locmethods.engines.native import compiled
 from locmethods.kernels import Exponential, Flat, Gaussian, Laplace
 
 # What the engines promise, by the caller's type.

@@ -9,8 +9,9 @@ import torch
 from scipy.spatial.distance import cdist
 
 import locmethods as lm
-from locmethods.engines import blocked, compiled, near, tree
+from locmethods.engines import blocked, near
 from locmethods.engines.bound import Formula
+from locmethods.engines.native import compiled, tree
 from locmethods.kernels import (
     Biweight,
     Cauchy,

@@ -12,8 +12,9 @@ import math
 from functools import reduce
 from typing import Any, NamedTuple
 
-from locmethods.engines import compiled, near
+from locmethods.engines import near
 from locmethods.engines.bound import Bound
+from locmethods.engines.native import compiled
 from locmethods.sums import joined
 
 # Scores per block: 2¹⁹ doubles are 4 MiB. Scores and one temporary stay in a processor's cache, and what a call into

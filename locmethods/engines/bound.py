@@ -25,7 +25,7 @@ class Formula(NamedTuple):
     @property
     def number(self):
         """The kernel's number in `loops`."""
-        from locmethods.engines.loops import KINDS
+        from locmethods.engines.native.loops import KINDS
 
         return KINDS[self.kind]
 

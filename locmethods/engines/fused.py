@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from locmethods.engines import compiled
+from locmethods.engines.native import compiled
 
 KINDS = ("Exponential", "Gaussian")
 PAIRS = 1 << 16  # fewer are done before attention has begun

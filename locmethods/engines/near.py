@@ -40,7 +40,7 @@ def cut(points, size=None):
     -------
     tree.Tree
     """
-    from locmethods.engines import tree
+    from locmethods.engines.native import tree
 
     size = KEY_BLOCK if size is None else size
     rows = np.array(points if isinstance(points, np.ndarray) else points.numpy(), np.float64, order="C")
@@ -69,7 +69,7 @@ def moved(tree, points):
     points : Tensor of shape (n, d)
         In their own order, not the tree's.
     """
-    from locmethods.engines.tree import fit_boxes
+    from locmethods.engines.native.tree import fit_boxes
 
     rows = points.detach().numpy()[tree.order]
     low, high = np.empty_like(tree.low), np.empty_like(tree.high)
@@ -88,7 +88,7 @@ def all_in_reach(kernel, query, keys, lost):
     That is so if K at their greatest distance exceeds `lost` times the number of keys, which no Σ K exceeds for a
     kernel of at most one.
     """
-    from locmethods.engines.tree import gap_and_span, log_weight
+    from locmethods.engines.native.tree import gap_and_span, log_weight
 
     boxes = [end(points, 0) for points in (query, keys) for end in (np.min, np.max)]
     least = log_weight(kernel.number, gap_and_span(*boxes)[1], kernel.length)
@@ -97,7 +97,7 @@ def all_in_reach(kernel, query, keys, lost):
 
 def kept(kernel, queries, keys, lost, blocks=16):
     """Return the share of the pairs that remains, from some blocks of the queries."""
-    from locmethods.engines.tree import plan
+    from locmethods.engines.native.tree import plan
 
     every = max(1, queries.starts[1] // blocks)
     found = 0
@@ -171,7 +171,7 @@ def _passes(kernel, queries, keys, lost, rows):
     """Yield the queries of each block and the keys that it must see."""
     import torch
 
-    from locmethods.engines.tree import plan
+    from locmethods.engines.native.tree import plan
 
     order, mine = torch.from_numpy(keys.order), torch.from_numpy(queries.order)
     for block in range(queries.starts[1]):

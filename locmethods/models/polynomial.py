@@ -150,8 +150,8 @@ def _fits(data, empty, steps, rcond):
 
 def _products(at, points, values, weight, steps):
     """Return the local means of monomials and values, and the local sums of their products, by compiled loops."""
-    from locmethods.engines.compiled import in_threads
-    from locmethods.engines.windows import add_products
+    from locmethods.engines.native.compiled import in_threads
+    from locmethods.engines.native.windows import add_products
 
     parents, features = np.array(steps, np.int64).T.copy()
     outputs = len(steps) + len(values)

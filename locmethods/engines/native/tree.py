@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.engines.loops import (
+from locmethods.engines.native.loops import (
     BIWEIGHT,
     CAUCHY,
     FLAT,

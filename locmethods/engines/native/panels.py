@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from locmethods.engines.loops import (
+from locmethods.engines.native.loops import (
     add_up,
     compiled,
     exponential,

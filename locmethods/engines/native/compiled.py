@@ -153,7 +153,7 @@ def in_threads(work, count, step):
 
 
 def _by_differences(kernel, query, keys, values, dtype, blocks, lost, own):
-    from locmethods.engines import tree as trees
+    from locmethods.engines.native import tree as trees
 
     if blocks is None:
         queries, tree = trees.whole(query, QUERY_BLOCK, dtype), trees.whole(keys, near.KEY_BLOCK, dtype)
@@ -269,7 +269,7 @@ def _coordinates(kernel, query, keys, plan):
 
 def _by_products(kernel, query, keys, values, plan, own):
     """Return the sums, their scale and where they are in doubt, by products of matrices."""
-    from locmethods.engines import panels
+    from locmethods.engines.native import panels
 
     number, width, softmax = np.dtype(plan.dtype).type, panels.width(plan.dtype), kernel.kind == "Exponential"
     left, right = _coordinates(kernel, query, keys, plan)

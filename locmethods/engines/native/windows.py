@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.engines.loops import compiled, dot
+from locmethods.engines.native.loops import compiled, dot
 
 TILE = 512  # keys whose monomials stay in a core's nearest cache
 

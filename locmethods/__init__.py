@@ -14,7 +14,7 @@ _HOME = {
     "local_quantile": "means",
     "local_mode": "means",
     "local_weights": "means",
-    "Localized": "localized",
+    "Localized": "trick",
     "localize": "trick",
     "local_polynomial": "models.polynomial",
     "smoother_matrix": "models.polynomial",
@@ -24,12 +24,12 @@ _HOME = {
     "LocalClassifier": "models.classification",
     "LocalPCA": "models.pca",
     "local_pca": "models.pca",
-    "select_bandwidth": "models.selection",
+    "select_bandwidth": "width",
     "linear_smoother": "kernel_methods",
     "LazyMap": "lazy",
     "MeanShift": "meanshift",
 }
-_ROOMS = ("kernels", "means", "trick", "lazy", "meanshift", "kernel_methods")
+_ROOMS = ("kernels", "means", "trick", "width", "lazy", "meanshift", "kernel_methods")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -27,8 +27,8 @@ from locmethods import degrees_of_freedom, linear_smoother, smoother_matrix
 from locmethods.kernel_methods import LinearSmoother, kernel_properties, match_degrees_of_freedom
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, Linear, NearestNeighbors, Polynomial, Triangular
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
-from locmethods.models.selection import cross_validation
 from locmethods.theory.multipliers import fourier_multipliers, ring
+from locmethods.width import cross_validation
 
 
 def sample(seed=0, n=40, d=2):

@@ -18,12 +18,12 @@ from locmethods.lazy import (
     LazyMap,
     correction_factor,
     floored,
+    iteration,
     lazy_iteration,
     residual_correction,
     settle,
     twicing,
 )
-from locmethods.models import iteration
 
 
 def transition(x, h):

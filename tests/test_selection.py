@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from locmethods.kernels import Epanechnikov, Exponential, Gaussian, NearestNeighbors
 from locmethods.models.polynomial import local_polynomial, smoother_matrix
 from locmethods.models.regression import LocalPolynomialRegressor
-from locmethods.models.selection import cross_validation, select_bandwidth
+from locmethods.width import cross_validation, select_bandwidth
 
 
 def sample(seed=0, n=40, d=1):

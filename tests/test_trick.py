@@ -98,7 +98,7 @@ def test_many_blocks_are_one_answer(monkeypatch):
     query, keys, y = data(5, queries=40)
     local = localize(logistic, kernel=Gaussian(1.0), initial=np.zeros(3))
     whole = local(query, keys, y > 0)
-    monkeypatch.setattr("locmethods.trick.BUDGET", 60 * 9 * 7)  # seven targets a block
+    monkeypatch.setattr("locmethods.trick.loss.BUDGET", 60 * 9 * 7)  # seven targets a block
     # Batched matrix products may round differently in blocks of another size.
     assert_allclose(local(query, keys, y > 0), whole, rtol=1e-9)
 

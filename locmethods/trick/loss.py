@@ -1,8 +1,4 @@
-"""The localization trick: θ(x*) = argmin_θ Σᵢ K(x*, xᵢ) l(xᵢ, θ), for a differentiable loss or for an estimator.
-
-`localize` takes the loss and solves for all targets at once; `Localized` takes a scikit-learn estimator and
-fits a copy at each target, the weights of the kernel being its ``sample_weight``.
-"""
+"""The localization trick for a differentiable loss: one small minimisation a target, many at once."""
 
 from __future__ import annotations
 
@@ -16,11 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from locmethods.arrays.contract import operands
 from locmethods.arrays.doors import EMPTY, as_array, check_count, check_localization, check_option, is_tensor, to_tensor
 from locmethods.kernels import Kernel
-from locmethods.localized import Localized
 from locmethods.means import weight_blocks
 from locmethods.numerics.minimize import Objective, lbfgs, newton
 
-__all__ = ["Localized", "LocalizedLoss", "localize"]
+__all__ = ["LocalizedLoss", "localize"]
 
 METHODS = {"newton": newton, "lbfgs": lbfgs}
 BUDGET = 1 << 22  # numbers that the derivatives of one block of targets may take

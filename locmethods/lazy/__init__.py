@@ -19,8 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.contract import FLOATS, check_array, kernel_or_default, validate_data
 from locmethods.arrays.doors import check_count
 from locmethods.kernels import Flat
+from locmethods.lazy.iteration import Settled, averager, lazy_iteration, settle
 from locmethods.means import local_mean, local_weights
-from locmethods.models.iteration import Settled, averager, lazy_iteration, settle
 
 __all__ = ["Correction", "LazyMap", "Settled", "correction_factor", "floored", "lazy_iteration",
            "residual_correction", "settle", "twicing"]

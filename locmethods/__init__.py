@@ -14,6 +14,8 @@ _HOME = {
     "local_quantile": "means",
     "local_mode": "means",
     "local_weights": "means",
+    "explain": "means",
+    "prepare": "means",
     "Localized": "trick",
     "localize": "trick",
     "local_polynomial": "models.polynomial",
@@ -29,7 +31,7 @@ _HOME = {
     "LazyMap": "lazy",
     "MeanShift": "meanshift",
 }
-_ROOMS = ("kernels", "means", "trick", "width", "lazy", "meanshift", "kernel_methods")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

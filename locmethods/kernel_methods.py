@@ -16,7 +16,8 @@ from scipy.optimize import brentq
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
-from locmethods.arrays.contract import check_array, kernel_or_default
+from locmethods.arrays.estimators import check_array
+from locmethods.kernels.default import kernel_or_default
 from locmethods.models.polynomial import smoother_matrix
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
 

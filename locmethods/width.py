@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_X_y
 
-from locmethods.arrays.contract import FLOATS, kernel_or_default, targets
-from locmethods.arrays.doors import check_in_memory, check_option
-from locmethods.models.polynomial import _check_degree, local_polynomial, own_weights
+from locmethods.arrays.checks import check_in_memory, check_option
+from locmethods.arrays.estimators import FLOATS, targets
+from locmethods.kernels.default import kernel_or_default
+from locmethods.models.polynomial import check_degree, local_polynomial, own_weights
 
 __all__ = ["Selection", "cross_validation", "select_bandwidth"]
 
@@ -56,7 +57,7 @@ def cross_validation(X, y, *, kernel, degree=0, criterion="loo", empty="nearest"
 
 def _checked(X, y, kernel, degree, criterion, empty):
     check_option("criterion", criterion, CRITERIA)
-    _check_degree(degree)
+    check_degree(degree)
     kernel = kernel_or_default(kernel, empty)
     check_in_memory(X=X, y=y)
     X, y = check_X_y(X, y, dtype=FLOATS, multi_output=True, y_numeric=True, ensure_min_samples=2)

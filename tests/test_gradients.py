@@ -9,8 +9,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 import locmethods as lm
-from locmethods import means
-from locmethods.engines import gradient, near
+from locmethods.engines import gradient, pruned, weights
+from locmethods.engines.task import Task
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -351,15 +351,15 @@ def test_an_empty_neighbourhood_can_still_raise():
     (Gaussian, gauss), CASES["biweight"], (lambda h: Gaussian(h) * Biweight(3 * h),
                                            lambda q, k, h: gauss(q, k, h) * CASES["biweight"][1](q, k, h))])
 def test_pairs_that_do_not_matter_are_skipped_backward_too(kernel, weight, monkeypatch):
-    monkeypatch.setattr(near, "PAIRS", 0)
-    monkeypatch.setattr(near, "FEW", 0)
-    monkeypatch.setattr(near, "QUERY_BLOCK", 16)
-    monkeypatch.setattr(near, "KEY_BLOCK", 8)
+    monkeypatch.setattr(pruned, "PAIRS", 0)
+    monkeypatch.setattr(pruned, "QUERY_BLOCK", 16)
+    monkeypatch.setattr(pruned, "KEY_BLOCK", 8)
     _, k, v, _ = inputs((1, 2), (600, 2), (600, 1))
     q = (k.detach()[:500] + 0.01).requires_grad_()  # none without a key in reach
     h = torch.tensor(0.03, dtype=torch.float64, requires_grad=True)
     tensors = q, k, v, h
-    assert near.plan(kernel(h.detach()).bind(q.detach(), k.detach())) is not None
+    task = Task(kernel(h.detach()).bind(q.detach(), k.detach()), v.detach())
+    assert pruned.skipping(task, np.arange(500)) is not None
     counted = []
     blocks = gradient._blocks
 
@@ -413,7 +413,7 @@ def test_a_bandwidth_alone_learns_through_moments_of_several_blocks(name, monkey
     kernel, weight = CASES[name]
     q, k, v, h = inputs(*POINTS, grad=False)
     h.requires_grad_()
-    monkeypatch.setattr(means, "BLOCK", 2 * N)  # squares share memory from block to block, unless a graph holds them
+    monkeypatch.setattr(weights, "BLOCK", 2 * N)  # squares share memory from block to block, unless a graph holds them
     w = weight(q, k, h)
     w = w / w.sum(-1, keepdim=True)
     found = lm.local_moments(q, k, v, kernel=kernel(h)).covariance

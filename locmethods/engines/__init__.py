@@ -1,6 +1,12 @@
-"""How Σ K v is computed. `bound` says what is asked, and `blocked` answers it exactly, whatever the kernel.
+"""How Σ K v is computed. One module chooses (`choose`), and README.md follows one query through all of them."""
 
-Large sums of the named kernels go to `compiled` loops, where `near` leaves out the blocks of keys that do not matter;
-batches and masks of exponentials to torch's attention (`fused`); derivatives to `gradient`; Dask's arrays to
-`distributed`. Each gives what `blocked` gives.
-"""
+from importlib import import_module
+
+_HOME = {"forced": "choose"}
+__all__ = [*_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(f"locmethods.engines.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'locmethods.engines' has no attribute {name!r}")

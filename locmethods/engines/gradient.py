@@ -11,78 +11,57 @@ so backward each block of scores is computed again, on leaves of its own, and ca
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
+import numpy as np
 import torch
 
-from locmethods.engines import near
-from locmethods.engines.blocked import FAR, FLOOR, Sums, nearest_key, slices, weighted_sums
-from locmethods.engines.bound import block
+from locmethods.arrays.namespace import like
+from locmethods.engines import pruned
+from locmethods.engines.blocked import FAR, FLOOR
+from locmethods.engines.far import AnchoredBound, references
+from locmethods.engines.task import Sums, slices
+from locmethods.kernels.bound import block
 
 # Pairs per block: a handful of temporaries of 2 MiB each stay in a processor's cache, while what some hundred calls
 # into torch cost is small beside what they do.
 PAIRS = 1 << 18
+MEMORY = 8 * 8 * PAIRS
 
 
-def differentiable_sums(bound, values, tolerance=0.0) -> Sums:
+def differentiable_sums(task) -> Sums:
     """Return Σ K v and Σ K for every query, in the graph of autograd.
 
-    Parameters
-    ----------
-    bound : Bound
-    values : Tensor of shape (*batch, n_keys, n_outputs)
-        In the score type.
-    tolerance : float, default=0.0
-        As for `blocked.weighted_sums`.
-
-    Returns
-    -------
-    Sums
-        ``log_scale`` carries a gradient only where scores are relative to a reference.
+    ``log_scale`` carries a gradient only where scores are relative to a reference.
     """
+    bound = task.bound
     if bound.centred:
-        every = torch.arange(bound.shape[-2], device=bound.like.device)
-        sums = _sums(_relative_to(bound, every, None), values, tolerance)
-        return sums._replace(log_scale=sums.log_scale + bound.offset(every, None))
-    sums = _sums(bound, values, tolerance)
-    if bound.relative is None or bound.sign is not None:
+        return _relative(task, torch.arange(bound.shape[-2], device=bound.like.device), None)
+    sums = _sums(task)
+    if not bound.anchored or bound.signed:
         return sums
     with torch.no_grad():
-        far = sums.log_scale + sums.total.log() < FAR[8]
-        far &= sums.log_scale > -math.inf
+        far = (sums.log_total < FAR[8]) & (sums.log_scale > -math.inf)
         if not bool(far.any()):
             return sums
         index = torch.nonzero(far.reshape(-1, far.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
-        reference = _references(bound, index)
-    again = _sums(_relative_to(bound, index, reference), values, tolerance)
-    again = again._replace(log_scale=again.log_scale + bound.offset(index, reference))
+        reference = references(bound, index, PAIRS)
+    again = _relative(task, index, reference)
     if len(index) == far.shape[-1]:
         return again
     numerator = sums.numerator.index_copy(-2, index, again.numerator)
     return Sums(numerator, *(old.index_copy(-1, index, new) for old, new in zip(sums[1:], again[1:], strict=True)))
 
 
-def _references(bound, index):
-    """Return the nearest key of each of these queries, of shape (*batch, len(index))."""
-    columns = slices(bound.shape[-1], 4 * math.isqrt(PAIRS))
-    rows = max(1, PAIRS // min(bound.shape[-1], columns[0].stop) // math.prod(bound.shape[:-2]))
-    return torch.cat([nearest_key(bound, part, columns) for part in index.split(rows)], -1)
+def _relative(task, index, reference):
+    """Return the sums of the queries `index`, with scores relative to a reference."""
+    bound = AnchoredBound(task.bound, index, reference)
+    sums = _sums(task._replace(bound=bound))
+    return sums._replace(log_scale=sums.log_scale + bound.offsets())
 
 
-def _relative_to(bound, index, reference):
-    """Return the kernel for the queries `index` alone, divided by exp(offset(index, reference))."""
-    def log(rows, cols, take=block):
-        return bound.relative(index[rows], cols, None if reference is None else reference[..., rows], take)
-
-    return replace(bound, shape=(*bound.shape[:-2], len(index), bound.shape[-1]), log=log,
-                   gap=lambda rows, cols: bound.gap(index[rows], cols), relative=None, offset=None, centred=False,
-                   bounded=False, weight=None, points=None, formula=None, falls=None, allowed=None,
-                   neighbors=None, parts=())
-
-
-def _sums(bound, values, tolerance):
-    """Return the sums with a graph to every tensor with a gradient that `bound.log` takes."""
-    found = {}
+def _sums(task):
+    """Return the sums with a graph to every tensor with a gradient that the kernel's log-weights take."""
+    found, bound = {}, task.bound
 
     def note(tensor, index=None):
         if getattr(tensor, "requires_grad", False):
@@ -90,53 +69,55 @@ def _sums(bound, values, tolerance):
         return block(tensor, index)
 
     bound.log(slice(0, 0), slice(0, 0), note)  # an empty block asks for the same tensors as any other
-    return Sums(*_BlockwiseSums.apply(bound, tolerance, values, *found.values()))
-
-
-def _plain(bound):
-    """Return the bound kernel for an engine that knows of no graph."""
-    points = bound.points and tuple(side.detach() for side in bound.points)
-    return replace(bound, grad=False, points=points, like=bound.like.detach(), parts=tuple(map(_plain, bound.parts)))
+    known = {id(tensor): tensor.detach() for tensor in found.values()}
+    rest = bound.log(slice(0, 0), slice(0, 0), lambda tensor, index=None: block(known.get(id(tensor), tensor), index))
+    if rest.requires_grad:
+        raise ValueError(f"{bound!r} uses tensors that require gradients and are none of its parameters: name them in "
+                         "its __init__ and keep them as attributes of the same names, so that they can learn")
+    return Sums(*_BlockwiseSums.apply(task, task.values, *found.values()))
 
 
 class _BlockwiseSums(torch.autograd.Function):
     """Σ K v, Σ K and their scale, as functions of the values and of all tensors that the scores depend on."""
 
     @staticmethod
-    def forward(ctx, bound, tolerance, values, *tensors):
+    def forward(ctx, task, values, *tensors):
         """Return the three parts of `Sums`; the scale is a constant."""
-        sums = weighted_sums(_plain(bound), values, tolerance=tolerance)
+        from locmethods.engines.choose import weighted_sums
+
+        sums = weighted_sums(task._replace(grad=False, values=values.detach()))
         # The tensors themselves too, since a caller's own checkpoint gives back others of the same content.
-        ctx.bound, ctx.tolerance, ctx.tensors = bound, tolerance, (values, *tensors)
+        ctx.task, ctx.tensors = task, (values, *tensors)
         ctx.save_for_backward(sums.log_scale, values, *tensors)
         ctx.mark_non_differentiable(sums.log_scale)
-        return sums
+        return tuple(sums)
 
     @staticmethod
     def backward(ctx, numerator, total, _):
         """Return the gradients, given the slopes of the first two parts."""
         scale, values, *tensors = ctx.saved_tensors[0], *ctx.tensors
-        wanted = [values if ctx.needs_input_grad[2] else None, *tensors]
+        wanted = [values if ctx.needs_input_grad[1] else None, *tensors]
         scale = torch.where(scale == -math.inf, 0.0, scale).unsqueeze(-1)  # −inf − (−inf) is not a number
         if torch.is_grad_enabled():
-            return None, None, *_in_graph(ctx.bound, values, wanted, scale, numerator, total)
-        return None, None, *_by_blocks(ctx.bound, ctx.tolerance, values, wanted, scale, numerator, total)
+            return None, *_in_graph(ctx.task.bound, values, wanted, scale, numerator, total)
+        return None, *_by_blocks(ctx.task, values, wanted, scale, numerator, total)
 
 
-def _by_blocks(bound, tolerance, values, wanted, scale, numerator, total):
+def _by_blocks(task, values, wanted, scale, numerator, total):
     """Return the gradients in the tensors `wanted`, of which the first are the values; None for None."""
-    if bound.neighbors is not None:
-        return [_neighbor_gradient(bound, values, numerator), *wanted[1:]]
+    bound, term = task.bound, task.bound.term()
+    if term is not None and term.neighbors is not None and term.mask is None and len(wanted) == 1:
+        return [_neighbor_gradient(term.neighbors, values, numerator)]
     gradients = [None if tensor is None else torch.zeros_like(tensor) for tensor in wanted]
     leaves = _Leaves(wanted[1:], gradients[1:])
     ends = torch.cat([numerator, total.unsqueeze(-1)], -1)  # (*batch, n_queries, n_outputs + 1)
     columns = torch.cat([values, torch.ones_like(values[..., :1])], -1).mT.contiguous()
-    for rows, cols in _blocks(bound, tolerance):
+    for rows, cols in _blocks(task):
         with torch.enable_grad():
             score = bound.log(rows, cols, leaves.take)
         # Below exp(FLOOR) numbers are denormal: slow, and nothing beside the weights that count.
         weight = torch.nn.functional.threshold_(score.detach() - block(scale, rows), FLOOR, -math.inf).exp_()
-        if bound.sign is not None:
+        if bound.signed:
             weight *= bound.sign(rows, cols)
         if gradients[0] is not None:
             here = gradients[0][..., cols, :]
@@ -145,12 +126,12 @@ def _by_blocks(bound, tolerance, values, wanted, scale, numerator, total):
     return gradients
 
 
-def _neighbor_gradient(bound, values, numerator):
+def _neighbor_gradient(neighbors, values, numerator):
     """Return the gradient in the values of a kernel that is one for each query's neighbours, zero for the others."""
     gradient = numerator.new_zeros((*numerator.shape[:-2], *values.shape[-2:]))
-    for rows in slices(bound.shape[-2], max(1, PAIRS // bound.neighbors.shape[-1])):
-        index = bound.neighbors[..., rows, :].flatten(-2).unsqueeze(-1)
-        slope = block(numerator, rows).repeat_interleave(bound.neighbors.shape[-1], -2)
+    for rows in slices(neighbors.shape[-2], max(1, PAIRS // neighbors.shape[-1])):
+        index = neighbors[..., rows, :].flatten(-2).unsqueeze(-1)
+        slope = block(numerator, rows).repeat_interleave(neighbors.shape[-1], -2)
         gradient.scatter_add_(-2, index.expand_as(slope), slope)
     return gradient.sum_to_size(values.shape)
 
@@ -186,15 +167,18 @@ class _Leaves:
                 gradient[..., index, :] += more
 
 
-def _blocks(bound, tolerance):
+def _blocks(task):
     """Yield blocks of queries and keys: all of them, save those that the forward sum has left out."""
-    plain = _plain(bound)
-    skipping = near.plan(plain, tolerance) if near.serves(plain) else None
+    bound = task.bound
+    *batch, n_queries, n_keys = bound.shape
+    skipping = None
+    if n_queries * n_keys > pruned.PAIRS and not isinstance(bound, AnchoredBound):
+        skipping = pruned.skipping(task._replace(grad=False), np.arange(n_queries))
     if skipping is not None:
         for rows, index in skipping:
+            rows, index = (like(part, bound.like) for part in (rows, index))
             yield from ((rows, cols) for cols in index.split(max(64, PAIRS // len(rows))) if len(cols))
         return
-    *batch, n_queries, n_keys = bound.shape
     pairs = max(1, PAIRS // max(1, math.prod(batch)))
     width = n_keys if bound.whole else min(n_keys, max(2 * math.isqrt(pairs), pairs // max(1, n_queries)))
     for rows in slices(n_queries, max(1, pairs // width)):
@@ -215,7 +199,7 @@ def _in_graph(bound, values, wanted, scale, numerator, total):
 
     rows, cols = slice(0, bound.shape[-2]), slice(0, bound.shape[-1])
     weight = (bound.log(rows, cols, take) - scale).exp()
-    if bound.sign is not None:
+    if bound.signed:
         weight = weight * bound.sign(rows, cols)
     ends = [(part, slope) for part, slope in ((weight @ values, numerator), (weight.sum(-1), total))
             if part.requires_grad]

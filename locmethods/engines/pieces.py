@@ -14,22 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.doors import enter, nothing_in_reach, to_tensor
-from locmethods.engines.blocked import (
-    BLOCK,
-    FAR,
-    Sums,
-    best_key,
-    nearest,
-    relative_sums,
-    sizes,
-    slices,
-    weighted_moments,
-    weighted_sums,
-    weights_of_rows,
-    with_ones,
-)
-from locmethods.sums import joined, lead_of
+from locmethods.arrays.checks import nothing_in_reach
+from locmethods.arrays.door import enter
+from locmethods.arrays.empty import nearest
+from locmethods.engines.blocked import FAR, running_sums, sizes, with_ones
+from locmethods.engines.choose import weighted_sums
+from locmethods.engines.far import best_key
+from locmethods.engines.task import Sums, Task, joined, lead_of, slices
+from locmethods.engines.weights import BLOCK, weighted_moments, weights_of_rows
 
 PAIRED = 64  # queries whose two keys are compared at once, as one small matrix of which the diagonal counts
 
@@ -99,37 +91,32 @@ def weigh(query, keys, values, *, kernel, itemsize, careful, fallback=None, mome
     ValueError
         If the kernel needs a row's keys all at once, or as `local_mean` does.
     """
-    import torch
-
-    # torch warns of read-only memory, and to silence a warning is not safe in several threads; a copy is.
-    query, keys, values = (np.require(array, requirements="W") for array in (query, keys, values))
-    with torch.no_grad():
-        door = enter(kernel, query, keys, values)
-        bound = door.bound
-        if bound.whole:
-            raise ValueError(f"{kernel!r} needs all keys of a query at once, so it cannot sum over blocks of keys")
-        if bound.centred:  # every query is anchored below
-            n = len(query)
-            sums = Sums(*(bound.like.new_zeros(shape) for shape in ((n, door.values.shape[1]), n, n)))
-        else:
-            sums = weighted_sums(bound, door.values, itemsize=itemsize, tolerance=tolerance, refine=False)
-        piece = Piece(*sums, covariance=_covariances(bound, door.values) if moments else None)
-        if bound.relative is not None:
-            beyond = math.inf if bound.centred else FAR[itemsize] if careful else -math.inf
-            far = piece.log_scale + piece.total.log() < beyond
-            piece = piece._replace(far=far)
-        if bound.relative is not None and (careful or bound.centred):
-            rows, keys = far.nonzero().squeeze(-1), to_tensor(keys).to(bound.like.dtype)
-            heaviest = keys[:1].repeat(len(far), 1)
+    door = enter(kernel, query, keys, values)
+    bound, n = door.bound, len(query)
+    if bound.whole:
+        raise ValueError(f"{kernel!r} needs all keys of a query at once, so it cannot sum over blocks of keys")
+    if bound.centred:  # every query is anchored below
+        sums = Sums(np.zeros((n, door.values.shape[1])), np.zeros(n), np.zeros(n))
+    else:
+        sums = weighted_sums(Task(bound, door.values, itemsize, tolerance), refine=False)
+    piece = Piece(*sums, covariance=_covariances(bound, door.values) if moments else None)
+    if bound.anchored and not bound.signed:
+        beyond = math.inf if bound.centred else FAR[itemsize] if careful else -math.inf
+        far = sums.log_total < beyond
+        piece = piece._replace(far=far)
+        if careful or bound.centred:
+            rows, places = np.flatnonzero(far), np.asarray(keys, np.float64)
+            heaviest = np.repeat(places[:1], n, axis=0)
             again, index = _anchored_sums(bound, door.values, rows)
-            for whole, part in zip((*sums, heaviest), (*again, keys[index]), strict=True):
+            parts = [part.copy() for part in sums]
+            for whole, part in zip((*parts, heaviest), (*again, places[index]), strict=True):
                 whole[rows] = part
-            piece = piece._replace(heaviest=heaviest)
-        if careful and fallback is not None:
-            stand_in = _nearest(bound, door.values, piece.total == 0, moments) if fallback == "nearest" else \
-                _everything(door.values, len(query), moments)
-            piece = piece._replace(fallback=stand_in)
-    return piece.map(lambda array: array.numpy())
+            piece = piece._replace(scaled=parts[0], total=parts[1], log_scale=parts[2], heaviest=heaviest)
+    if careful and fallback is not None:
+        stand_in = _nearest(bound, door.values, piece.total == 0, moments) if fallback == "nearest" else \
+            _everything(door.values, n, moments)
+        piece = piece._replace(fallback=stand_in)
+    return piece
 
 
 def _anchored_sums(bound, values, rows):
@@ -138,50 +125,50 @@ def _anchored_sums(bound, values, rows):
     A query's log-weights err by ε times their size, their differences from the heaviest do not. With no weight at all
     the sums are zero and the key is any.
     """
-    import torch
-
     b, c = sizes(bound)
-    columns, values, parts = slices(bound.shape[-1], c), with_ones(values), []
-    for part in rows.split(b):
+    outputs, columns = values.shape[1], slices(bound.shape[-1], c)
+    parts, values = [(np.zeros((0, outputs)), *np.zeros((2, 0)), np.zeros(0, np.int64))], with_ones(values)
+    for some in slices(len(rows), b):
+        part = rows[some]
         # What is centred is relative without a key.
         heaviest = None if bound.centred else best_key(columns, lambda cols, part=part: bound.log(part, cols))
         # Far away the log-weights' rounding hides which key is heaviest; relative to the first guess it shows.
         heaviest = best_key(columns, lambda cols, part=part, guess=heaviest: bound.relative(part, cols, guess))
-        parts.append((*relative_sums(bound, values, part, columns, heaviest), heaviest))
-    *sums, heaviest = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+        parts.append((*running_sums(bound, values, part, columns, heaviest), heaviest))
+    *sums, heaviest = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
     return Sums(*sums), heaviest
 
 
 def _covariances(bound, values):
     """Return the local covariance of each query, zero where nothing has weight."""
-    import torch
-
     n, outputs = values.shape
-    rows = slices(bound.shape[-2], max(1, BLOCK // (outputs * n))) or [slice(0, 0)]
-    return torch.cat([weighted_moments(weights_of_rows(bound, part).nan_to_num(0.0), values)[1] for part in rows])
+    rows = slices(bound.shape[-2], max(1, BLOCK // 2 // (outputs * n))) or [slice(0, 0)]
+    return np.concatenate([weighted_moments(np.nan_to_num(weights_of_rows(bound, part)), values)[1] for part in rows])
 
 
 def _nearest(bound, values, empty, moments):
     """Return the sums over each empty query's nearest keys, ties shared, and nothing for the others."""
     n, outputs = values.shape
-    total, gap = values.new_zeros(len(empty)), values.new_full((len(empty),), math.inf)
-    scaled, covariance = values.new_zeros(len(empty), outputs), values.new_zeros(len(empty), outputs, outputs)
-    for part in empty.nonzero().squeeze(-1).split(max(1, BLOCK // (n * (outputs if moments else 1)))):
+    total, gap = np.zeros(len(empty)), np.full(len(empty), math.inf)
+    scaled, covariance = np.zeros((len(empty), outputs)), np.zeros((len(empty), outputs, outputs))
+    rows = np.flatnonzero(empty)
+    for some in slices(len(rows), max(1, BLOCK // 2 // (n * (outputs if moments else 1)))):
+        part = rows[some]
         least, tied = nearest(bound, part)
-        gap[part], total[part], scaled[part] = least.squeeze(-1), tied.sum(-1), tied @ values
+        gap[part], total[part], scaled[part] = least[:, 0], tied.sum(-1), tied @ values
         if moments:
-            covariance[part] = weighted_moments(tied / tied.sum(-1, keepdim=True), values)[1]
+            covariance[part] = weighted_moments(tied / tied.sum(-1, keepdims=True), values)[1]
     return Piece(scaled, total, -gap, covariance if moments else None)
 
 
 def _everything(values, n_queries, moments):
     """Return the sums of all values, each with weight one, for every query."""
-    n = len(values)
-    total, log_scale = values.new_full((n_queries,), float(n)), values.new_zeros(n_queries)
-    covariance = None
+    n, outputs = values.shape
+    total, log_scale, covariance = np.full(n_queries, float(n)), np.zeros(n_queries), None
     if moments:
-        covariance = weighted_moments(values.new_full((1, n), 1 / n), values)[1].expand(n_queries, -1, -1)
-    return Piece(values.sum(0).expand(n_queries, -1), total, log_scale, covariance)
+        one = weighted_moments(np.full((1, n), 1 / n), values)[1]
+        covariance = np.broadcast_to(one, (n_queries, outputs, outputs)).copy()
+    return Piece(np.broadcast_to(values.sum(0), (n_queries, outputs)).copy(), total, log_scale, covariance)
 
 
 def join(pieces, query, *, kernel) -> Piece:
@@ -194,58 +181,48 @@ def join(pieces, query, *, kernel) -> Piece:
     query : ndarray of shape (n_queries, n_features)
     kernel : Kernel
     """
-    import torch
-
-    def tensor(array):
-        return torch.from_numpy(np.require(array, requirements="W"))
-
-    with torch.no_grad():
-        whole = reduce(lambda left, right: _pair(left, right, query, kernel), (piece.map(tensor) for piece in pieces))
-    return whole.map(lambda array: array.numpy())
+    return reduce(lambda left, right: _pair(left, right, query, kernel), pieces)
 
 
 def _pair(left, right, query, kernel):
-    """Join two pieces of tensors."""
-    import torch
-
+    """Join two pieces."""
     lead, heaviest, fallback = lead_of(left, right), None, None
     far = None if left.far is None else left.far & right.far
     if left.heaviest is not None:
-        rows = (far & lead.isfinite()).nonzero().squeeze(-1)
-        lead[rows] = _log_ratio(kernel, query[rows.numpy()], left.heaviest[rows], right.heaviest[rows])
-        heaviest = torch.where((lead >= 0).unsqueeze(-1), left.heaviest, right.heaviest)
+        rows = np.flatnonzero(far & np.isfinite(lead))
+        lead[rows] = _log_ratio(kernel, query[rows], left.heaviest[rows], right.heaviest[rows])
+        heaviest = np.where((lead >= 0)[:, None], left.heaviest, right.heaviest)
     if left.fallback is not None:
         # The least gap wins altogether, and equal ones share: scales that are infinitely far apart, or equal.
-        fallback = _added(left.fallback, right.fallback, lead_of(left.fallback, right.fallback).sign() * math.inf)
+        ahead = np.sign(lead_of(left.fallback, right.fallback))
+        fallback = _added(left.fallback, right.fallback, np.where(ahead == 0, 0.0, np.copysign(math.inf, ahead)))
     return _added(left, right, lead)._replace(far=far, heaviest=heaviest, fallback=fallback)
 
 
 def _added(left, right, lead):
     """Add sums, and covariances where there are some, `left` being ahead by `lead` on the logarithmic scale."""
-    lead = lead.nan_to_num(0.0, math.inf, -math.inf)
-    scaled, total, log_scale, mine, theirs = joined(left[:3], right[:3], lead)
+    (scaled, total, log_scale), mine, theirs = joined(left[:3], right[:3], lead)
     if left.covariance is None:
         return Piece(scaled, total, log_scale)
-    whole = total.where(total > 0, 1.0)
+    whole = np.where(total > 0, total, 1.0)
     mine, theirs = ((part.total * factor / whole)[:, None, None] for part, factor in ((left, mine), (right, theirs)))
-    means = (part.scaled / part.total.where(part.total > 0, 1.0).unsqueeze(-1) for part in (left, right))
-    apart = next(means) - next(means)  # (n_queries, n_outputs)
-    between = apart.unsqueeze(-1) * apart.unsqueeze(-2)
+    ours, others = (part.scaled / np.where(part.total > 0, part.total, 1.0)[:, None] for part in (left, right))
+    apart = ours - others  # (n_queries, n_outputs)
+    between = apart[..., :, None] * apart[..., None, :]
     return Piece(scaled, total, log_scale,
                  mine * left.covariance + theirs * right.covariance + mine * theirs * between)
 
 
 def _log_ratio(kernel, query, left, right):
     """Return log K(q, l) − log K(q, r) for each query with its two keys, free of cancellation."""
-    import torch
-
-    parts = [left.new_zeros(0)]
+    parts = [np.zeros(0)]
     for rows in slices(len(query), PAIRED):
         b = rows.stop - rows.start
-        bound = enter(kernel, query[rows], torch.cat([left[rows], right[rows]]).numpy(), None).bound
-        score = bound.relative(slice(0, b), slice(0, 2 * b), torch.arange(b, 2 * b))
-        parts.append(score[:, :b].diagonal() - score[:, b:].diagonal())
-    return torch.cat(parts)
+        bound = enter(kernel, query[rows], np.concatenate([left[rows], right[rows]]), None).bound
+        score = bound.relative(slice(0, b), slice(0, 2 * b), np.arange(b, 2 * b))
+        with np.errstate(invalid="ignore"):
+            parts.append(score[:, :b].diagonal() - score[:, b:].diagonal())
+    return np.nan_to_num(np.concatenate(parts), posinf=math.inf, neginf=-math.inf)  # neither has weight: NaN, no lead
 
 
 def revised(piece, rows, again) -> Piece:

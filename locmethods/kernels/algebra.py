@@ -1,149 +1,27 @@
-"""What a localization kernel is, and how kernels combine: product, sum, scaling, pull-back, hollow, mask.
+"""How kernels combine: product, sum, scaling, pull-back, hollow, mask.
 
-A kernel is bound to queries and keys by `bind`; the engines see only the result (`engines.bound.Bound`).
+A combination has the slow contract of its parts. It offers an engine more (`Bound.parts`, `Bound.term`) only where it
+says here why it may; what it does not say costs time, never a digit.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
-import numbers
-from dataclasses import replace
-from functools import cache
 
-from locmethods.arrays.doors import enter, mapped
-from locmethods.engines.bound import Bound, block
+import numpy as np
 
+from locmethods.arrays.checks import as_array, as_number, check_positive
+from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, namespace, to_numpy
+from locmethods.kernels.base import Kernel, as_parameter
+from locmethods.kernels.bound import Bound, Term, block, log_or_nothing, once
+from locmethods.kernels.restricted import Restricted
 
-class Kernel:
-    """An un-normalised weight K(query, key) with named parameters.
-
-    Abstract: a kernel defines ``_check`` (its parameters' conditions) and ``bind``. Attributes: ``form``, one
-    of "radial", "inner product", "rank" and "composite"; ``signed``, True when K may be negative, so that K
-    is not a localization kernel; ``reach``, the distance beyond which K is zero (inf if there is none);
-    ``maps_features``, True when a feature map stands between the inputs and the kernel.
-    """
-
-    form = "composite"
-    signed = False
-    reach = math.inf
-    maps_features = False
-    __array_ufunc__ = None  # so that np.float64(2) * kernel asks the kernel
-
-    def _check(self):
-        """Raise ValueError or TypeError unless every parameter is admissible."""
-
-    def bind(self, query, keys) -> Bound:
-        """Tie the kernel to tensors of shapes (..., n_queries, d) and (..., n_keys, d)."""
-        raise NotImplementedError(f"{type(self).__name__} does not define bind")
-
-    def __call__(self, query, keys=None):
-        """Return the kernel matrix, un-normalised, of shape (..., n_queries, n_keys).
-
-        Parameters
-        ----------
-        query : array-like or Tensor of shape (..., n_queries, n_features)
-        keys : array-like or Tensor of shape (..., n_keys, n_features), optional
-            The queries themselves by default.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As `locmethods.local_mean` does.
-        """
-        door = enter(self, query, query if keys is None else keys, None)
-        bound, every = door.bound, slice(0, door.bound.shape[-1])
-        weight = bound.log(slice(0, bound.shape[-2]), every).exp()
-        if bound.sign is not None:
-            weight = weight * bound.sign(slice(0, bound.shape[-2]), every)
-        return door.leave(weight)
-
-    def __mul__(self, other):
-        if not isinstance(other, Kernel):
-            return Scaled(self, other)
-        return Product(self, other)
-
-    def __rmul__(self, other):
-        return Scaled(self, other)
-
-    def __add__(self, other):
-        if not isinstance(other, Kernel):
-            raise TypeError(f"a kernel can be added to a kernel only, got {type(other).__name__}")
-        return Sum(self, other)
-
-    def on(self, features, key_features=None):
-        """Return K(φ(query), ψ(key)): the pull-back along `features` φ and `key_features` ψ (φ by default)."""
-        return PullBack(self, features, key_features)
-
-    def hollow(self):
-        """Return the kernel without its diagonal: key i has no weight for query i (leave-one-out)."""
-        return Hollow(self)
-
-    def where(self, mask):
-        """Return the kernel restricted to the pairs where `mask` is True (True means: may attend)."""
-        return Masked(self, mask)
-
-    @classmethod
-    @cache
-    def _names(cls):
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    def get_params(self, deep=True):
-        """Return the parameters by name; those of inner kernels as ``name__parameter``."""
-        found = {}
-        for name in self._names():
-            value = getattr(self, name)
-            if deep and hasattr(value, "get_params") and not isinstance(value, type):
-                found.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
-            found[name] = value
-        return found
-
-    def set_params(self, **params):
-        """Set parameters by name, ``name__parameter`` reaching into inner kernels, and return the kernel.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown or a value is not admissible; then nothing is changed.
-        """
-        before = {name: getattr(self, name) for name in self._names()}
-        for name, value in params.items():
-            head, _, tail = name.partition("__")
-            if head not in before:
-                raise ValueError(f"{type(self).__name__} has no parameter {head!r}; it has {self._names()}")
-            if tail:
-                getattr(self, head).set_params(**{tail: value})
-            else:
-                setattr(self, head, value)
-        try:
-            self._check()
-        except (TypeError, ValueError):
-            for name, value in before.items():
-                setattr(self, name, value)
-            raise
-        return self
-
-    def __repr__(self):
-        inner = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names())
-        return f"{type(self).__name__}({inner})"
+MOST_PARTS = 16  # more parts are no faster than the slow contract of the whole
 
 
 def _is_kernel(value, name):
     if not isinstance(value, Kernel):
         raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(value).__name__}")
-
-
-def _reach_of(kernel):
-    """Return the square of the length in which a factor measures nearness (1 where it has none)."""
-    length = kernel.reach if kernel.reach < math.inf else as_number("bandwidth", getattr(kernel, "bandwidth", 1.0))
-    return length**2
-
-
-def _both(left, right):
-    """Return a function of a block that multiplies two signs, either of which may be missing."""
-    if left is None or right is None:
-        return right if left is None else left
-    return lambda rows, cols: left(rows, cols) * right(rows, cols)
 
 
 class _Pair(Kernel):
@@ -169,7 +47,7 @@ class _Pair(Kernel):
 
 
 class _Around(Kernel):
-    """A kernel made from one, ``kernel``, with which it shares sign, reach and feature maps."""
+    """A kernel made from one, ``kernel``, with which it shares sign, reach, length and feature maps."""
 
     def _check(self):
         _is_kernel(self.kernel, "kernel")
@@ -185,6 +63,11 @@ class _Around(Kernel):
         return self.kernel.reach
 
     @property
+    def length(self):
+        """The inner kernel's length."""
+        return self.kernel.length
+
+    @property
     def maps_features(self):
         """True if the inner kernel maps features."""
         return self.kernel.maps_features
@@ -198,52 +81,14 @@ class Product(_Pair):
         """The lesser reach."""
         return min(self.left.reach, self.right.reach)
 
-    def bind(self, query, keys):
-        import torch
+    @property
+    def length(self):
+        """The lesser length, None if neither has one."""
+        return min((part.length for part in (self.left, self.right) if part.length is not None), default=None)
 
-        a, b = self.left.bind(query, keys), self.right.bind(query, keys)
-        wide, narrow = _reach_of(self.left), _reach_of(self.right)
-
-        def relative(rows, cols, reference, take=block):
-            return sum(_relative_or_log(part, rows, cols, reference, take) for part in (a, b))
-
-        def offset(rows, reference, take=block):
-            return sum(part.offset(rows, reference, take) for part in (a, b) if part.relative is not None)
-
-        some = a.relative is not None or b.relative is not None
-        return replace(
-            a, shape=torch.broadcast_shapes(a.shape, b.shape),
-            log=lambda rows, cols, take=block: a.log(rows, cols, take) + b.log(rows, cols, take),
-            gap=lambda rows, cols: a.gap(rows, cols) / wide + b.gap(rows, cols) / narrow,
-            relative=relative if some else None, offset=offset if some else None, centred=False,
-            sign=_both(a.sign, b.sign), whole=a.whole or b.whole, bounded=a.bounded and b.bounded,
-            grad=a.grad or b.grad, weight=None, neighbors=None, parts=(),
-            **_where_zero(a if a.falls and a.falls.compact else b))
-
-
-def _relative_or_log(part, rows, cols, reference, take):
-    """Return a part's scores relative to the reference, or as they are if it has no such form."""
-    if part.relative is None:
-        return part.log(rows, cols, take)
-    return part.relative(rows, cols, reference, take)
-
-
-def _where_zero(part):
-    """Return what a kernel of compact support says about where a product with it is zero."""
-    zero = part.falls is not None and part.falls.compact
-    return dict(points=part.points if zero else None, formula=None, falls=part.falls if zero else None, allowed=None)
-
-
-def _log_of_sum(x, y, sign_x=None, sign_y=None):
-    """Return log |±exp x ± exp y| and its sign; −inf, with gradient zero rather than 0/0, where the sum is zero."""
-    import torch
-
-    top = torch.maximum(x, y)
-    anchor = torch.where(top == -math.inf, 0.0, top).detach()
-    x, y = (x - anchor).exp(), (y - anchor).exp()
-    weight = (x if sign_x is None else x * sign_x) + (y if sign_y is None else y * sign_y)
-    size = weight.abs()
-    return torch.where(size > 0, torch.where(size > 0, size, 1.0).log() + anchor, -math.inf), weight.sign()
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        a, b = (part.bind(query, keys, hollow=hollow, kept=kept) for part in (self.left, self.right))
+        return ProductBound(a, b, _unit(self.left), _unit(self.right))
 
 
 class Sum(_Pair):
@@ -254,43 +99,137 @@ class Sum(_Pair):
         """The greater reach."""
         return max(self.left.reach, self.right.reach)
 
-    def bind(self, query, keys):
-        import torch
+    @property
+    def length(self):
+        """The greater length, None if either has none."""
+        lengths = self.left.length, self.right.length
+        return None if None in lengths else max(lengths)
 
-        a, b = self.left.bind(query, keys), self.right.bind(query, keys)
-        wide, narrow = _reach_of(self.left), _reach_of(self.right)
-
-        def both(rows, cols, take=block):
-            signs = (part.sign and part.sign(rows, cols) for part in (a, b))
-            return _log_of_sum(a.log(rows, cols, take), b.log(rows, cols, take), *signs)
-
-        def offsets(rows, reference, take):
-            return [0.0 if part.offset is None else part.offset(rows, reference, take) for part in (a, b)]
-
-        def offset(rows, reference, take=block):
-            return torch.maximum(*(torch.as_tensor(o, dtype=query.dtype) for o in offsets(rows, reference, take)))
-
-        def relative(rows, cols, reference, take=block):
-            top = offset(rows, reference, take)
-            logs = [_relative_or_log(part, rows, cols, reference, take) + (own - top).unsqueeze(-1)
-                    for part, own in zip((a, b), offsets(rows, reference, take), strict=True)]
-            return _log_of_sum(*logs)[0]
-
-        signed = a.sign is not None or b.sign is not None
-        some = not signed and (a.relative is not None or b.relative is not None)
-        return replace(
-            a, shape=torch.broadcast_shapes(a.shape, b.shape), relative=relative if some else None,
-            log=lambda rows, cols, take=block: both(rows, cols, take)[0],
-            offset=offset if some else None, centred=False, whole=a.whole or b.whole, bounded=False,
-            grad=a.grad or b.grad, sign=(lambda rows, cols: both(rows, cols)[1]) if signed else None,
-            weight=None, points=None, formula=None, falls=None, allowed=None, neighbors=None,
-            parts=() if signed else (a, b),
-            gap=lambda rows, cols: torch.minimum(a.gap(rows, cols) / wide, b.gap(rows, cols) / narrow))
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        a, b = (part.bind(query, keys, hollow=hollow, kept=kept) for part in (self.left, self.right))
+        return SumBound(a, b, _unit(self.left), _unit(self.right))
 
 
-def _to_each_part(bound, change):
-    """Return ``change(bound)``, whose parts are changed in the same way."""
-    return replace(change(bound), parts=tuple(_to_each_part(part, change) for part in bound.parts))
+def _unit(kernel):
+    """Return the square of the length in which a part measures nearness (1 where it has none)."""
+    return 1.0 if kernel.length is None else kernel.length**2
+
+
+class _PairBound(Bound):
+    """What products and sums of bound kernels share; `units` make their gaps comparable."""
+
+    def __init__(self, a, b, *units):
+        super().__init__(tuple(np.broadcast_shapes(a.shape, b.shape)), a.like, a.grad or b.grad)
+        self._a, self._b, self._units = a, b, units
+        self.signed, self.whole = a.signed or b.signed, a.whole or b.whole
+
+    def __repr__(self):
+        return f"the {super().__repr__().lower()} of {self._a!r} and {self._b!r}"
+
+    def _relative_or_log(self, part, rows, cols, reference, take):
+        """Return a part's scores relative to the reference, or as they are if it has no such form."""
+        if not part.anchored:
+            return part.log(rows, cols, take)
+        return part.relative(rows, cols, reference, take)
+
+
+class ProductBound(_PairBound):
+    """A product of bound kernels: log-weights add."""
+
+    def __init__(self, a, b, *units):
+        super().__init__(a, b, *units)
+        self.anchored = a.anchored or b.anchored
+
+    def log(self, rows, cols, take=block):
+        return self._a.log(rows, cols, take) + self._b.log(rows, cols, take)
+
+    def gap(self, rows, cols):
+        return self._a.gap(rows, cols) / self._units[0] + self._b.gap(rows, cols) / self._units[1]
+
+    def sign(self, rows, cols):
+        signs = [part.sign(rows, cols) for part in (self._a, self._b) if part.signed]
+        return math.prod(signs)
+
+    def relative(self, rows, cols, reference, take=block):
+        return sum(self._relative_or_log(part, rows, cols, reference, take) for part in (self._a, self._b))
+
+    def offset(self, rows, reference, take=block):
+        return sum(part.offset(rows, reference, take) for part in (self._a, self._b) if part.anchored)
+
+    def parts(self):
+        """(Σ a)(Σ b) = Σ a b."""
+        left, right = self._a.parts(), self._b.parts()
+        if self.signed or not 1 < len(left) * len(right) <= MOST_PARTS:
+            return (self,)
+        return tuple(ProductBound(a, b, *self._units) for a in left for b in right)
+
+    def term(self):
+        """Factors are joined, and a pair that either part leaves out the product leaves out."""
+        left, right = self._a.term(), self._b.term()
+        if left is None or right is None or left.neighbors is not None or right.neighbors is not None:
+            return None
+        return Term(left.factors + right.factors, left.log_factor + right.log_factor, left.hollow or right.hollow,
+                    both_allow(left.mask, right.mask))
+
+
+class SumBound(_PairBound):
+    """A sum of bound kernels."""
+
+    def __init__(self, a, b, *units):
+        super().__init__(a, b, *units)
+        self.anchored = not self.signed and (a.anchored or b.anchored)
+
+    def _both(self, rows, cols, take):
+        signs = (part.sign(rows, cols) if part.signed else None for part in (self._a, self._b))
+        return _log_of_sum(self._a.log(rows, cols, take), self._b.log(rows, cols, take), *signs)
+
+    def log(self, rows, cols, take=block):
+        return self._both(rows, cols, take)[0]
+
+    def gap(self, rows, cols):
+        gaps = self._a.gap(rows, cols) / self._units[0], self._b.gap(rows, cols) / self._units[1]
+        return namespace(self.like).minimum(*gaps)
+
+    def sign(self, rows, cols):
+        return self._both(rows, cols, block)[1]
+
+    def _offsets(self, rows, reference, take):
+        return [part.offset(rows, reference, take) if part.anchored else 0.0 for part in (self._a, self._b)]
+
+    def offset(self, rows, reference, take=block):
+        offsets = self._offsets(rows, reference, take)
+        if self._a.anchored and self._b.anchored:
+            return namespace(self.like).maximum(*offsets)
+        return namespace(self.like).clip(sum(offsets), 0.0, None)
+
+    def relative(self, rows, cols, reference, take=block):
+        top = self.offset(rows, reference, take)
+        logs = [self._relative_or_log(part, rows, cols, reference, take) + (own - top)[..., None]
+                for part, own in zip((self._a, self._b), self._offsets(rows, reference, take), strict=True)]
+        return _log_of_sum(*logs)[0]
+
+    def parts(self):
+        """The parts of both, since sums of kernels add; signed ones might cancel, and stay together."""
+        parts = self._a.parts() + self._b.parts()
+        return (self,) if self.signed or len(parts) > MOST_PARTS else parts
+
+
+def _log_of_sum(x, y, sign_x=None, sign_y=None):
+    """Return log |±exp x ± exp y| and its sign; −inf, with gradient zero rather than 0/0, where the sum is zero."""
+    xp = namespace(x)
+    top = xp.maximum(x, y)
+    anchor = xp.where(top == -math.inf, 0.0, top)
+    anchor = anchor.detach() if is_tensor(anchor) else anchor
+    x, y = xp.exp(x - anchor), xp.exp(y - anchor)
+    weight = (x if sign_x is None else x * sign_x) + (y if sign_y is None else y * sign_y)
+    return log_or_nothing(xp, abs(weight)) + anchor, xp.sign(weight)
+
+
+def both_allow(mask, other):
+    """Return the pairs that two masks allow, either of which may be missing."""
+    if mask is None or other is None:
+        return mask if other is None else other
+    return mask & other
 
 
 class Scaled(_Around):
@@ -304,23 +243,47 @@ class Scaled(_Around):
         super()._check()
         check_positive("factor", self.factor)
 
-    def bind(self, query, keys):
-        inner = self.kernel.bind(query, keys)
-        factor = as_parameter(self.factor, inner.like)
-        shift = factor.log() if hasattr(factor, "log") else math.log(factor)
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        return ScaledBound(self.kernel.bind(query, keys, hollow=hollow, kept=kept), self.factor)
 
-        def scaled(bound):
-            def offset(rows, reference, take=block):
-                return bound.offset(rows, reference, take) + take(shift)
 
-            return replace(bound, log=lambda rows, cols, take=block: bound.log(rows, cols, take) + take(shift),
-                           offset=bound.offset and offset,
-                           bounded=bound.bounded and bool(shift <= 0), weight=None, neighbors=None,
-                           formula=bound.formula and bound.formula._replace(
-                               log_factor=bound.formula.log_factor + as_number("factor", shift)),
-                           grad=bound.grad or getattr(factor, "requires_grad", False))
+class ScaledBound(Bound):
+    """A bound kernel times a positive factor, whose logarithm is added."""
 
-        return _to_each_part(inner, scaled)
+    def __init__(self, inner, factor):
+        factor = as_parameter("factor", factor, inner.like)
+        self._inner, self._factor = inner, factor
+        self._shift = factor.log() if is_tensor(factor) else math.log(factor)
+        super().__init__(inner.shape, inner.like, inner.grad or carries_grad(self._shift))
+        self.signed, self.whole = inner.signed, inner.whole
+        self.anchored, self.centred = inner.anchored, inner.centred
+
+    def __repr__(self):
+        return f"a multiple of {self._inner!r}"
+
+    def log(self, rows, cols, take=block):
+        return self._inner.log(rows, cols, take) + take(self._shift)
+
+    def gap(self, rows, cols):
+        return self._inner.gap(rows, cols)
+
+    def sign(self, rows, cols):
+        return self._inner.sign(rows, cols)
+
+    def relative(self, rows, cols, reference, take=block):
+        return self._inner.relative(rows, cols, reference, take)
+
+    def offset(self, rows, reference, take=block):
+        return self._inner.offset(rows, reference, take) + take(self._shift)
+
+    def parts(self):
+        """A factor of the sum is a factor of each part."""
+        parts = self._inner.parts()
+        return (self,) if len(parts) == 1 else tuple(ScaledBound(part, self._factor) for part in parts)
+
+    def term(self):
+        term = self._inner.term()
+        return None if term is None else term._replace(log_factor=term.log_factor + as_number("factor", self._shift))
 
 
 class PullBack(_Around):
@@ -337,6 +300,7 @@ class PullBack(_Around):
     """
 
     reach = math.inf  # the inner reach is a distance between features, not between keys
+    length = None
     maps_features = True
 
     def __init__(self, kernel, features, key_features=None):
@@ -350,56 +314,46 @@ class PullBack(_Around):
             if not (callable(value) or isinstance(value, slice | list) or (name == "key_features" and value is None)):
                 raise TypeError(f"{name} must be a callable, a list of columns or a slice, got {type(value).__name__}")
 
-    def bind(self, query, keys):
-        psi = self.features if self.key_features is None else self.key_features
-        query, keys = mapped(self.features, query, "features"), mapped(psi, keys, "key_features")
-        if query.shape[-1] != keys.shape[-1]:
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        """Bind the inner kernel to the images; whatever it offers holds of them."""
+        psi, name = (self.features, "features") if self.key_features is None else (self.key_features, "key_features")
+        query = self._mapped(self.features, query, "features")
+        images = once(kept, self, keys, "features", lambda: self._mapped(psi, keys, name))
+        if query.shape[-1] != images.shape[-1]:
             raise ValueError(f"features maps queries to {query.shape[-1]} columns but key_features maps keys "
-                             f"to {keys.shape[-1]}")
-        return self.kernel.bind(query, keys)
+                             f"to {images.shape[-1]}")
+        return self.kernel.bind(query, images, hollow=hollow, kept=kept)
 
-
-def _forbid(inner, allowed):
-    """Return `inner` with no weight where ``allowed(rows, cols)`` is False."""
-    import torch
-
-    def limited(function, outside):
-        def apply(rows, cols, *more):
-            return torch.where(allowed(rows, cols), function(rows, cols, *more), outside)
-        return apply
-
-    return replace(inner, log=limited(inner.log, -math.inf), gap=limited(inner.gap, math.inf),
-                   relative=inner.relative and limited(inner.relative, -math.inf),
-                   weight=inner.weight and limited(inner.weight, 0.0), neighbors=None, formula=None, falls=None,
-                   allowed=None)
+    def _mapped(self, features, points, name):
+        """Return φ(points) in the score type; φ is called with the caller's kind of array."""
+        try:
+            image = features(points) if callable(features) else points[..., features]
+        except Exception as error:
+            error.add_note(f"raised by {name} of {self!r}, asked for points of shape {tuple(points.shape)}")
+            raise
+        image = as_array(f"{name}(points)", image)
+        if is_tensor(image) != is_tensor(points):
+            raise TypeError(f"{name} must return the kind that it is given, a {type(points).__name__}, got a "
+                            f"{type(image).__name__}")
+        if image.ndim != points.ndim or image.shape[-2] != points.shape[-2] or image.shape[-1] == 0:
+            raise ValueError(f"{name} must map shape (..., n, d) to (..., n, d′) with n = {points.shape[-2]}, "
+                             f"got shape {tuple(image.shape)}")
+        return as_scores(image).to(points.device) if is_tensor(image) else as_scores(image)
 
 
 class Hollow(_Around):
-    """K with its diagonal removed: the queries must be the keys, in the same order."""
+    """K with its diagonal removed: key i has no weight for query i, whatever the queries are."""
 
     def __init__(self, kernel):
         self.kernel = kernel
         self._check()
 
-    def bind(self, query, keys):
-        import torch
-
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        """Let each part leave its own diagonal out: what ranks keys leaves it out before it ranks."""
         if query.shape[-2] != keys.shape[-2]:
             raise ValueError("a hollow kernel pairs query i with key i, so there must be as many queries as keys, "
                              f"got {query.shape[-2]} queries and {keys.shape[-2]} keys")
-        # "k nearest" must mean the k nearest others, so a rank kernel leaves its own index out before it ranks.
-        if self.kernel.form == "rank":
-            return self.kernel.bind(query, keys, hollow=True)
-        index = torch.arange(keys.shape[-2], device=keys.device)
-        inner = self.kernel.bind(query, keys)
-
-        def hollow(bound):
-            formula = None if bound.allowed is not None else bound.formula
-            formula, falls = (part and part._replace(hollow=True) for part in (formula, bound.falls))
-            return replace(_forbid(bound, lambda rows, cols: index[rows, None] != index[cols]), formula=formula,
-                           falls=falls)
-
-        return _to_each_part(inner, hollow)
+        return self.kernel.bind(query, keys, hollow=True, kept=kept)
 
 
 class Masked(_Around):
@@ -421,46 +375,15 @@ class Masked(_Around):
             raise TypeError("mask must be a boolean array (True means: may attend), got "
                             f"{getattr(self.mask, 'dtype', type(self.mask).__name__)}")
 
-    def bind(self, query, keys):
-        import torch
-
-        inner = self.kernel.bind(query, keys)
-        mask = torch.as_tensor(self.mask, device=keys.device)
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        inner = self.kernel.bind(query, keys, hollow=hollow, kept=kept)
         shape = inner.shape[-2:]
+        mask = like(to_numpy(self.mask), inner.like)
         try:
-            mask = mask.expand(*mask.shape[:-2], *shape) if mask.ndim > 2 else mask.expand(*shape)
-        except RuntimeError:
+            mask = namespace(inner.like).broadcast_to(mask, (*mask.shape[:-2], *shape) if mask.ndim > 2 else shape)
+            batch = np.broadcast_shapes(inner.shape[:-2], mask.shape[:-2])
+        except (RuntimeError, ValueError):
             raise ValueError(f"mask must broadcast to (n_queries, n_keys) = {tuple(shape)}, "
-                             f"got shape {tuple(mask.shape)}") from None
-        # To look a mask up by index would cost more than the pairs that blocks would spare.
-        batch = torch.broadcast_shapes(inner.shape[:-2], mask.shape[:-2])
-
-        def masked(bound):
-            return replace(_forbid(bound, lambda rows, cols: mask[..., rows, :][..., cols]), shape=(*batch, *shape),
-                           formula=bound.formula, allowed=mask if bound.allowed is None else mask & bound.allowed)
-
-        return _to_each_part(inner, masked)
-
-
-def as_number(name, value, kind="number"):
-    """Return a scalar parameter (a number, or a tensor with one element) as a float, or raise TypeError."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return float(value)
-    if hasattr(value, "detach") and value.numel() == 1:
-        return float(value.detach())
-    if getattr(value, "shape", None) == () and not hasattr(value, "detach"):
-        return float(value)
-    raise TypeError(f"{name} must be a {kind}, got {value!r}")
-
-
-def check_positive(name, value):
-    """Raise unless `value` is one positive finite number (a float, or a tensor with one element)."""
-    if not 0 < as_number(name, value, "positive number") < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
-
-
-def as_parameter(value, like):
-    """Return a parameter as a float, or as a scalar tensor in the score type when it is a tensor."""
-    if hasattr(value, "numel"):
-        return value.reshape(()).to(dtype=like.dtype, device=like.device)
-    return float(value)
+                             f"got shape {tuple(self.mask.shape)}") from None
+        return Restricted(inner, (*batch, *shape), lambda rows, cols: mask[..., rows, :][..., cols],
+                          lambda term: term._replace(mask=both_allow(mask, term.mask)))

@@ -16,11 +16,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.contract import FLOATS, check_array, kernel_or_default, validate_data
-from locmethods.arrays.doors import check_count
+from locmethods.arrays.checks import check_count
+from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.kernels import Flat
+from locmethods.kernels.default import kernel_or_default
 from locmethods.lazy.iteration import Settled, averager, lazy_iteration, settle
-from locmethods.means import local_mean, local_weights
+from locmethods.means import local_mean, local_weights, prepare
 
 __all__ = ["Correction", "LazyMap", "Settled", "correction_factor", "floored", "lazy_iteration",
            "residual_correction", "settle", "twicing"]
@@ -142,6 +143,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         found = settle(X, y, kernel=kernel, safeguard=self.safeguard, relaxation=self.relaxation, tol=self.tol,
                        max_iter=self.max_iter, empty=self.empty)
         self.keys_, self.transduction_ = X, found.values.astype(y.dtype)
+        self._prepared = prepare(X, self.transduction_, kernel=kernel)
         self.n_iter_, self.rate_, self.collapsed_ = found.n_iter, found.rate, found.spread < COLLAPSE
         if self.collapsed_:
             warnings.warn(f"the map has collapsed to consensus: its values kept {found.spread:.1g} of the spread that "
@@ -156,8 +158,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         """Return the local mean of the settled values at each row of `X`, of shape (n_queries[, n_outputs])."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return local_mean(X, self.keys_, self.transduction_, kernel=kernel_or_default(self.kernel, self.empty),
-                          empty=self.empty)
+        return self._prepared.mean(X, empty=self.empty)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

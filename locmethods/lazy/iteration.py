@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from locmethods.arrays.contract import check_array, kernel_or_default
-from locmethods.arrays.doors import check_count, check_option
-from locmethods.means import local_mean, local_weights
+from locmethods.arrays.checks import check_count, check_option
+from locmethods.arrays.estimators import check_array
+from locmethods.kernels.default import kernel_or_default
+from locmethods.means import local_weights, prepare
 
 __all__ = ["Settled", "lazy_iteration", "settle"]
 
@@ -176,9 +177,10 @@ def averager(points, kernel, empty):
         lonely = np.isnan(weights[:, 0])
         weights[lonely] = np.eye(len(points))[lonely]
         return lambda values: weights @ values
+    prepared = prepare(points, kernel=kernel)
 
     def average(values):
-        mean = local_mean(points, points, values, kernel=kernel, empty=empty)
+        mean = prepared.mean(values=values, empty=empty)
         return np.where(np.isnan(mean), values, mean)
 
     return average

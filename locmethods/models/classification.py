@@ -7,8 +7,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.contract import FLOATS, kernel_or_default, validate_data
-from locmethods.means import local_mean
+from locmethods.arrays.estimators import FLOATS, validate_data
+from locmethods.kernels.default import kernel_or_default
+from locmethods.means import prepare
 
 __all__ = ["LocalClassifier"]
 
@@ -56,19 +57,20 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
             If the data hold NaN, disagree in length or are empty, `y` is continuous, or a parameter is not as
             above.
         """
-        kernel_or_default(self.kernel, self.empty)
+        kernel = kernel_or_default(self.kernel, self.empty)
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         self.classes_, self.codes_ = np.unique(y, return_inverse=True)
         self.keys_ = X
+        hot = (self.codes_[:, None] == np.arange(len(self.classes_))).astype(X.dtype)
+        self._prepared = prepare(X, hot, kernel=kernel)
         return self
 
     def predict_proba(self, X):
         """Return the share of the weight that each class has, of shape (n_queries, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        hot = (self.codes_[:, None] == np.arange(len(self.classes_))).astype(self.keys_.dtype)
-        return local_mean(X, self.keys_, hot, kernel=kernel_or_default(self.kernel, self.empty), empty=self.empty)
+        return self._prepared.mean(X, empty=self.empty)
 
     def predict(self, X):
         """Return the label with the largest share, of shape (n_queries,).

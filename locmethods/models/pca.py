@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections import namedtuple
 
@@ -9,9 +10,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.contract import FLOATS, check_array, kernel_or_default, operands, validate_data
-from locmethods.arrays.doors import to_tensor
-from locmethods.means import weight_blocks
+from locmethods.arrays.door import operands
+from locmethods.arrays.estimators import FLOATS, check_array, validate_data
+from locmethods.arrays.namespace import matrix_transpose, namespace
+from locmethods.engines.weights import blocks_of_weights
+from locmethods.kernels.default import kernel_or_default
 
 __all__ = ["LocalFrame", "LocalPCA", "local_pca"]
 
@@ -51,18 +54,16 @@ def local_pca(query, keys, *, kernel, n_components=None, empty="nearest"):
     ValueError, TypeError
         As `locmethods.local_mean`, and if `n_components` is out of range.
     """
-    import torch
-
     data = operands(query, keys, None, kernel=kernel, empty=empty)
-    n, d = data.points.shape
+    n, d = data.keys.shape
     k = _number_of_components(n_components, n, d)
-    size = max(1, BUDGET // (n * d))
-    parts = []
-    for _, block in weight_blocks(data.query, data.keys, kernel=kernel, empty=empty):
-        parts += [_frame(weight, data.points, k) for weight in to_tensor(block).split(size)]
+    size, xp, parts = max(1, BUDGET // (n * d)), namespace(data.keys), []
+    for _, block in blocks_of_weights(data.door.bound, empty):
+        parts += [_frame(block[first:first + size], data.keys, k) for first in range(0, len(block), size)]
     if not parts:
-        parts = [tuple(data.points.new_zeros(shape) for shape in ((0, d), (0, k, d), (0, k)))]
-    return LocalFrame(*(data.door.leave(torch.cat(part)) for part in zip(*parts, strict=True)))
+        like = data.keys
+        parts = [tuple(xp.zeros(shape, dtype=like.dtype, device=like.device) for shape in ((0, d), (0, k, d), (0, k)))]
+    return LocalFrame(*(data.door.leave(xp.concat(part)) for part in zip(*parts, strict=True)))
 
 
 def _number_of_components(n_components, n_keys, n_features):
@@ -78,24 +79,24 @@ def _number_of_components(n_components, n_keys, n_features):
 
 def _frame(weight, points, k):
     """Return mean, components and variances of a block of targets; NaN where the weights are."""
-    import torch
-
-    nothing = weight.isnan().any(-1)
-    safe = torch.where(nothing.unsqueeze(-1), 1 / weight.shape[-1], weight)
+    xp = namespace(weight)
+    nothing = xp.any(xp.isnan(weight), axis=-1)
+    safe = xp.where(nothing[..., None], 1 / weight.shape[-1], weight)
     mean = safe @ points
-    rows = (points - mean.unsqueeze(-2)) * safe.sqrt().unsqueeze(-1)  # (b, n, d)
+    rows = (points - mean[..., None, :]) * xp.sqrt(safe)[..., None]  # (b, n, d)
     if rows.shape[-1] <= rows.shape[-2]:
-        variance, vector = torch.linalg.eigh(rows.mT @ rows)
-        variance, axes = variance.flip(-1).clamp(min=0.0), vector.mT.flip(-2)
+        variance, vector = xp.linalg.eigh(matrix_transpose(rows) @ rows)
+        variance = xp.clip(xp.flip(variance, axis=-1), 0.0, None)
+        axes = xp.flip(matrix_transpose(vector), axis=-2)
     else:  # more features than keys: the covariance would be the larger matrix
-        _, length, axes = torch.linalg.svd(rows, full_matrices=False)
-        variance = length.square()
+        _, length, axes = xp.linalg.svd(rows, full_matrices=False)
+        variance = length * length
     variance, axes = variance[:, :k], axes[:, :k]
-    largest = axes.abs().argmax(-1, keepdim=True)
-    axes = axes * torch.where(axes.gather(-1, largest) < 0, -1.0, 1.0)
+    largest = xp.argmax(abs(axes), axis=-1, keepdims=True)
+    axes = axes * xp.where(xp.take_along_axis(axes, largest, axis=-1) < 0, -1.0, 1.0)
     answers = mean, axes, variance
     if bool(nothing.any()):
-        answers = tuple(torch.where(nothing.reshape(-1, *[1] * (part.ndim - 1)), torch.nan, part) for part in answers)
+        answers = tuple(xp.where(nothing.reshape(-1, *[1] * (part.ndim - 1)), math.nan, part) for part in answers)
     return answers
 
 

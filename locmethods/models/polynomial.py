@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections import namedtuple
 from functools import lru_cache
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from locmethods.arrays.contract import operands
-from locmethods.arrays.doors import check_count, to_tensor
-from locmethods.engines.bound import carries_grad
-from locmethods.means import blocks_of_weights, local_mean
+from locmethods.arrays.checks import check_count, check_share
+from locmethods.arrays.door import operands
+from locmethods.arrays.namespace import detached, is_tensor, matrix_transpose, namespace, to_numpy, to_tensor
+from locmethods.engines.weights import blocks_of_weights
+from locmethods.means import local_mean
 
 __all__ = ["LocalPolynomial", "degrees_of_freedom", "local_polynomial", "smoother_blocks", "smoother_matrix"]
 
@@ -35,13 +35,8 @@ def _monomials(n_features, degree):
     return exponents, steps
 
 
-def _check_degree(degree):
+def check_degree(degree):
     check_count("degree", degree, 0)
-
-
-def _check_rcond(rcond):
-    if not (isinstance(rcond, numbers.Real) and not isinstance(rcond, bool) and 0 < rcond < 1):
-        raise ValueError(f"rcond must be a number in (0, 1), got {rcond!r}")
 
 
 def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", rcond=1e-10):
@@ -81,39 +76,38 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     ValueError, TypeError
         As `locmethods.local_mean`, and if `degree` or `rcond` is not as above.
     """
-    import torch
-
-    _check_degree(degree)
-    _check_rcond(rcond)
+    check_degree(degree)
+    check_share("rcond", rcond)
     if values is None:
         raise TypeError("values must be an array or a tensor, got None")
     data = operands(query, keys, values, kernel=kernel, empty=empty)
-    exponents, steps = _monomials(data.points.shape[1], int(degree))
+    exponents, steps = _monomials(data.keys.shape[1], int(degree))
     if not steps:
         return _constants(data, query, keys, values, kernel, empty, exponents)
-    coefficients, rank = [], []
+    xp, coefficients, rank = namespace(data.keys), [], []
     for level, mean, cross, solve, found in _fits(data, empty, steps, rcond):
         slopes = solve @ cross  # (b, p, o)
-        level = level.unsqueeze(-2) - mean.unsqueeze(-2) @ slopes
-        coefficients.append(torch.cat([level, slopes], -2))
+        level = level[..., None, :] - mean[..., None, :] @ slopes
+        coefficients.append(xp.concat([level, slopes], axis=-2))
         rank.append(found)
-    door, like = data.door, data.points
-    answer = torch.cat(coefficients) if coefficients else like.new_zeros(0, len(exponents), door.values.shape[-1])
-    rank = torch.cat(rank) if rank else torch.zeros(0, dtype=torch.int64)
-    d = like.shape[1]
-    gradient = answer[:, 1:d + 1] if degree else answer.new_zeros(len(answer), d, answer.shape[-1])
-    parts = [door.leave_outputs(part) for part in (answer[:, 0], gradient, answer)]
-    return LocalPolynomial(*parts, exponents.copy(), rank if door.tensor else rank.numpy())
+    door, like, d = data.door, data.keys, data.keys.shape[1]
+    shape = 0, len(exponents), door.values.shape[-1]
+    answer = xp.concat(coefficients) if coefficients else xp.zeros(shape, dtype=like.dtype, device=like.device)
+    rank = xp.concat(rank) if rank else xp.zeros(0, dtype=xp.int64, device=like.device)
+    parts = [door.leave_outputs(part) for part in (answer[:, 0], answer[:, 1:d + 1], answer)]
+    return LocalPolynomial(*parts, exponents.copy(), rank)
 
 
 def _constants(data, query, keys, values, kernel, empty, exponents):
     """Return the local polynomial of degree 0."""
     value = local_mean(query, keys, values, kernel=kernel, empty=empty)
-    answer = to_tensor(value).reshape(len(data.targets), 1, data.door.values.shape[-1])
-    rank = 1 - answer.isnan().any(-1).long().squeeze(-1)  # values are finite: what is not had no weights
-    door, shape = data.door, (len(answer), data.points.shape[1], answer.shape[-1])
-    gradient, coefficients = (door.leave_outputs(part) for part in (answer.new_zeros(shape), answer))
-    return LocalPolynomial(value, gradient, coefficients, exponents.copy(), rank if door.tensor else rank.numpy())
+    door, xp = data.door, namespace(value)
+    answer = value.reshape(len(data.query), 1, door.values.shape[-1])
+    # Values are finite: what is not had no weights.
+    rank = 1 - xp.astype(xp.any(xp.isnan(answer), axis=-1)[:, 0], xp.int64)
+    gradient = xp.zeros((len(answer), data.keys.shape[1], answer.shape[-1]), dtype=answer.dtype, device=answer.device)
+    gradient, coefficients = (part[..., 0] if door.flat else part for part in (gradient, answer))
+    return LocalPolynomial(value, gradient, coefficients, exponents.copy(), rank)
 
 
 def _fits(data, empty, steps, rcond):
@@ -128,63 +122,65 @@ def _fits(data, empty, steps, rcond):
     solve, rank
         As `_invert` returns them.
     """
-    bound, values = data.door.bound, data.door.values
-    if not steps or values.device.type != "cpu" or bound.grad or carries_grad(values):
+    door = data.door
+    if not steps or door.grad or (is_tensor(door.values) and door.values.device.type != "cpu"):
         for at, weight in _blocks(data, empty, 1 + len(steps)):
-            design, mean, solve, rank = _window(at, data.points, weight, steps, rcond)
-            level = weight @ values
-            yield level, mean, design * weight.unsqueeze(-2) @ (values - level.unsqueeze(-2)), solve, rank
+            design, mean, solve, rank = _window(at, data.keys, weight, steps, rcond)
+            level = weight @ door.values
+            cross = design * weight[..., None, :] @ (door.values - level[..., None, :])
+            yield level, mean, cross, solve, rank
         return
-    columns = [np.ascontiguousarray(part.detach().numpy().T) for part in (data.points, values)]
-    for rows, weight in blocks_of_weights(bound, empty):
-        at = data.targets[rows]
-        mean, products = _products(at.detach().numpy(), *columns, weight.numpy(), steps)
-        p = len(steps)
+    columns = [np.ascontiguousarray(to_numpy(part).T) for part in (data.keys, door.values)]
+    for rows, weight in blocks_of_weights(door.bound, empty):
+        at, p = data.query[rows], len(steps)
+        mean, products = (_as(weight, part) for part in _products(to_numpy(at), *columns, to_numpy(weight), steps))
 
         def design(index, at=at, weight=weight):
-            return _design(at[index], data.points, weight[index], steps)[0]
+            return _design(at[index], data.keys, weight[index], steps)[0]
 
-        solve, rank = _invert(products[..., :p].contiguous(), mean[:, :p], weight, design, rcond)
+        solve, rank = _invert(products[..., :p], mean[:, :p], weight, design, rcond)
         yield mean[:, p:], mean[:, :p], products[..., p:], solve, rank
+
+
+def _as(reference, array):
+    return to_tensor(array) if is_tensor(reference) else array
 
 
 def _products(at, points, values, weight, steps):
     """Return the local means of monomials and values, and the local sums of their products, by compiled loops."""
-    from locmethods.engines.native.compiled import in_threads
+    from locmethods.engines.native.threads import in_threads
     from locmethods.engines.native.windows import add_products
 
     parents, features = np.array(steps, np.int64).T.copy()
     outputs = len(steps) + len(values)
-    mean, products = np.empty((len(at), outputs), weight.dtype), np.empty((len(at), len(steps), outputs), weight.dtype)
+    mean, products = np.empty((len(at), outputs)), np.empty((len(at), len(steps), outputs))
 
     def add(first, last):
         add_products(at[first:last], points, weight[first:last], values, parents, features, mean[first:last],
                      products[first:last])
 
     in_threads(add, len(at), max(1, len(at) // 16))
-    return to_tensor(mean), to_tensor(products)
+    return mean, products
 
 
 def _blocks(data, empty, n_monomials):
     """Yield targets and their weights, few enough at once that the designs stay in cache."""
-    size = max(1, BUDGET // (len(data.points) * n_monomials))
+    size = max(1, BUDGET // (len(data.keys) * n_monomials))
     for rows, block in blocks_of_weights(data.door.bound, empty):
-        at = data.targets[rows]
+        at = data.query[rows]
         for first in range(0, len(block), size):
             yield at[first:first + size], block[first:first + size]
 
 
 def _design(at, points, weight, steps):
     """Return the monomials of xᵢ − x* minus their local means, of shape (b, p, n), and those means, (b, p)."""
-    import torch
-
-    gap = points.T.unsqueeze(0) - at.unsqueeze(-1)  # (b, d, n)
+    gap = matrix_transpose(points)[None] - at[..., None]  # (b, d, n)
     columns = []
     for parent, feature in steps:
         columns.append(gap[:, feature] if parent < 0 else columns[parent] * gap[:, feature])
-    design = torch.stack(columns, 1)  # (b, p, n)
-    mean = (design @ weight.unsqueeze(-1)).squeeze(-1)
-    return design - mean.unsqueeze(-1), mean
+    design = namespace(gap).stack(columns, axis=1)  # (b, p, n)
+    mean = (design @ weight[..., None])[..., 0]
+    return design - mean[..., None], mean
 
 
 def _window(at, points, weight, steps, rcond):
@@ -197,14 +193,12 @@ def _window(at, points, weight, steps, rcond):
     solve, rank
         As from `_invert`.
     """
-    import torch
-
     if not steps:
-        b, n = weight.shape
-        ones = torch.ones(b, dtype=torch.int64, device=weight.device)
-        return weight.new_zeros(b, 0, n), weight.new_zeros(b, 0), weight.new_zeros(b, 0, 0), ones
+        xp, (b, n) = namespace(weight), weight.shape
+        empty = [xp.zeros(shape, dtype=weight.dtype, device=weight.device) for shape in ((b, 0, n), (b, 0), (b, 0, 0))]
+        return *empty, xp.ones(b, dtype=xp.int64, device=weight.device)
     design, mean = _design(at, points, weight, steps)
-    gram = (design * weight.unsqueeze(-2)) @ design.mT
+    gram = (design * weight[..., None, :]) @ matrix_transpose(design)
     return design, mean, *_invert(gram, mean, weight, lambda index: design[index], rcond)
 
 
@@ -213,60 +207,55 @@ def _invert(gram, mean, weight, design, rcond):
 
     Parameters
     ----------
-    gram : Tensor of shape (b, p, p)
+    gram : array of shape (b, p, p)
         design · diag(w) · designᵀ.
-    mean, weight : Tensor of shape (b, p) and (b, n)
+    mean, weight : array of shape (b, p) and (b, n)
     design : callable
         ``design(index)`` is the design of those targets, of shape (len(index), p, n).
     rcond : float
 
     Returns
     -------
-    solve : Tensor of shape (b, p, p)
+    solve : array of shape (b, p, p)
         The pseudo-inverses of `gram`.
-    rank : integer Tensor of shape (b,)
+    rank : integer array of shape (b,)
         With the constant.
     """
-    import torch
-
-    variance = gram.diagonal(dim1=-2, dim2=-1)
+    xp = namespace(gram)
+    nothing = xp.any(xp.isnan(weight), axis=-1)
+    gram = xp.where(nothing[:, None, None], 0.0, gram)
+    variance = xp.linalg.diagonal(gram)
     # A monomial that is constant in the window but for rounding carries no slope.
-    flat = ~(variance > rcond**2 * (variance + mean.square()))
-    unit = torch.where(flat, 0.0, torch.where(flat, 1.0, variance).rsqrt())  # (b, p)
-    scale = unit.unsqueeze(-1) * unit.unsqueeze(-2)
-    correlation = torch.where(scale > 0, gram, 0.0) * scale
-    with torch.no_grad():
-        spectrum = torch.linalg.eigvalsh(correlation)
-        easy = (spectrum[:, 0] * CONDITION > spectrum[:, -1]) & ~flat.any(-1)
-    rank = torch.full_like(easy, unit.shape[-1] + 1, dtype=torch.int64)
-    solve = torch.zeros_like(correlation)
+    flat = ~(variance > rcond**2 * (variance + mean * mean))
+    unit = xp.where(flat, 0.0, 1 / xp.sqrt(xp.where(flat, 1.0, variance)))  # (b, p)
+    scale = unit[..., :, None] * unit[..., None, :]
+    correlation = xp.where(scale > 0, gram, 0.0) * scale
+    spectrum = xp.linalg.eigvalsh(detached(correlation))
+    easy = (spectrum[:, 0] * CONDITION > spectrum[:, -1]) & ~xp.any(flat, axis=-1)
+    rank = xp.full(len(unit), unit.shape[-1] + 1, dtype=xp.int64, device=unit.device)
+    solve = xp.zeros_like(correlation)
     if bool(easy.any()):
-        root = torch.linalg.cholesky(correlation[easy])
-        solve = solve.index_put((easy.nonzero().squeeze(-1),), torch.cholesky_inverse(root))
-    hard = (~easy).nonzero().squeeze(-1)
-    for some in hard.split(max(1, BUDGET // weight.shape[-1] // unit.shape[-1])):
-        inverse, rank[some] = _invert_by_design(design(some), weight[some], unit[some], rcond)
-        solve = solve.index_put((some,), inverse)
-    solve = solve * scale
-    nothing = weight.isnan().any(-1)
-    if bool(nothing.any()):
-        solve = torch.where(nothing[:, None, None], math.nan, solve)
-        rank = torch.where(nothing, 0, rank)
-    return solve, rank
+        solve[easy] = xp.linalg.inv(correlation[easy])
+    hard = xp.nonzero(~easy)[0]
+    size = max(1, BUDGET // weight.shape[-1] // unit.shape[-1])
+    for first in range(0, len(hard), size):
+        some = hard[first:first + size]
+        solve[some], rank[some] = _invert_by_design(design(some), weight[some], unit[some], rcond)
+    solve = xp.where(nothing[:, None, None], math.nan, solve * scale)
+    return solve, xp.where(nothing, 0, rank)
 
 
 def _invert_by_design(design, weight, unit, rcond):
     """The same through the singular values of √w times the design, whose condition is not squared."""
-    import torch
-
-    positive = weight > 0  # √ has no slope at zero
-    root = torch.where(positive, torch.where(positive, weight, 1.0).sqrt(), 0.0)
-    half = torch.where(unit.unsqueeze(-1) > 0, design, 0.0) * unit.unsqueeze(-1) * root.unsqueeze(-2)
-    _, size, vector = torch.linalg.svd(half.mT, full_matrices=False)  # (b, k), (b, k, p)
+    xp = namespace(design)
+    positive = weight > 0  # √ has no slope at zero, and NaN, where there are no weights, counts as none
+    root = xp.where(positive, xp.sqrt(xp.where(positive, weight, 1.0)), 0.0)
+    half = xp.where((unit[..., None] > 0) & positive[..., None, :], design, 0.0) * unit[..., None] * root[..., None, :]
+    _, size, vector = xp.linalg.svd(matrix_transpose(half), full_matrices=False)  # (b, k), (b, k, p)
     kept = size > rcond * size[:, :1]
-    inverse = torch.where(kept, torch.where(kept, size, 1.0).reciprocal(), 0.0)
-    solve = (vector.mT * inverse.square().unsqueeze(-2)) @ vector
-    return solve, kept.sum(-1) + 1
+    inverse = xp.where(kept, 1 / xp.where(kept, size, 1.0), 0.0)
+    solve = (matrix_transpose(vector) * (inverse * inverse)[..., None, :]) @ vector
+    return solve, xp.sum(xp.astype(kept, xp.int64), axis=-1) + 1
 
 
 def smoother_blocks(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
@@ -290,17 +279,17 @@ def smoother_blocks(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     ValueError, TypeError
         As `local_polynomial`, before the first block.
     """
-    _check_degree(degree)
-    _check_rcond(rcond)
+    check_degree(degree)
+    check_share("rcond", rcond)
     data = operands(query, keys, None, kernel=kernel, empty=empty)
     return _rows_of_smoother(data, int(degree), empty, rcond)
 
 
 def _rows_of_smoother(data, degree, empty, rcond):
-    exponents, steps = _monomials(data.points.shape[1], degree)
+    exponents, steps = _monomials(data.keys.shape[1], degree)
     for at, weight in _blocks(data, empty, len(exponents)):
-        design, mean, solve, _ = _window(at, data.points, weight, steps, rcond)
-        tilt = (mean.unsqueeze(-2) @ solve @ design).squeeze(-2)  # (b, n)
+        design, mean, solve, _ = _window(at, data.keys, weight, steps, rcond)
+        tilt = (mean[..., None, :] @ solve @ design)[..., 0, :]  # (b, n)
         yield data.door.leave(weight * (1 - tilt))
 
 
@@ -313,12 +302,9 @@ def smoother_matrix(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     """
     rows = list(smoother_blocks(query, keys, kernel=kernel, degree=degree, empty=empty, rcond=rcond))
     if not rows:
-        return keys[:0, :1] @ keys[:, :1].T
-    if isinstance(rows[0], np.ndarray):
-        return np.concatenate(rows)
-    import torch
-
-    return torch.cat(rows)
+        keys = keys if is_tensor(keys) else np.asarray(keys)
+        return keys[:0, :1] @ matrix_transpose(keys[:, :1])
+    return namespace(rows[0]).concat(rows)
 
 
 def degrees_of_freedom(keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
@@ -349,7 +335,7 @@ def own_weights(keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
     """Return the diagonal S_ii of the smoother on its own keys, an ndarray of shape (n_keys,)."""
     diagonal, first = [], 0
     for rows in smoother_blocks(keys, keys, kernel=kernel, degree=degree, empty=empty, rcond=rcond):
-        rows = rows if isinstance(rows, np.ndarray) else rows.detach().cpu().numpy()
+        rows = to_numpy(rows)
         diagonal.append(rows[np.arange(len(rows)), first + np.arange(len(rows))])
         first += len(rows)
     return np.concatenate(diagonal)

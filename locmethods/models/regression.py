@@ -5,11 +5,13 @@ from __future__ import annotations
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.contract import FLOATS, kernel_or_default, targets, validate_data
-from locmethods.arrays.doors import is_lazy
-from locmethods.engines.distributed import Blocks, check_kernel
-from locmethods.means import local_mean
-from locmethods.models.polynomial import _check_degree, _check_rcond, local_polynomial
+from locmethods.arrays.checks import check_share
+from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.arrays.namespace import is_lazy
+from locmethods.engines.chunks import Blocks, check_kernel
+from locmethods.kernels.default import kernel_or_default
+from locmethods.means import local_mean, prepare
+from locmethods.models.polynomial import check_degree, local_polynomial
 
 __all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
 
@@ -57,6 +59,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
             return self
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         self.keys_, self.values_ = X, targets(y)
+        self._prepared = prepare(self.keys_, self.values_, kernel=kernel)
         return self
 
     def predict(self, X):
@@ -67,8 +70,10 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if not (is_lazy(X) and is_lazy(self.keys_)):
             X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return local_mean(X, self.keys_, self.values_, kernel=kernel_or_default(self.kernel, self.empty),
-                          empty=self.empty)
+        if is_lazy(self.keys_) or is_lazy(self.values_):
+            return local_mean(X, self.keys_, self.values_, kernel=kernel_or_default(self.kernel, self.empty),
+                              empty=self.empty)
+        return self._prepared.mean(X, empty=self.empty)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -117,8 +122,8 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
             If the data hold NaN, disagree in length or are empty, or a parameter is not as above.
         """
         kernel_or_default(self.kernel, self.empty)
-        _check_degree(self.degree)
-        _check_rcond(self.rcond)
+        check_degree(self.degree)
+        check_share("rcond", self.rcond)
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         self.keys_, self.values_ = X, targets(y)
         return self

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.doors import check_count
+from locmethods.arrays.checks import check_count
 
 
 class Multipliers(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.arrays.doors import check_count
+from locmethods.arrays.checks import check_count
 from locmethods.means import weight_blocks
 
 __all__ = ["local_sample"]

@@ -14,7 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from locmethods.arrays.contract import FLOATS, kernel_or_default, targets, validate_data
+from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.kernels.default import kernel_or_default
 from locmethods.means import weight_blocks
 
 # Weights below this share of the largest are left out: their sums and quotients would not be normal numbers.

@@ -9,10 +9,12 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from locmethods.arrays.contract import operands
-from locmethods.arrays.doors import EMPTY, as_array, check_count, check_localization, check_option, is_tensor, to_tensor
+from locmethods.arrays.checks import as_array, check_count, check_localization, check_option
+from locmethods.arrays.door import operands
+from locmethods.arrays.empty import EMPTY
+from locmethods.arrays.namespace import is_tensor, to_tensor
+from locmethods.engines.weights import blocks_of_weights
 from locmethods.kernels import Kernel
-from locmethods.means import weight_blocks
 from locmethods.numerics.minimize import Objective, lbfgs, newton
 
 __all__ = ["LocalizedLoss", "localize"]
@@ -117,17 +119,18 @@ class LocalizedLoss:
         import torch
 
         data = operands(query, keys, values, kernel=self.kernel, empty=self.empty)
-        columns = [data.points.detach()]
+        columns = [to_tensor(data.keys).detach()]
         if values is not None:
-            columns.append((data.door.values[..., 0] if data.door.flat else data.door.values).detach())
+            held = to_tensor(data.door.values).detach()
+            columns.append(held[..., 0] if data.door.flat else held)
         start = self._start(data)
         self._try_loss(columns, start)
         objective = _objective(self.loss, columns)
         theta = start.clone()
         failed = 0
-        size = max(1, BUDGET // (len(data.points) * start.shape[-1] ** (2 if self.method == "newton" else 1)))
+        size = max(1, BUDGET // (len(data.keys) * start.shape[-1] ** (2 if self.method == "newton" else 1)))
         with torch.no_grad():
-            for rows, block in weight_blocks(data.query, data.keys, kernel=self.kernel, empty=self.empty):
+            for rows, block in blocks_of_weights(data.door.bound, self.empty):
                 block = to_tensor(block).detach()
                 for first in range(0, len(block), size):
                     part = slice(rows.start + first, rows.start + min(first + size, len(block)))
@@ -138,7 +141,7 @@ class LocalizedLoss:
                 f"localize: {failed} of {len(theta)} targets did not converge within {self.max_iter} iterations of "
                 f"{self.method}: raise max_iter, widen the kernel, or check that the loss is smooth and has a minimum",
                 ConvergenceWarning, stacklevel=2)
-        return data.door.leave(theta)
+        return data.door.leave(theta if data.door.tensor else theta.numpy())
 
     def _solve(self, objective, start, weight):
         """Return θ for one block of targets, and how many of them failed."""
@@ -153,7 +156,7 @@ class LocalizedLoss:
 
     def _start(self, data):
         """Return the start of the search, of shape (n_queries, n_parameters)."""
-        n_queries, like = len(data.targets), data.points.detach()
+        n_queries, like = len(data.query), to_tensor(data.keys).detach()
         if self.initial is None:
             return like.new_zeros(n_queries, like.shape[-1])
         initial = as_array("initial", self.initial)

@@ -1,4 +1,4 @@
-"""The inner loops, compiled: squared distances to weights to sums, over a tile of keys that stays in the nearest cache.
+"""The inner loops, compiled: squared distances, exponentials and sums, over a tile of keys that stays in cache.
 
 They are compiled at the first large sum, and kept on disk for later processes. Arrays are float32 or float64: within
 a tile sums are formed in that type, and tiles are added up in float64.
@@ -17,11 +17,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-COMPILED = ("loops", "tree", "panels", "windows")  # the modules of compiled functions
-# The kernels by number, since compiled code cannot ask an object for its formula.
-KINDS = {name: number for number, name in enumerate(
-    ("Gaussian", "Laplace", "Cauchy", "Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat", "Shepard"))}
-GAUSSIAN, LAPLACE, CAUCHY, EPANECHNIKOV, TRIANGULAR, BIWEIGHT, TRICUBE, FLAT, SHEPARD = range(9)
+COMPILED = ("loops", "profiles", "tree", "panels", "passes", "windows")  # the modules of compiled functions
 
 # Below this, by bytes of the floating type, a weight counts as zero beside one: e⁻⁶⁰ = 1e-26 and e⁻⁶⁰⁰ = 1e-261.
 LEAST = {4: -60.0, 8: -600.0}
@@ -187,6 +183,18 @@ def squares(query, keys, out):
 
 
 @compiled
+def inner_products(query, keys, out):
+    """Write q·k for one query of shape (d,) and as many keys, of shape (d, ≥ n), as `out` has room for."""
+    n = len(out)
+    for j in range(n):
+        out[j] = 0
+    for k in range(len(query)):
+        one, row = query[k], keys[k, :n]
+        for j in range(n):
+            out[j] += one * row[j]
+
+
+@compiled
 def exponentials(x, scale):
     """Write exp(scale · x) in place of x ≤ 80/scale, two at a time: each is a chain of steps that wait for another."""
     half = len(x) // 2
@@ -196,69 +204,6 @@ def exponentials(x, scale):
         left[j], right[j] = exponential(a), exponential(b)
     for j in range(2 * half, len(x)):
         x[j] = exponential(x[j] * scale)
-
-
-@compiled
-def weigh(kind, x, square, inverse):
-    """Turn squared distances into weights, in place.
-
-    Parameters
-    ----------
-    kind : int
-    x : ndarray of shape (n,)
-    square, inverse : floats of x's type
-        length² and 1/length².
-
-    A square that rounding has made negative counts as zero; an infinite one has no weight, whatever the kernel.
-    """
-    zero, one, half = x.dtype.type(0), x.dtype.type(1), x.dtype.type(-0.5)
-    if kind == GAUSSIAN:
-        exponentials(x, half * inverse)
-    elif kind == LAPLACE:
-        for j in range(len(x)):
-            x[j] = math.sqrt(larger(x[j] * inverse, zero))
-        exponentials(x, -one)
-    elif kind == CAUCHY:
-        for j in range(len(x)):
-            x[j] = one / (x[j] * inverse + one)
-    elif kind == EPANECHNIKOV:
-        for j in range(len(x)):
-            x[j] = larger(one - x[j] * inverse, zero)
-    elif kind == TRIANGULAR:
-        for j in range(len(x)):
-            x[j] = larger(one - math.sqrt(larger(x[j] * inverse, zero)), zero)
-    elif kind == BIWEIGHT:
-        for j in range(len(x)):
-            u = larger(one - x[j] * inverse, zero)
-            x[j] = u * u
-    elif kind == TRICUBE:
-        for j in range(len(x)):
-            u = larger(x[j] * inverse, zero)
-            u = larger(one - u * math.sqrt(u), zero)
-            x[j] = u * u * u
-    else:  # the square of the radius, as neighbour libraries compare
-        for j in range(len(x)):
-            x[j] = one if x[j] <= square else zero
-
-
-@compiled
-def weigh_inversely(x, least, power):
-    """Turn squared distances into (ρ/r)ᵖ, in place, where ρ² = `least` is no more than any of them.
-
-    Where ρ = 0 it is 1 for r = 0; where even the least distance is infinite, nothing has weight.
-    """
-    one, zero = x.dtype.type(1), x.dtype.type(0)
-    if least == 0 or least == math.inf:
-        for j in range(len(x)):
-            x[j] = one if x[j] == 0 else zero
-        return
-    odd = power % 2 == 1
-    for j in range(len(x)):
-        ratio = least / x[j]
-        weight = math.sqrt(ratio) if odd else one
-        for _ in range(power // 2):
-            weight *= ratio
-        x[j] = weight
 
 
 @summing

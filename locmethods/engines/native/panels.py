@@ -24,8 +24,8 @@ from locmethods.engines.native.loops import (
     larger,
     least_gap,
     squared_distance,
-    weigh,
 )
+from locmethods.engines.native.profiles import weigh
 
 ROWS, VECTORS = 6, 2
 DISTANCE, POWER, SOFTMAX = range(3)

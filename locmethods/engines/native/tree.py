@@ -11,27 +11,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.engines.native.loops import (
-    BIWEIGHT,
-    CAUCHY,
-    FLAT,
-    GAUSSIAN,
-    LAPLACE,
-    SHEPARD,
-    TRIANGULAR,
-    TRICUBE,
-    add_up,
-    compiled,
-    least_gap,
-    squares,
-    weigh,
-    weigh_inversely,
-)
+from locmethods.engines.native.loops import compiled
+from locmethods.engines.native.profiles import IS_SHEPARD, log_weight
 
 FAN = 4
 STACK = 256  # more than FAN nodes for each scale of 2⁶⁴ points
 # A node this far below the share of the sums that may be lost is left out without looking inside.
 CRUMB = 1 / 64
+
+
+class Factors(NamedTuple):
+    """A product of kernels as compiled code takes it: one entry a factor.
+
+    Attributes
+    ----------
+    kind : integer ndarray of shape (m,)
+        Numbers of `profiles`.
+    length, offset, size : ndarray of shape (m,)
+        float64. (q·k + offset)/size is at most one for a power of the inner product.
+    first, last : integer ndarray of shape (m,)
+        Which coordinates of the points belong to the factor.
+    """
+
+    kind: Any
+    length: Any
+    offset: Any
+    size: Any
+    first: Any
+    last: Any
 
 
 class Tree(NamedTuple):
@@ -174,35 +181,32 @@ def gap_and_span(low, high, other_low, other_high):
 
 
 @compiled
-def log_weight(kind, square, length):
-    """Return log K at a squared distance, for the kernels that `loops` knows."""
-    u = math.sqrt(square) / length
-    if kind == GAUSSIAN:
-        return -0.5 * u * u
-    if kind == LAPLACE:
-        return -u
-    if kind == CAUCHY:
-        return -math.log1p(u * u)
-    if kind == FLAT:
-        return 0.0 if u <= 1 else -math.inf
-    if u >= 1:
-        return -math.inf
-    if kind == TRIANGULAR:
-        return math.log1p(-u)
-    if kind == TRICUBE:
-        return 3 * math.log1p(-(u * u * u))
-    return (2 if kind == BIWEIGHT else 1) * math.log1p(-u * u)
+def log_bounds(factors, low, high, other_low, other_high):
+    """Return two numbers between which log K lies for every pair of points from two boxes, whatever their rounding.
+
+    Distances only are bounded: a factor of the inner product counts as one above, and as zero below.
+    """
+    most = least = 0.0
+    for f in range(len(factors.kind)):
+        if factors.kind[f] >= IS_SHEPARD:
+            least = -math.inf
+            continue
+        a, b = factors.first[f], factors.last[f]
+        gap, span = gap_and_span(low[a:b], high[a:b], other_low[a:b], other_high[a:b])
+        most += log_weight(factors.kind[f], gap * (1 - 1e-9), factors.length[f])
+        least += log_weight(factors.kind[f], span * (1 + 1e-9), factors.length[f])
+    return most, least
 
 
 @compiled
-def _at_most(kind, length, gap):
-    """Return log K at a distance that is below any between two boxes, whatever the gap's rounding."""
-    return log_weight(kind, gap * (1 - 1e-9), length)
-
-
-@compiled
-def _at_least(kind, length, span):
-    return log_weight(kind, span * (1 + 1e-9), length)
+def _remoteness(factors, low, high, other_low, other_high):
+    """Return a number that orders boxes by how far they are, in the lengths of the factors."""
+    total = 0.0
+    for f in range(len(factors.kind)):
+        a, b = factors.first[f], factors.last[f]
+        gap, span = gap_and_span(low[a:b], high[a:b], other_low[a:b], other_high[a:b])
+        total += (gap + 1e-3 * span) / factors.length[f] ** 2
+    return total
 
 
 @compiled
@@ -223,7 +227,7 @@ def _count(node, level, keys):
 
 
 @compiled
-def least_total(kind, length, low, high, keys, spared, stack):
+def least_total(factors, low, high, keys, spared, stack):
     """Return a bound below log Σ K of every query in a box: whole blocks at their greatest distance.
 
     First a near block, then all that could add a thousandth to what is known already.
@@ -234,20 +238,20 @@ def least_total(kind, length, low, high, keys, spared, stack):
         first, last = _children(node, level, keys.starts)
         best = math.inf
         for child in range(first, last):
-            gap, span = gap_and_span(low, high, keys.low[child], keys.high[child])
-            if gap + 1e-3 * span <= best:
-                best, node = gap + 1e-3 * span, child
+            far = _remoteness(factors, low, high, keys.low[child], keys.high[child])
+            if far <= best:
+                best, node = far, child
         level -= 1
-    scale = _at_least(kind, length, gap_and_span(low, high, keys.low[node], keys.high[node])[1])
+    scale = log_bounds(factors, low, high, keys.low[node], keys.high[node])[1]
     found = 0.0  # Σ K / exp(scale)
     stack[0, 0], stack[0, 1] = keys.starts[top], top
     height = 1
     while height > 0:
         height -= 1
         node, level = stack[height, 0], stack[height, 1]
-        gap, span = gap_and_span(low, high, keys.low[node], keys.high[node])
+        most, weight = log_bounds(factors, low, high, keys.low[node], keys.high[node])
         count = _count(node, level, keys)
-        if _at_most(kind, length, gap) + math.log(count) <= scale + math.log(1e-3 * found + 1e-300):
+        if most + math.log(count) <= scale + math.log(1e-3 * found + 1e-300):
             continue
         if level > 0:
             first, last = _children(node, level, keys.starts)
@@ -255,7 +259,6 @@ def least_total(kind, length, low, high, keys, spared, stack):
                 stack[height, 0], stack[height, 1] = child, level - 1
                 height += 1
             continue
-        weight = _at_least(kind, length, span)
         if weight > scale:
             found = found * math.exp(scale - weight) if scale > -math.inf else 0.0
             scale = weight
@@ -265,7 +268,7 @@ def least_total(kind, length, low, high, keys, spared, stack):
 
 
 @compiled
-def reach(kind, length, low, high, keys, tolerance, spared, stack, pieces):
+def reach(factors, low, high, keys, tolerance, spared, stack, pieces):
     """Write the pieces of the keys that a box of queries must see into `pieces`, and return how many there are.
 
     What is left out sums to at most `tolerance` times Σ K of every query in the box: each block that is left out
@@ -273,7 +276,7 @@ def reach(kind, length, low, high, keys, tolerance, spared, stack, pieces):
 
     Parameters
     ----------
-    kind, length
+    factors : Factors
         The kernel.
     low, high : ndarray of shape (d,)
     keys : Tree
@@ -289,7 +292,7 @@ def reach(kind, length, low, high, keys, tolerance, spared, stack, pieces):
     top = len(keys.starts) - 2
     budget, edge = -math.inf, -math.inf
     if tolerance > 0:
-        budget = math.log(tolerance) + least_total(kind, length, low, high, keys, spared, stack)
+        budget = math.log(tolerance) + least_total(factors, low, high, keys, spared, stack)
         edge = budget - math.log(64.0 * keys.size)
     while True:
         lost, found = 0.0, 0  # what was left out, as a share of the budget
@@ -298,7 +301,7 @@ def reach(kind, length, low, high, keys, tolerance, spared, stack, pieces):
         while height > 0:
             height -= 1
             node, level = stack[height, 0], stack[height, 1]
-            most = _at_most(kind, length, gap_and_span(low, high, keys.low[node], keys.high[node])[0])
+            most = log_bounds(factors, low, high, keys.low[node], keys.high[node])[0]
             if most == -math.inf:
                 continue
             if most <= edge:
@@ -325,81 +328,7 @@ def reach(kind, length, low, high, keys, tolerance, spared, stack, pieces):
 
 
 @compiled
-def plan(kind, length, queries, keys, tolerance, spared, block):
+def plan(factors, queries, keys, tolerance, spared, block):
     """Return the pieces that one block of the queries must see; see `reach`."""
     stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
-    return pieces[:reach(kind, length, queries.low[block], queries.high[block], keys, tolerance, spared, stack, pieces)]
-
-
-@compiled
-def add_blocks(kind, length, queries, keys, values, tolerance, own, wide, first, last, numerator, total, least):
-    """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out.
-
-    Parameters
-    ----------
-    kind, length
-        The kernel.
-    queries, keys : Tree
-    values : ndarray of shape (o, n_keys)
-        In the keys' order.
-    tolerance : float
-        As for `reach`; −1 leaves nothing out.
-    own : integer ndarray of shape (n_queries,) or (0,)
-        The key for which each query, in order, has no weight; none if empty.
-    wide : int
-        Keys in a tile.
-    first, last : int
-        Blocks of queries.
-    numerator, total : ndarray of shape (n_queries, o) and (n_queries,)
-        float64, in the queries' order.
-    least : ndarray of shape (n_queries,)
-        For SHEPARD the least squared distance so far; the sums are those of (√least/r)ᵖ.
-    """
-    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
-    d, outputs = len(keys.columns), len(values)
-    tile, held = np.empty((d, wide), values.dtype), np.empty((outputs, wide), values.dtype)
-    weight, names = np.empty(wide, values.dtype), np.empty(wide, np.int64)
-    square, inverse = values.dtype.type(length * length), values.dtype.type(1 / (length * length))
-    for block in range(first, last):
-        begin, end = block * queries.size, min(queries.n, (block + 1) * queries.size)
-        if tolerance < 0:
-            found = 1
-            pieces[0] = 0, keys.n
-        else:
-            found = reach(kind, length, queries.low[block], queries.high[block], keys, tolerance, min(1, len(own)),
-                          stack, pieces)
-        piece, at = 0, pieces[0, 0]
-        while piece < found:
-            width = 0
-            while piece < found and width < wide:
-                some = min(wide - width, pieces[piece, 1] - at)
-                for k in range(d):
-                    tile[k, width:width + some] = keys.columns[k, at:at + some]
-                for o in range(outputs):
-                    held[o, width:width + some] = values[o, at:at + some]
-                if len(own) > 0:
-                    names[width:width + some] = keys.order[at:at + some]
-                width += some
-                at += some
-                if at == pieces[piece, 1]:
-                    piece += 1
-                    if piece < found:
-                        at = pieces[piece, 0]
-            for i in range(begin, end):
-                part = weight[:width]
-                squares(queries.rows[i], tile, part)
-                if len(own) > 0:
-                    for j in range(width):
-                        if names[j] == own[i]:
-                            part[j] = math.inf
-                if kind == SHEPARD:
-                    nearest = min(least[i], least_gap(part, part.dtype.type(0)))
-                    if nearest < least[i]:
-                        shrink = (nearest / least[i]) ** (0.5 * length)
-                        total[i] *= shrink
-                        numerator[i] *= shrink
-                        least[i] = nearest
-                    weigh_inversely(part, nearest, int(length))
-                else:
-                    weigh(kind, part, square, inverse)
-                total[i] += add_up(part, held, numerator[i])
+    return pieces[:reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared, stack, pieces)]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import locmethods as lm
-from locmethods.engines import fused
-from locmethods.engines.native import compiled
+from locmethods.engines import attention
+from locmethods.engines.native import engine
 from locmethods.kernels import Exponential, Flat, Gaussian, Laplace
 
 # What the engines promise, by the caller's type.
@@ -34,11 +34,11 @@ def dense_mean(kernel, query, keys, values, allowed=None):
 @pytest.fixture
 def taken(monkeypatch):
     """Every sum goes to attention that can, and what it answered is kept."""
-    monkeypatch.setattr(fused, "PAIRS", 1)
-    monkeypatch.setattr(compiled, "PAIRS", math.inf)
-    answers, mean = [], fused.mean
-    monkeypatch.setattr(fused, "mean", lambda *args: answers.append(mean(*args)) or answers[-1])
-    return answers
+    monkeypatch.setattr(attention, "PAIRS", 1)
+    monkeypatch.setattr(engine, "PAIRS", math.inf)
+    asked, plan = [], attention.plan
+    monkeypatch.setattr(attention, "plan", lambda task: asked.append(plan(task)) or asked[-1])
+    return asked
 
 
 @pytest.mark.parametrize("dtype", PROMISED)
@@ -49,7 +49,7 @@ def test_attention_gives_the_local_mean(kernel, batch, outputs, dtype, taken):
     query, keys = sample(*batch, 40, 8, dtype=dtype), sample(*batch, 50, 8, dtype=dtype, seed=1)
     values = (sample(*batch, 50, outputs, seed=2).abs() + 1).to(dtype)
     mean = lm.local_mean(query, keys, values, kernel=kernel)
-    assert taken and taken[0] is not None and mean.dtype == dtype
+    assert taken and not isinstance(taken[0], str) and mean.dtype == dtype
     inner = getattr(kernel, "kernel", kernel)
     torch.testing.assert_close(mean.double(), dense_mean(inner, query, keys, values), rtol=PROMISED[dtype], atol=0)
 
@@ -60,7 +60,7 @@ def test_masks_of_every_shape(kernel, shape, taken):
     query, keys, values = sample(2, 3, 40, 8), sample(2, 3, 50, 8, seed=1), sample(2, 3, 50, 4, seed=2).abs() + 1
     allowed = torch.rand(*shape, generator=torch.Generator().manual_seed(3)) < 0.5
     mean = lm.local_mean(query, keys, values, kernel=kernel.where(allowed))
-    assert taken and taken[0] is not None
+    assert taken and not isinstance(taken[0], str)
     torch.testing.assert_close(mean, dense_mean(kernel, query, keys, values, allowed), rtol=1e-12, atol=0)
     twice = lm.local_mean(query, keys, values, kernel=kernel.where(allowed).where(torch.ones(50, dtype=torch.bool)))
     torch.testing.assert_close(twice, mean, rtol=1e-12, atol=0)
@@ -72,7 +72,7 @@ def test_a_query_without_an_allowed_key_follows_the_rule(empty, taken):
     allowed = torch.ones(40, 50, dtype=torch.bool)
     allowed[7] = False
     mean = lm.local_mean(query, keys, values, kernel=Exponential(3.0).where(allowed), empty=empty)
-    assert taken and bool(mean[7].isnan().all()) == (empty == "nan")
+    assert not isinstance(taken[0], str) and bool(mean[7].isnan().all()) == (empty == "nan")
     if empty == "mean":
         torch.testing.assert_close(mean[7], values.mean(0), rtol=1e-12, atol=1e-15)
     assert not mean[:7].isnan().any()
@@ -91,22 +91,28 @@ def test_where_rounding_might_show_others_take_over(kernel, offset, dtype, taken
         torch.testing.assert_close(mean.double(), dense_mean(kernel, query, keys, values), rtol=PROMISED[dtype], atol=0)
     assert len(taken) == 1
     if offset == 0 and dtype == torch.float64:
-        assert (taken[0] is None) == (kernel.get_params().get("bandwidth", 1.0) < 0.1)
+        assert isinstance(taken[0], str) == (kernel.get_params().get("bandwidth", 1.0) < 0.1)
 
 
 @pytest.mark.parametrize("kernel", [Laplace(1.0), Flat(1.0), Exponential().hollow(), Gaussian() * Flat(1.0),
                                     Gaussian() + Gaussian(2.0), Exponential().where(np.eye(300, dtype=bool)).hollow()],
                          ids=repr)
 def test_other_kernels_go_elsewhere(kernel, taken):
-    points = np.random.default_rng(0).normal(size=(300, 2))
+    points = sample(300, 2)
     lm.local_mean(points, points, kernel=kernel, empty="nan")
-    assert not taken
+    assert all(isinstance(answer, str) for answer in taken)
+
+
+def test_arrays_go_elsewhere(taken):
+    points = np.random.default_rng(0).normal(size=(300, 2))
+    lm.local_mean(points, points, kernel=Gaussian(1.0))
+    assert taken == ["attention is torch's, and the arrays are NumPy's"]
 
 
 def test_gradients_go_elsewhere(taken):
     points = sample(300, 2).requires_grad_()
     lm.local_mean(points, points, kernel=Gaussian(1.0)).sum().backward()
-    assert not taken and points.grad is not None
+    assert all(isinstance(answer, str) for answer in taken) and points.grad is not None
 
 
 def test_a_large_sum_takes_the_faster_of_two_engines():
@@ -114,7 +120,7 @@ def test_a_large_sum_takes_the_faster_of_two_engines():
     for kernel, outputs, expected in ((Exponential(4.0), 16, True), (Exponential(4.0), 1, False),
                                       (Gaussian(4.0), 16, False)):
         values = sample(2100, outputs)
-        assert fused.serves(kernel.bind(points, points), values) == expected
+        assert (lm.explain(points, points, values, kernel=kernel).engine == "attention") == expected
 
 
 def test_float32_sums_over_many_keys_stay_exact():
@@ -122,6 +128,6 @@ def test_float32_sums_over_many_keys_stay_exact():
     rng = np.random.default_rng(0)
     keys, values = rng.uniform(size=(1, 20_000, 3)).astype("f4"), (rng.normal(size=(1, 20_000)) + 2).astype("f4")
     query = keys[:, :500]
-    mean = lm.local_mean(query, keys, values, kernel=Gaussian(0.2))
+    mean = lm.local_mean(*map(torch.from_numpy, (query, keys, values)), kernel=Gaussian(0.2)).numpy()
     exact = lm.local_mean(*(part[0].astype(float) for part in (query, keys, values)), kernel=Gaussian(0.2))
     assert abs(mean[0] - exact).max() < 1e-5 * abs(exact).max()

@@ -14,7 +14,7 @@ import torch
 from scipy.special import softmax
 
 import locmethods as lm
-from locmethods.engines.native import compiled, loops, panels
+from locmethods.engines.native import engine, loops, panels, profiles
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -36,7 +36,7 @@ PROMISED = {"f4": 1e-5, "f8": 1e-12}
 
 @pytest.fixture(autouse=True)
 def small_sums_too(monkeypatch):
-    monkeypatch.setattr(compiled, "PAIRS", 1)
+    monkeypatch.setattr(engine, "PAIRS", 1)
 
 
 def log_kernel(kernel, query, keys):
@@ -234,11 +234,11 @@ def test_units_do_not_matter(scale):
 @pytest.mark.parametrize("kernel", [Gaussian(0.5), 3.0 * Gaussian(0.5), 0.1 * Exponential(2.0), Polynomial(2, 1.0),
                                     Gaussian(2.0).hollow(), Epanechnikov(1.0)], ids=repr)
 @pytest.mark.parametrize("d", [2, 14])
-def test_the_pieces_of_a_sum_are_right_too(kernel, d, monkeypatch):
+def test_the_pieces_of_a_sum_are_right_too(kernel, d):
     _, keys, values = sample("f8", d, m=300)
     numerator, log_normaliser = lm.local_sum(keys, keys, values, kernel=kernel)
-    monkeypatch.setattr(compiled, "PAIRS", math.inf)
-    plain = lm.local_sum(keys, keys, values, kernel=kernel)
+    with lm.engines.forced("blocked"):
+        plain = lm.local_sum(keys, keys, values, kernel=kernel)
     np.testing.assert_allclose(numerator, plain.numerator, rtol=1e-11)  # sums of 300 terms, times e^(log-scale)
     np.testing.assert_allclose(log_normaliser, plain.log_normaliser, rtol=1e-12, atol=1e-12)
 
@@ -289,17 +289,79 @@ def test_callers_at_the_same_time_get_the_same_bits():
 
 def test_a_kernel_of_ones_own_is_not_mistaken_for_the_one_it_extends():
     class Sharper(Gaussian):
-        def _log_profile(self, u2):
-            return super()._log_profile(2 * u2)
-
-        def _log_of_square(self, square, length, in_place):
-            return super()._log_of_square(2 * square, length, in_place)
+        def log_profile(self, u2, xp):
+            return super().log_profile(2 * u2, xp)
 
     query, keys, values = sample("f8", 2)
     expected = dense_mean(Gaussian(0.3 / math.sqrt(2)), query, keys, values)
-    mean = lm.local_mean(query, keys, values, kernel=Sharper(0.3))
-    near = abs(query).max(1) < 2  # the extended kernel's far queries are not this test's
-    np.testing.assert_allclose(mean[near], expected[near], rtol=1e-12)
+    for kernel in (Sharper(0.3), 2.0 * Sharper(0.3), Sharper(0.3) * Flat(1e9)):
+        assert lm.explain(query, keys, values, kernel=kernel).engine == "blocked"
+        # A weight of e^-s errs by s roundings, and what is extended has no better form far away.
+        np.testing.assert_allclose(lm.local_mean(query, keys, values, kernel=kernel), expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("profile", [p for p in profiles.PROFILES.values() if p.of == "distance"],
+                         ids=lambda profile: profile.kind.__name__)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_record_is_the_kernels_own_formula(profile, dtype):
+    """Its weight, its logarithm and its flags, against what the class says."""
+    kernel, eps = profile.kind(0.7), np.finfo(dtype).eps
+    r = np.concatenate([[0.0], np.geomspace(1e-3, 5, 400)])
+    with np.errstate(divide="ignore"):
+        exact = kernel(np.zeros((1, 1)), r[:, None])[0]
+        logarithm = np.log(exact)
+    x = (r * r).astype(dtype)
+    profiles.weigh(profile.number, x, x.dtype.type(0.49), x.dtype.type(1 / 0.49))
+    # A few roundings of u² ≤ 51, in the exponent or beside one; exponentials end at e⁻⁶⁰ in float32.
+    np.testing.assert_allclose(x, exact, rtol=200 * eps, atol=8 * eps)
+    compiled = [profiles.log_weight(profile.number, one * one, 0.7) for one in r]
+    np.testing.assert_allclose(compiled, logarithm, rtol=1e-9, atol=1e-12)  # log1p near an edge loses digits
+    assert profile.compact == (kernel.reach < math.inf)
+    if profile.steepness is not None:
+        slope = np.diff(logarithm) / np.diff((r / 0.7) ** 2)
+        assert abs(slope).max() <= profile.steepness * (1 + 1e-6)
+    assert profile.cusp == (abs(logarithm[1] - logarithm[0]) > 10 * (r[1] / 0.7) ** 2)
+    assert profile.jump == (profile.kind is Flat)
+
+
+def test_every_named_kernel_of_the_distance_has_a_record_and_a_subclass_has_none():
+    from locmethods.kernels.bound import Factor
+
+    class Other(Gaussian):
+        pass
+
+    points = np.zeros((1, 1))
+    assert profiles.of(Factor(Other, points, points, 1.0)) is None
+    assert profiles.of(Factor(Shepard, points, points, 2.5)) is None
+    assert profiles.of(Factor(Polynomial, points, points, 18)) is None
+    x = np.ones(3)
+    with pytest.raises(ValueError, match="no compiled weight"):
+        profiles.weigh(99, x, 1.0, 1.0)
+    with pytest.raises(ValueError, match="no compiled logarithm"):
+        profiles.log_weight(99, 1.0, 1.0)
+
+
+FACTORS = [Gaussian(1.5) * Flat(3.0), Gaussian(1.0).on([0]) * Laplace(2.0).on([1]),
+           Exponential(4.0) * Epanechnikov(3.0), Exponential(9.0) * Exponential(7.0),
+           Polynomial(4, 0.5) * Gaussian(2.0),
+           2.0 * (Cauchy(1.0) * Triangular(4.0)) * Biweight(5.0), Gaussian(3.0).on(np.sin, np.cos) * Tricube(4.0)]
+
+
+@pytest.mark.parametrize("kernel", FACTORS, ids=repr)
+@pytest.mark.parametrize(("dtype", "d"), [("f4", 2), ("f8", 2), ("f8", 3), ("f8", 16)])
+@pytest.mark.parametrize("hollow", [False, True])
+def test_products_of_known_kernels_go_through_compiled_loops(kernel, dtype, d, hollow):
+    query, keys, values = sample(dtype, d, n=700)
+    query[:5] += np.asarray(40, dtype)  # far
+    kernel = kernel.hollow() if hollow else kernel
+    assert lm.explain(query, keys, values, kernel=kernel).engine == "native"
+    with lm.engines.forced("blocked"):
+        expected = lm.local_mean(query.astype(float), keys.astype(float), values.astype(float), kernel=kernel)
+        log = lm.local_sum(query.astype(float), keys.astype(float), values.astype(float), kernel=kernel).log_normaliser
+    mean = lm.local_mean(query, keys, values, kernel=kernel)
+    np.testing.assert_allclose(mean, expected, rtol=PROMISED[dtype])
+    found = lm.local_sum(query, keys, values, kernel=kernel).log_normaliser
+    np.testing.assert_allclose(found, log, rtol=PROMISED[dtype], atol=10 * PROMISED[dtype])
 
 
 @pytest.mark.parametrize("d", [2, 20])

@@ -12,9 +12,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from locmethods.arrays.doors import as_array, check_localization, is_lazy, is_tensor
+from locmethods.arrays.checks import as_array, check_localization
+from locmethods.arrays.namespace import is_lazy, is_tensor
 from locmethods.engines import pieces
-from locmethods.kernels.algebra import Hollow, Kernel, Masked
+from locmethods.engines.choose import Explanation
+from locmethods.kernels import Kernel
+from locmethods.kernels.algebra import Hollow, Masked
 
 FAN_IN = 8
 
@@ -180,6 +183,16 @@ def local_mean(query, keys, values, *, kernel, empty, tolerance=0.0):
 def local_moments(query, keys, values, *, kernel, empty):
     """Return the mean and the covariance of `locmethods.local_moments`, as `local_mean` does the mean."""
     return _answer(query, keys, values, kernel, empty, moments=True)
+
+
+def explained(query, keys, values, *, kernel) -> Explanation:
+    """Return how a local mean of Dask arrays would be computed, without computing it."""
+    check_kernel(kernel)
+    blocks = Blocks(keys, values)
+    count, longest = sum(1 for rows in blocks.keys.chunks[0] if rows), max(blocks.keys.chunks[0])
+    memory = longest * (blocks.keys.shape[1] + blocks.outputs) * 8
+    return Explanation("chunks", f"{count} blocks of keys are summed where they lie, and the sums joined in a tree, "
+                       f"{FAN_IN} at a time", {}, len(query) * len(blocks.keys), count, memory)
 
 
 def _answer(query, keys, values, kernel, empty, **options):

@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from scipy.spatial.distance import cdist
 
 import locmethods as lm
-from locmethods.engines import blocked, near
-from locmethods.engines.bound import Formula
-from locmethods.engines.native import compiled, tree
+from locmethods.engines import blocked, pruned
+from locmethods.engines.native import engine, tree
+from locmethods.engines.native.layout import Layout
+from locmethods.engines.task import Task
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -38,22 +38,24 @@ def sample(n, d, seed=0):
     return np.random.default_rng(seed).normal(size=(n, d))
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Let samples of a few thousand have blocks to skip."""
-    monkeypatch.setattr(near, "QUERY_BLOCK", 64)
-
-
-def without_skipping(monkeypatch, *args, **options):
-    with monkeypatch.context() as patch:
-        patch.setattr(near, "serves", lambda bound: False)
-        patch.setattr(compiled, "serves", lambda bound, values: False)
+def without_skipping(*args, **options):
+    with lm.engines.forced("blocked"):
         return lm.local_mean(*args, **options)
+
+
+def layout(kernel, query, keys, kept=None):
+    return Layout(kernel.bind(query, keys).term(), kept)
+
+
+def left_after(kernel, points, tolerance):
+    """Return the blocks of queries, and the keys that each sees."""
+    found = pruned.skipping(Task(kernel.bind(points, points), points, tolerance=tolerance), np.arange(len(points)))
+    return [(np.arange(len(points)),) * 2] if found is None else list(found)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5])
 @pytest.mark.parametrize("kernel", RADIAL + COMPOSED, ids=repr)
-def test_skipping_changes_nothing_that_a_float64_shows(kernel, d, monkeypatch):
+def test_skipping_changes_nothing_that_a_float64_shows(kernel, d):
     keys = sample(2200, d)
     values = np.cos(keys.sum(1)) + 5
     query = sample(2000, d, seed=1) * 1.5
@@ -61,29 +63,26 @@ def test_skipping_changes_nothing_that_a_float64_shows(kernel, d, monkeypatch):
         query = keys
     left = lm.local_mean(query, keys, values, kernel=kernel)
     # Both are sums of up to 2,200 terms in another order: 1e-12, as every engine promises.
-    np.testing.assert_allclose(left, without_skipping(monkeypatch, query, keys, values, kernel=kernel), rtol=1e-12)
+    np.testing.assert_allclose(left, without_skipping(query, keys, values, kernel=kernel), rtol=1e-12)
 
 
-def test_far_queries_keep_their_nearest_keys(monkeypatch):
+def test_far_queries_keep_their_nearest_keys():
     keys = sample(3000, 2)
     query = sample(2000, 2, seed=1) + np.array([300.0, 0.0])  # every plain weight underflows
     kernel = Gaussian(0.05)
     left = lm.local_mean(query, keys, kernel=kernel)
-    np.testing.assert_allclose(left, without_skipping(monkeypatch, query, keys, kernel=kernel), rtol=1e-12)
+    np.testing.assert_allclose(left, without_skipping(query, keys, kernel=kernel), rtol=1e-12)
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("kernel", [Gaussian(0.02), Laplace(0.01)], ids=repr)
-def test_the_error_stays_within_the_tolerance(kernel, tolerance, monkeypatch):
+def test_the_error_stays_within_the_tolerance(kernel, tolerance):
     keys = np.random.default_rng(0).uniform(size=(4000, 2))
     values = np.sign(keys[:, 0] - 0.5) + 2.0
     left = lm.local_mean(keys, keys, values, kernel=kernel, tolerance=tolerance)
-    exact = without_skipping(monkeypatch, keys, keys, values, kernel=kernel)
+    exact = without_skipping(keys, keys, values, kernel=kernel)
     assert abs(left / exact - 1).max() <= tolerance
-    points = torch.from_numpy(keys)
-    bound = kernel.bind(points, points)
-    plans = [near.plan(bound, t) or [(points, points)] for t in (0.0, tolerance)]
-    exactly, roughly = (sum(len(rows) * len(columns) for rows, columns in plan) for plan in plans)
+    roughly, exactly = (lm.explain(keys, keys, values, kernel=kernel, tolerance=t).pairs for t in (tolerance, 0.0))
     assert roughly < exactly  # ... and it is used
 
 
@@ -92,7 +91,7 @@ def test_the_error_stays_within_the_tolerance(kernel, tolerance, monkeypatch):
 def test_blocks_hold_each_point_once_and_inside_the_boxes_of_every_scale(n, grid):
     points = sample(n, 3)
     points = np.round(points) if grid else points  # ties
-    blocks = near.cut(points, 32)
+    blocks = pruned.cut(points, 32)
     assert sorted(blocks.order.tolist()) == list(range(n))
     np.testing.assert_array_equal(blocks.rows, points[blocks.order])
     np.testing.assert_array_equal(blocks.columns, blocks.rows.T)
@@ -108,7 +107,7 @@ def test_blocks_hold_each_point_once_and_inside_the_boxes_of_every_scale(n, grid
 
 
 def test_blocks_are_compact():
-    blocks = near.cut(np.random.default_rng(0).uniform(size=(4096, 2)), 32)
+    blocks = pruned.cut(np.random.default_rng(0).uniform(size=(4096, 2)), 32)
     # 128 blocks of an area of one: the sum of their areas is no more than that, and none is long.
     sides = (blocks.high - blocks.low)[:blocks.starts[1]]
     assert sides.prod(1).sum() < 1 and (sides.max(1) / sides.min(1)).mean() < 3
@@ -116,7 +115,7 @@ def test_blocks_are_compact():
 
 def test_gap_and_span_are_the_extreme_distances_between_boxes():
     points = sample(300, 2)
-    left, right = near.cut(points[:100], 16), near.cut(points[100:], 16)
+    left, right = pruned.cut(points[:100], 16), pruned.cut(points[100:], 16)
     for i in range(left.starts[1]):
         for j in range(right.starts[1]):
             gap, span = tree.gap_and_span(left.low[i], left.high[i], right.low[j], right.high[j])
@@ -126,27 +125,29 @@ def test_gap_and_span_are_the_extreme_distances_between_boxes():
     assert tree.gap_and_span(*corners) == (9.0, 25.0 + 4.0)
 
 
-@pytest.mark.parametrize("kernel", RADIAL, ids=repr)
-def test_the_logarithm_that_bounds_a_block_is_the_kernels(kernel):
-    formula = kernel.bind(*(torch.zeros(1, 1, dtype=torch.float64),) * 2).formula
-    for distance in (0.0, 0.01, 0.07, 0.1999, 0.2001, 1.5):
-        with np.errstate(divide="ignore"):
-            weight = np.log(kernel(np.zeros((1, 1)), np.full((1, 1), distance)))[0, 0]
-        # The same formula, rounded elsewhere.
-        assert tree.log_weight(formula.number, distance**2, formula.length) == pytest.approx(weight, rel=1e-12)
+@pytest.mark.parametrize("kernel", [*RADIAL, Gaussian(0.1) * Flat(0.3), Laplace(0.2).on([0]) * Cauchy(0.3).on([1])],
+                         ids=repr)
+def test_the_bounds_of_two_boxes_hold_for_all_their_pairs(kernel):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        query, keys = (rng.normal(size=2) + rng.uniform(0, 0.2, size=(8, 2)) for _ in range(2))
+        where = layout(kernel, query, keys)
+        boxes = [end(points, 0) for points in (where.query, where.keys) for end in (np.min, np.max)]
+        most, least = tree.log_bounds(where.factors, *boxes)
+        weights = kernel.bind(query, keys).log(slice(0, 8), slice(0, 8))
+        assert least <= weights.min() + 1e-12 and weights.max() <= most + 1e-12  # rounding of a logarithm
 
 
 @pytest.mark.parametrize("kernel", [Gaussian(0.02), Laplace(0.01), Cauchy(0.001), Gaussian(0.02).hollow(),
                                     Laplace(0.01).hollow()], ids=repr)
 @pytest.mark.parametrize("tolerance", [1e-9, 1e-3, 0.3])
 def test_what_is_left_out_sums_to_less_than_the_tolerance_of_the_total(kernel, tolerance):
-    keys = torch.from_numpy(np.random.default_rng(0).uniform(size=(3000, 2)))
-    weight = kernel(keys, keys)
-    left_out = 0
-    for rows, columns in near.plan(kernel.bind(keys, keys), 2 * tolerance) or [(torch.arange(3000),) * 2]:
+    keys = np.random.default_rng(0).uniform(size=(3000, 2))
+    weight, left_out = kernel(keys, keys), 0
+    for rows, columns in left_after(kernel, keys, 2 * tolerance):
         kept = weight[rows][:, columns].sum(1)
         # The slack is the rounding of two sums of 3,000 terms.
-        assert bool(((weight[rows].sum(1) - kept) <= (tolerance + 1e-13) * weight[rows].sum(1)).all())
+        assert ((weight[rows].sum(1) - kept) <= (tolerance + 1e-13) * weight[rows].sum(1)).all()
         left_out += len(rows) * (3000 - len(columns))
     assert left_out > 0 or "Gaussian" not in repr(kernel)
 
@@ -154,53 +155,38 @@ def test_what_is_left_out_sums_to_less_than_the_tolerance_of_the_total(kernel, t
 @pytest.mark.parametrize("kernel", [Gaussian(0.5), Laplace(0.2), Gaussian(0.5).hollow(), Gaussian(0.01)], ids=repr)
 def test_the_bound_on_a_total_is_below_the_total_of_every_query(kernel):
     points = np.random.default_rng(0).normal(size=(2000, 2))
-    keys, queries = near.cut(points), near.cut(points, 64)
-    formula = kernel.bind(torch.from_numpy(points), torch.from_numpy(points)).formula
+    keys, queries = pruned.cut(points), pruned.cut(points, 64)
+    where = layout(kernel, points, points)
     log_total = np.log(kernel(points, points).sum(1))
     slack = []
     for block in range(queries.starts[1]):
-        bound = tree.least_total(formula.number, formula.length, queries.low[block], queries.high[block], keys,
-                                 int(formula.hollow), np.empty((tree.STACK, 2), np.int64))
+        bound = tree.least_total(where.factors, queries.low[block], queries.high[block], keys, int(where.hollow),
+                                 np.empty((tree.STACK, 2), np.int64))
         slack.append(log_total[queries.order[64 * block:64 * block + 64]].min() - bound)
     assert min(slack) >= -1e-12  # rounding of a logarithm
-    if formula.length > 0.1:
+    if where.length > 0.1:
         assert np.median(slack) < 10  # ... and where a block is no longer than the kernel, it is not vacuous
 
 
-@pytest.mark.parametrize("kernel", [Exponential(), NearestNeighbors(3), Gaussian(0.1) * Laplace(1.0), Shepard(),
-                                    Gaussian(0.1) + Flat(0.1),
+@pytest.mark.parametrize("kernel", [Exponential(), NearestNeighbors(3), Shepard(), Linear() * Flat(0.1), Gaussian(3.0),
                                     Gaussian(0.1).where(np.ones((2200, 2200), bool))], ids=repr)
 def test_what_no_box_can_bound_is_summed_whole(kernel):
-    keys = torch.from_numpy(sample(2200, 2))
-    assert not near.serves(kernel.bind(keys, keys))
+    keys = sample(2200, 2)
+    assert pruned.skipping(Task(kernel.bind(keys, keys), keys), np.arange(2200)) is None
 
 
-def test_a_signed_kernel_is_summed_whole():
-    keys = torch.from_numpy(sample(2200, 2))
-    assert not near.serves((Linear() * Flat(0.1)).bind(keys, keys))
+def test_a_product_with_exponentials_leaves_out_what_is_zero_and_nothing_else():
+    keys = sample(3000, 2)
+    kernel = Exponential(0.5) * Flat(0.3)
+    assert pruned.share(layout(kernel, keys, keys), 0.1, 8) == 0.0
+    assert lm.explain(keys, keys, kernel=kernel).pairs < 0.5 * 3000**2
+    np.testing.assert_allclose(lm.local_mean(keys, keys, kernel=kernel), without_skipping(keys, keys, kernel=kernel),
+                               rtol=1e-11, atol=1e-12)  # sums of exponentials up to e²⁰
 
 
-def test_a_wide_kernel_is_summed_whole():
-    keys = torch.from_numpy(sample(3000, 2))
-    bound = Gaussian(3.0).bind(keys, keys)
-    assert near.serves(bound) and near.plan(bound) is None
-
-
-def test_a_kernel_with_a_graph_is_left_to_the_engine_of_gradients():
-    keys = torch.from_numpy(sample(2200, 2)).requires_grad_()
-    assert not near.serves(Gaussian(0.05).bind(keys, keys))
-
-
-COMPACT = [Epanechnikov(0.7), Triangular(0.7), Biweight(0.7), Tricube(0.7), Flat(0.7)]
-
-
-@pytest.mark.parametrize("kernel", COMPACT, ids=repr)
-def test_a_weight_computed_straight_is_the_exponential_of_its_logarithm(kernel):
-    points = torch.from_numpy(sample(200, 2))
-    bound, every = kernel.bind(points, points), slice(0, 200)
-    straight = bound.weight(every, every).clone()
-    # 1 − u² rounds to 1e-16 absolutely, wherever it is.
-    torch.testing.assert_close(straight, bound.log(every, every).exp(), rtol=0, atol=5e-16)
+def test_a_task_with_a_graph_is_left_to_the_engine_of_gradients():
+    keys = sample(2200, 2)
+    assert engine.plan(Task(Gaussian(0.05).bind(keys, keys), keys, grad=True)) == "the answer is part of a graph"
 
 
 def test_the_flat_window_includes_its_edge_as_neighbour_libraries_do():
@@ -210,12 +196,6 @@ def test_the_flat_window_includes_its_edge_as_neighbour_libraries_do():
     for radius in (0.1, 0.2, 0.3, 0.30000000000000004, 0.5):
         found = Library(radius=radius, algorithm="kd_tree").fit(grid).radius_neighbors_graph(grid).toarray()
         np.testing.assert_array_equal(Flat(radius)(grid), found)
-
-
-def test_scratch_memory_is_used_again():
-    points = torch.from_numpy(sample(300, 2))
-    bound, every = Flat(0.5).bind(points, points), slice(0, 300)
-    assert bound.weight(every, every).data_ptr() == bound.weight(every, every).data_ptr()
 
 
 def test_sums_do_not_depend_on_where_blocks_end(monkeypatch):
@@ -241,6 +221,8 @@ def test_the_neighbours_of_a_query_are_summed_as_its_row_of_the_kernel_says(kern
 
 
 def test_neighbours_are_summed_in_every_batch():
+    import torch
+
     query, keys, values = (torch.from_numpy(np.random.default_rng(i).normal(size=(4, 30 + i, 2))) for i in range(3))
     values = values[:, :31]
     each = [lm.local_mean(q, k, v, kernel=NearestNeighbors(4)) for q, k, v in zip(query, keys, values, strict=True)]
@@ -248,26 +230,26 @@ def test_neighbours_are_summed_in_every_batch():
 
 
 def test_for_few_queries_the_keys_are_not_cut_but_blocks_that_are_there_serve():
-    keys = torch.from_numpy(sample(9000, 2))
-    bound = Flat(0.1).bind(keys[:1000], keys)
-    assert near.serves(bound) and near.plan(bound) is None
-    assert near.plan(bound, keys=near.cut(keys, near.KEY_BLOCK)) is not None
+    from locmethods.kernels.bound import Kept
+
+    keys = sample(9000, 2)
+    assert pruned.in_blocks(layout(Flat(0.1), keys[:1000], keys), 0.0) is None
+    assert pruned.in_blocks(layout(Flat(0.1), keys[:1000], keys, Kept()), 0.0) is not None
 
 
-@pytest.mark.parametrize("kernel", [Gaussian(1.0), Epanechnikov(1.0), Cauchy(1.0)], ids=repr)
+@pytest.mark.parametrize("kernel", [Gaussian, Epanechnikov, Cauchy])
 def test_nothing_is_looked_for_where_all_are_in_reach(kernel):
     rng = np.random.default_rng(0)
     query, keys = rng.uniform(size=(2000, 2)), rng.uniform(size=(3000, 2))
     for scale in (0.05, 0.3, 1.0, 3.0, 30.0):
-        formula = Formula(type(kernel).__name__, scale)
-        lost = near.share(formula, 0.0, 8)
-        blocks = near.cut(query, compiled.QUERY_BLOCK), near.cut(keys)
-        if near.all_in_reach(formula, query, keys, lost):
-            assert near.kept(formula, *blocks, lost, blocks=10**6) == 1.0
-        assert near.all_in_reach(formula, query, keys, lost) == (scale >= {"Gaussian": 0.3, "Epanechnikov": 3.0,
-                                                                           "Cauchy": 0.05}[formula.kind])
+        where = layout(kernel(scale), query, keys)
+        lost = pruned.share(where, 0.0, 8)
+        blocks = pruned.cut(query, pruned.QUERY_BLOCK), pruned.cut(keys)
+        if pruned.all_in_reach(where, lost):
+            assert pruned.remaining(where, *blocks, lost, blocks=10**6) == 1.0
+        assert pruned.all_in_reach(where, lost) == (scale >= {Gaussian: 0.3, Epanechnikov: 3.0, Cauchy: 0.05}[kernel])
     # Three thousand keys may weigh three thousand together: one may be left out long before K is `lost`.
     span = np.square(np.maximum(query.max(0) - keys.min(0), keys.max(0) - query.min(0))).sum()
     for share, answer in ((1.01 * len(keys), True), (0.99 * len(keys), False)):
         bandwidth = math.sqrt(span / (-2 * math.log(1e-9 * share)))
-        assert near.all_in_reach(Formula("Gaussian", bandwidth), query, keys, 1e-9) == answer
+        assert pruned.all_in_reach(layout(Gaussian(bandwidth), query, keys), 1e-9) == answer

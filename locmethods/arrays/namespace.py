@@ -1,0 +1,113 @@
+"""NumPy arrays and tensors under one notation: the array API standard, by array-api-compat."""
+
+from __future__ import annotations
+
+import warnings
+
+import array_api_compat.numpy as numpy_namespace
+import numpy as np
+
+
+def is_tensor(value) -> bool:
+    """Return True for a torch tensor, without importing torch."""
+    return type(value).__module__.split(".")[0] == "torch" or any(
+        base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(value).__mro__)
+
+
+def is_lazy(value) -> bool:
+    """Return True for a collection of Dask, without importing dask."""
+    return type(value).__module__.split(".")[0] == "dask"
+
+
+def namespace(array):
+    """Return the functions of the array API standard for an array: NumPy's, or torch's for a tensor."""
+    if not is_tensor(array):
+        return numpy_namespace
+    import array_api_compat.torch as torch_namespace
+
+    return torch_namespace
+
+
+def to_tensor(value):
+    """Return an array as a tensor, sharing memory where possible; a tensor as it is."""
+    if is_tensor(value):
+        return value
+    import torch
+
+    value = np.ascontiguousarray(value)
+    if value.flags.writeable:
+        return torch.from_numpy(value)
+    with warnings.catch_warnings():
+        # Read-only memory is fine: nothing in the library writes to its inputs.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(value)
+
+
+def to_numpy(value):
+    """Return a tensor as an array, without its graph, sharing memory where possible; an array as it is."""
+    return value.detach().cpu().numpy() if is_tensor(value) else np.asarray(value)
+
+
+def detached(array):
+    """Return a tensor without its graph, or an array as it is."""
+    return array.detach() if is_tensor(array) else array
+
+
+def like(array, reference):
+    """Return a NumPy array in the kind, floating type and place of `reference`; whole numbers keep their type."""
+    if not is_tensor(reference):
+        return array
+    tensor = to_tensor(array).to(reference.device)
+    return tensor.to(reference.dtype) if tensor.is_floating_point() else tensor
+
+
+def score_type(array):
+    """Return the floating type of scores: float64, or float32 where a tensor's device has none."""
+    if not is_tensor(array):
+        return np.float64
+    import torch
+
+    return torch.float32 if array.device.type == "mps" else torch.float64
+
+
+def as_scores(array):
+    """Return an array or tensor in the score type, itself if it has that type already."""
+    if is_tensor(array):
+        return array.to(score_type(array))
+    return array.astype(np.float64, copy=False)
+
+
+def carries_grad(*arrays):
+    """Return True if what is computed from these now becomes part of a graph."""
+    if not any(getattr(array, "requires_grad", False) for array in arrays):
+        return False
+    import torch
+
+    return torch.is_grad_enabled()
+
+
+def matrix_transpose(array):
+    """Return an array of shape (..., n, m) with its last two dimensions exchanged."""
+    return array.mT if is_tensor(array) else array.swapaxes(-1, -2)
+
+
+def place_of(array):
+    """Return the device of a tensor, None for an array."""
+    return array.device if is_tensor(array) else None
+
+
+def indices(n, reference):
+    """Return 0 … n − 1 in the kind and place of `reference`."""
+    if not is_tensor(reference):
+        return np.arange(n)
+    import torch
+
+    return torch.arange(n, device=reference.device)
+
+
+def exponentials(array, floor):
+    """Turn numbers into the exponentials of the larger of them and `floor`, in place."""
+    if is_tensor(array):
+        return array.clamp_(min=floor).exp_()
+    np.maximum(array, floor, out=array)
+    return np.exp(array, out=array)

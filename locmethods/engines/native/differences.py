@@ -1,0 +1,90 @@
+"""Compiled sums whose squared distances are formed from differences, leaving out blocks of keys where that pays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from locmethods.engines import pruned
+from locmethods.engines.native.threads import PART, in_threads
+from locmethods.engines.native.tree import whole
+from locmethods.kernels.bound import once
+
+# A score s in float32 is off by a few times 6e-8 · s, so weights are good to 1e-5 as long as s is no lower than this;
+# in float64 by a few times 1e-16 · s, which is 2e-13 here. Below it `far` computes relative to the nearest key.
+FAR = {np.float32: -12.0, np.float64: -400.0}
+CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
+
+
+def sums(layout, values, dtype, blocks, lost, held, index=None):
+    """Return Σ K v, Σ K and the logarithm they are divided by, and a bound on log Σ K where they are in doubt.
+
+    Parameters
+    ----------
+    layout : Layout
+    values : ndarray of shape (n_keys, n_outputs)
+    dtype : floating type
+        In which sums over a tile are formed.
+    blocks : tuple of tree.Tree, or None
+        Queries and keys, if something is to be left out.
+    lost : float
+        The share of Σ K that may be left out; negative for nothing.
+    held : Kept or None
+        Where the values in the keys' order are kept.
+    index : integer ndarray, optional
+        The numbers of the queries, if they are not all.
+    """
+    from locmethods.engines.native.passes import add_blocks
+
+    n, d = layout.query.shape
+    if blocks is None:
+        queries = whole(layout.query, pruned.QUERY_BLOCK, dtype)
+        keys = layout.once(("whole", dtype), lambda: whole(layout.keys, pruned.KEY_BLOCK, dtype))
+    else:
+        queries = pruned.in_type(blocks[0], dtype)
+        keys = layout.once(("blocks", dtype, layout.place), lambda: pruned.in_type(blocks[1], dtype))
+    columns = once(held, sums, values, ("columns", blocks is None, dtype, layout.place),
+                   lambda: np.ascontiguousarray(values[keys.order].T, dtype))
+    own = queries.order if index is None else index[queries.order]
+    own = own if layout.hollow else own[:0]
+    numerator, total = np.zeros((n, values.shape[1])), np.zeros(n)
+    singular = layout.single is not None and layout.single.singular
+    extreme = np.full(n, math.inf if singular else -math.inf)
+    wide = CACHE // ((d + values.shape[1] + 1) * np.dtype(dtype).itemsize)
+    wide = min(1024, max(128, wide // 64 * 64))
+
+    def add(first, last):
+        add_blocks(layout.factors, queries, keys, columns, lost if blocks else -1.0, own, wide, first, last, numerator,
+                   total, extreme)
+
+    count = int(queries.starts[1])
+    in_threads(add, count, max(1, min(64, count // 32, PART // (queries.size * len(layout.keys)))))
+    back = np.argsort(queries.order) if blocks else slice(None)
+    scale = _scales(layout, extreme, singular)
+    found = numerator[back], total[back], scale[back]
+    return found, _doubts(layout, found, dtype, singular)
+
+
+def _scales(layout, extreme, singular):
+    """Return the logarithm by which each query's sums are divided."""
+    if singular:
+        from locmethods.kernels.singular import stand_in
+
+        with np.errstate(divide="ignore"):
+            return np.minimum(-0.5 * layout.length * np.log(extreme), stand_in(layout.length))
+    if any(profile.of == "exponential of q·k" for profile in layout.profiles):
+        return np.where(extreme > -math.inf, extreme, 0.0)
+    return np.zeros(len(extreme))
+
+
+def _doubts(layout, found, dtype, singular):
+    """Return a bound on log Σ K of the queries whose sums rounding may show in, −inf for the others; None for none."""
+    if layout.compact or singular:
+        return None
+    _, total, scale = found
+    edge = math.exp(FAR[dtype])
+    doubt = total < edge
+    if not doubt.any():
+        return None
+    return np.where(doubt, scale + FAR[dtype], -math.inf)

@@ -1,0 +1,164 @@
+"""A product of kernels laid out for compiled code: the coordinates of all factors side by side, and their numbers."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from locmethods.arrays.namespace import to_numpy
+from locmethods.engines.native import profiles
+from locmethods.kernels.bound import once
+
+SLICE = 4096  # rows that are looked at once: large temporary arrays would cost more than what is done with them
+
+
+class Spread(NamedTuple):
+    """What is known of the numbers in an array.
+
+    Attributes
+    ----------
+    largest : float
+        The greatest absolute value.
+    single : bool
+        True if float32 holds each of them exactly.
+    """
+
+    largest: float
+    single: bool
+
+
+def spread_of(points, single):
+    """Return the `Spread` of an array of shape (n, d); whether float32 holds it is looked at only if `single`."""
+    largest = max(abs(float(points.max())), abs(float(points.min()))) if points.size else 0.0
+    if single:
+        with np.errstate(over="ignore"):
+            parts = (points[i:i + SLICE] for i in range(0, len(points), SLICE))
+            single = all(bool((part.astype(np.float32) == part).all()) for part in parts)
+    return Spread(largest, single)
+
+
+class Layout:
+    """The factors of a term on plain arrays.
+
+    Attributes
+    ----------
+    profiles : tuple of profiles.Profile
+    query, keys : float64 ndarray of shape (n_queries, d) and (n_keys, d)
+        The coordinates of all factors; factors that compare the same points share them.
+    spans : list of (int, int)
+        Which coordinates belong to each factor.
+    log_factor : float
+    hollow : bool
+    kept : Kept or None
+    """
+
+    def __init__(self, term, kept):
+        self.term, self.kept = term, kept
+        self.profiles = tuple(map(profiles.of, term.factors))
+        self.log_factor, self.hollow = term.log_factor, term.hollow
+        places, self.spans, end = {}, [], 0
+        for factor in term.factors:
+            place = id(factor.query), id(factor.keys)
+            if place not in places:
+                places[place] = (end, end := end + factor.query.shape[-1])
+            self.spans.append(places[place])
+        distinct = {(id(f.query), id(f.keys)): f for f in term.factors}.values()
+        self.query = _side_by_side([to_numpy(factor.query) for factor in distinct])
+        self.owner = term.factors[0].keys
+        self._name = tuple(id(factor.keys) for factor in distinct)
+        self.keys = self.once("keys", lambda: _side_by_side([to_numpy(factor.keys) for factor in distinct]))
+
+    def once(self, name, make):
+        """Return ``make()``, or what it gave before for these keys."""
+        return once(self.kept, Layout, self.owner, (name, self._name), make)
+
+    @property
+    def single(self):
+        """The only factor's `Profile`, or None if there are several."""
+        return self.profiles[0] if len(self.profiles) == 1 else None
+
+    @property
+    def length(self):
+        """The length of the only factor."""
+        return self.term.factors[0].length
+
+    @property
+    def compact(self):
+        """True if K is zero beyond some distance, and exact up to it."""
+        return all(profile.compact for profile in self.profiles)
+
+    @property
+    def falls(self):
+        """True if K is bounded by the distance of two boxes."""
+        return any(not (profile.inner or profile.singular) for profile in self.profiles)
+
+    @property
+    def decides(self):
+        """True if distances alone say what may be left out: no factor grows with the inner product."""
+        return not any(profile.inner for profile in self.profiles)
+
+    @cached_property
+    def sizes(self):
+        """For each factor a bound on |q·k + c|, by which a power of it is divided; one for the others."""
+        sizes = []
+        for factor, profile, (a, b) in zip(self.term.factors, self.profiles, self.spans, strict=True):
+            if profile.of != "power of q·k":
+                sizes.append(1.0)
+                continue
+            longest = self.once(("longest", a, b), lambda a=a, b=b: widest(self.keys[:, a:b], 0.0))
+            size = (widest(self.query[:, a:b], 0.0) * longest + abs(factor.offset)) * (1 + 1e-6)
+            sizes.append(size or 1.0)
+        return sizes
+
+    @property
+    def log_scale(self):
+        """What the logarithm of a sum of compiled weights lacks, beside what each query has of its own."""
+        powers = sum(factor.length * math.log(size) for factor, size in zip(self.term.factors, self.sizes, strict=True)
+                     if size != 1.0)
+        return self.log_factor + powers
+
+    @cached_property
+    def factors(self):
+        """The factors as compiled code takes them."""
+        from locmethods.engines.native.tree import Factors
+
+        first, last = np.array(self.spans, np.int64).T.copy()
+        return Factors(np.array([profile.number for profile in self.profiles], np.int64),
+                       np.array([float(factor.length) for factor in self.term.factors]),
+                       np.array([float(factor.offset) for factor in self.term.factors]), np.array(self.sizes), first,
+                       last)
+
+    @cached_property
+    def scale(self):
+        """One over the length in which each coordinate matters, for cutting; ones where there is one factor."""
+        scale = np.zeros(self.query.shape[1])
+        for factor, profile, (a, b) in zip(self.term.factors, self.profiles, self.spans, strict=True):
+            if not profile.inner:
+                scale[a:b] = np.maximum(scale[a:b], 1 / factor.length)
+        return np.where(scale > 0, scale, 1.0) if len(self.profiles) > 1 else np.ones(len(scale))
+
+    @property
+    def place(self):
+        """What tells this cutting of the keys from another."""
+        return self._name, self.scale.tobytes()
+
+    def of(self, index):
+        """Return the layout for some of the queries alone."""
+        part = object.__new__(Layout)
+        vars(part).update(vars(self))
+        part.query = self.query[index]
+        return part
+
+
+def _side_by_side(parts):
+    """Return float64 arrays as one, without a copy if there is only one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def widest(points, centre):
+    """Return the greatest distance of a point from the centre."""
+    squares = (np.square(points[i:i + SLICE] - centre).sum(1).max() for i in range(0, len(points), SLICE))
+    return math.sqrt(max(squares, default=0.0))

@@ -1,0 +1,160 @@
+"""One pass of keys by queries where distances are formed from differences: the engine's innermost work, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from locmethods.engines.native.loops import (
+    add_up,
+    compiled,
+    exponential,
+    greatest,
+    inner_products,
+    larger,
+    least_gap,
+    squares,
+)
+from locmethods.engines.native.profiles import IS_EXPONENTIAL, IS_POLYNOMIAL, IS_SHEPARD, weigh, weigh_inversely
+from locmethods.engines.native.tree import STACK, reach
+
+
+@compiled
+def _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names):
+    """Copy keys and values of some pieces side by side, and return how many, and the piece and place to go on from."""
+    width = 0
+    while piece < found and width < wide:
+        some = min(wide - width, pieces[piece, 1] - at)
+        for k in range(len(tile)):
+            tile[k, width:width + some] = keys.columns[k, at:at + some]
+        for o in range(len(held)):
+            held[o, width:width + some] = values[o, at:at + some]
+        if hollow:
+            names[width:width + some] = keys.order[at:at + some]
+        width += some
+        at += some
+        if at == pieces[piece, 1]:
+            piece += 1
+            if piece < found:
+                at = pieces[piece, 0]
+    return width, piece, at
+
+
+@compiled
+def _one(kind, length, square, inverse, query, tile, names, own, part, least):
+    """Write one kernel's weights into `part`; return by what earlier sums shrink, and SHEPARD's least distance."""
+    squares(query, tile, part)
+    if own >= 0:
+        for j in range(len(part)):
+            if names[j] == own:
+                part[j] = math.inf
+    if kind != IS_SHEPARD:
+        weigh(kind, part, square, inverse)
+        return 1.0, least
+    nearest = min(least, least_gap(part, part.dtype.type(0)))
+    shrink = (nearest / least) ** (0.5 * length) if nearest < least else 1.0
+    weigh_inversely(part, nearest, int(length))
+    return shrink, nearest
+
+
+@compiled
+def _several(factors, query, tile, names, own, part, more, score, peak):
+    """Write the product of several kernels' weights into `part`.
+
+    Exponentials of q·k may overflow: their logarithms are added up, and their greatest is left out of all weights. It
+    is returned, `peak` if that is more, after the factor by which it makes earlier sums smaller.
+    """
+    for j in range(len(part)):
+        part[j], score[j] = 1, 0
+    scored = False
+    for f in range(len(factors.kind)):
+        kind, length, a, b = factors.kind[f], factors.length[f], factors.first[f], factors.last[f]
+        if kind == IS_EXPONENTIAL:
+            scored = True
+            inner_products(query[a:b], tile[a:b], more)
+            for j in range(len(part)):
+                score[j] += more[j] / length
+        elif kind == IS_POLYNOMIAL:
+            inner_products(query[a:b], tile[a:b], more)
+            for j in range(len(part)):
+                power = (more[j] + factors.offset[f]) / factors.size[f]
+                part[j] *= power ** int(length)
+        else:
+            squares(query[a:b], tile[a:b], more)
+            weigh(kind, more, more.dtype.type(length * length), more.dtype.type(1 / (length * length)))
+            for j in range(len(part)):
+                part[j] *= more[j]
+    if own >= 0:
+        for j in range(len(part)):
+            if names[j] == own:
+                part[j] = 0
+    if not scored:
+        return 1.0, 0.0
+    for j in range(len(part)):
+        if part[j] == 0:
+            score[j] = -math.inf
+    top = larger(peak, greatest(score))
+    if top == -math.inf:
+        return 1.0, top
+    for j in range(len(part)):
+        part[j] *= exponential(score[j] - top)
+    return exponential(peak - top) if peak < top else 1.0, top
+
+
+@compiled
+def add_blocks(factors, queries, keys, values, tolerance, own, wide, first, last, numerator, total, extreme):
+    """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out.
+
+    Parameters
+    ----------
+    factors : tree.Factors
+        The kernel.
+    queries, keys : tree.Tree
+    values : ndarray of shape (o, n_keys)
+        In the keys' order.
+    tolerance : float
+        As for `reach`; −1 leaves nothing out.
+    own : integer ndarray of shape (n_queries,) or (0,)
+        The key for which each query, in order, has no weight; none if empty.
+    wide : int
+        Keys in a tile.
+    first, last : int
+        Blocks of queries.
+    numerator, total : ndarray of shape (n_queries, o) and (n_queries,)
+        float64, in the queries' order.
+    extreme : ndarray of shape (n_queries,)
+        For SHEPARD the least squared distance so far: the sums are those of (√least/r)ᵖ. For a product with
+        exponentials the greatest score so far: the sums are divided by its exponential.
+    """
+    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
+    d, outputs, number = len(keys.columns), len(values), values.dtype.type
+    tile, held = np.empty((d, wide), values.dtype), np.empty((outputs, wide), values.dtype)
+    weight, names = np.empty(wide, values.dtype), np.full(wide, -1, np.int64)
+    more, score = np.empty(wide, values.dtype), np.empty(wide, values.dtype)
+    single, kind, length = len(factors.kind) == 1, factors.kind[0], factors.length[0]
+    single = single and kind <= IS_SHEPARD
+    square, inverse = number(length * length), number(1 / (length * length))
+    for block in range(first, last):
+        begin, end = block * queries.size, min(queries.n, (block + 1) * queries.size)
+        if tolerance < 0:
+            found = 1
+            pieces[0] = 0, keys.n
+        else:
+            found = reach(factors, queries.low[block], queries.high[block], keys, tolerance, min(1, len(own)), stack,
+                          pieces)
+        piece, at = 0, pieces[0, 0]
+        while piece < found:
+            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, len(own) > 0, tile, held, names)
+            for i in range(begin, end):
+                part, mine = weight[:width], own[i] if len(own) > 0 else -1
+                if single:
+                    shrink, extreme[i] = _one(kind, length, square, inverse, queries.rows[i], tile, names, mine, part,
+                                              extreme[i])
+                else:
+                    shrink, extreme[i] = _several(factors, queries.rows[i], tile, names, mine, part, more[:width],
+                                                  score[:width], extreme[i])
+                if shrink != 1:
+                    total[i] *= shrink
+                    numerator[i] *= shrink
+                total[i] += add_up(part, held, numerator[i])

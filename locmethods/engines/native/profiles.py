@@ -1,0 +1,288 @@
+"""The kernels that compiled loops know: one record a kernel, with its weight, its logarithm and its flags side by side.
+
+A record is looked up by a kernel's very class (`of`), so that what has no record, a subclass with another formula
+among it, never reaches a compiled loop. To add a kernel: its two functions, its record, and a line in `weigh` and
+`log_weight` each; a test compares every record with its kernel's own formula.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from numba import njit
+
+from locmethods.engines.native.loops import compiled, exponentials, larger
+from locmethods.kernels import (
+    Biweight,
+    Cauchy,
+    Epanechnikov,
+    Exponential,
+    Flat,
+    Gaussian,
+    Laplace,
+    Polynomial,
+    Shepard,
+    Triangular,
+    Tricube,
+)
+
+GREATEST_POWER = 16  # of an inverse distance or an inner product: formed by multiplication
+inlined = njit(inline="always")  # part of `weigh` and `log_weight`, which are compiled once
+
+
+class Profile(NamedTuple):
+    """What compiled loops know of a kernel.
+
+    Attributes
+    ----------
+    kind : type
+        The kernel's class.
+    number : int
+        By which compiled code asks for it.
+    of : {"distance", "inverse distance", "power of q·k", "exponential of q·k"}
+        What it is a function of.
+    compact : bool
+        True if K is zero beyond its length.
+    steepness : float or None
+        A bound on |d log K / d (r²/length²)|, where there is one: how much rounding in r² may show.
+    cusp : bool
+        True if K is steep at r = 0, as √ is.
+    jump : bool
+        True if K jumps at its edge: no rounding may put a key on the other side.
+    """
+
+    kind: type
+    number: int
+    of: str = "distance"
+    compact: bool = False
+    steepness: float | None = None
+    cusp: bool = False
+    jump: bool = False
+
+    @property
+    def inner(self):
+        """True for a kernel of the inner product."""
+        return self.of in ("power of q·k", "exponential of q·k")
+
+    @property
+    def singular(self):
+        """True if K is infinite at the query itself."""
+        return self.of == "inverse distance"
+
+
+# Each takes squared distances x, in place, with length² and 1/length² in x's type. A square that rounding has made
+# negative counts as zero; an infinite one has no weight, whatever the kernel. Its logarithm takes u = r/length.
+
+
+@inlined
+def _weigh_gaussian(x, square, inverse):
+    exponentials(x, x.dtype.type(-0.5) * inverse)
+
+
+@inlined
+def _log_gaussian(u):
+    return -0.5 * u * u
+
+
+GAUSSIAN = Profile(Gaussian, 0, steepness=0.5)
+
+
+@inlined
+def _weigh_laplace(x, square, inverse):
+    for j in range(len(x)):
+        x[j] = math.sqrt(larger(x[j] * inverse, x.dtype.type(0)))
+    exponentials(x, x.dtype.type(-1))
+
+
+@inlined
+def _log_laplace(u):
+    return -u
+
+
+LAPLACE = Profile(Laplace, 1, cusp=True)
+
+
+@inlined
+def _weigh_cauchy(x, square, inverse):
+    one = x.dtype.type(1)
+    for j in range(len(x)):
+        x[j] = one / (x[j] * inverse + one)
+
+
+@inlined
+def _log_cauchy(u):
+    return -math.log1p(u * u)
+
+
+CAUCHY = Profile(Cauchy, 2, steepness=1.0)
+
+
+@inlined
+def _weigh_epanechnikov(x, square, inverse):
+    for j in range(len(x)):
+        x[j] = larger(x.dtype.type(1) - x[j] * inverse, x.dtype.type(0))
+
+
+@inlined
+def _log_epanechnikov(u):
+    return math.log1p(-u * u) if u < 1 else -math.inf
+
+
+EPANECHNIKOV = Profile(Epanechnikov, 3, compact=True)
+
+
+@inlined
+def _weigh_triangular(x, square, inverse):
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    for j in range(len(x)):
+        x[j] = larger(one - math.sqrt(larger(x[j] * inverse, zero)), zero)
+
+
+@inlined
+def _log_triangular(u):
+    return math.log1p(-u) if u < 1 else -math.inf
+
+
+TRIANGULAR = Profile(Triangular, 4, compact=True, cusp=True)
+
+
+@inlined
+def _weigh_biweight(x, square, inverse):
+    for j in range(len(x)):
+        u = larger(x.dtype.type(1) - x[j] * inverse, x.dtype.type(0))
+        x[j] = u * u
+
+
+@inlined
+def _log_biweight(u):
+    return 2 * math.log1p(-u * u) if u < 1 else -math.inf
+
+
+BIWEIGHT = Profile(Biweight, 5, compact=True)
+
+
+@inlined
+def _weigh_tricube(x, square, inverse):
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    for j in range(len(x)):
+        u = larger(x[j] * inverse, zero)
+        u = larger(one - u * math.sqrt(u), zero)
+        x[j] = u * u * u
+
+
+@inlined
+def _log_tricube(u):
+    return 3 * math.log1p(-(u * u * u)) if u < 1 else -math.inf
+
+
+TRICUBE = Profile(Tricube, 6, compact=True)
+
+
+@inlined
+def _weigh_flat(x, square, inverse):
+    for j in range(len(x)):  # the square of the radius, as neighbour libraries compare
+        x[j] = x.dtype.type(1) if x[j] <= square else x.dtype.type(0)
+
+
+@inlined
+def _log_flat(u):
+    return 0.0 if u <= 1 else -math.inf
+
+
+FLAT = Profile(Flat, 7, compact=True, jump=True)
+
+SHEPARD = Profile(Shepard, 8, of="inverse distance")
+EXPONENTIAL = Profile(Exponential, 9, of="exponential of q·k")
+POLYNOMIAL = Profile(Polynomial, 10, of="power of q·k")
+
+PROFILES = {profile.kind: profile for profile in (
+    GAUSSIAN, LAPLACE, CAUCHY, EPANECHNIKOV, TRIANGULAR, BIWEIGHT, TRICUBE, FLAT, SHEPARD, EXPONENTIAL, POLYNOMIAL)}
+IS_GAUSSIAN, IS_LAPLACE, IS_CAUCHY, IS_EPANECHNIKOV, IS_TRIANGULAR, IS_BIWEIGHT, IS_TRICUBE, IS_FLAT, IS_SHEPARD, \
+    IS_EXPONENTIAL, IS_POLYNOMIAL = (profile.number for profile in PROFILES.values())
+
+
+def of(factor):
+    """Return the `Profile` of a factor, or None if compiled loops do not know the kernel, or not with its numbers."""
+    profile = PROFILES.get(factor.kind)
+    if profile is None:
+        return None
+    if profile.singular and factor.length not in range(1, GREATEST_POWER + 1):
+        return None
+    if profile.of == "power of q·k" and (factor.length % 2 or factor.length > GREATEST_POWER):
+        return None
+    return profile
+
+
+@compiled
+def weigh(kind, x, square, inverse):
+    """Turn squared distances into weights, in place.
+
+    Parameters
+    ----------
+    kind : int
+    x : ndarray of shape (n,)
+    square, inverse : floats of x's type
+        length² and 1/length².
+    """
+    if kind == IS_GAUSSIAN:
+        _weigh_gaussian(x, square, inverse)
+    elif kind == IS_LAPLACE:
+        _weigh_laplace(x, square, inverse)
+    elif kind == IS_CAUCHY:
+        _weigh_cauchy(x, square, inverse)
+    elif kind == IS_EPANECHNIKOV:
+        _weigh_epanechnikov(x, square, inverse)
+    elif kind == IS_TRIANGULAR:
+        _weigh_triangular(x, square, inverse)
+    elif kind == IS_BIWEIGHT:
+        _weigh_biweight(x, square, inverse)
+    elif kind == IS_TRICUBE:
+        _weigh_tricube(x, square, inverse)
+    elif kind == IS_FLAT:
+        _weigh_flat(x, square, inverse)
+    else:
+        raise ValueError("no compiled weight for this kernel of the distance")
+
+
+@compiled
+def log_weight(kind, square, length):
+    """Return log K at a squared distance."""
+    u = math.sqrt(square) / length
+    if kind == IS_GAUSSIAN:
+        return _log_gaussian(u)
+    if kind == IS_LAPLACE:
+        return _log_laplace(u)
+    if kind == IS_CAUCHY:
+        return _log_cauchy(u)
+    if kind == IS_EPANECHNIKOV:
+        return _log_epanechnikov(u)
+    if kind == IS_TRIANGULAR:
+        return _log_triangular(u)
+    if kind == IS_BIWEIGHT:
+        return _log_biweight(u)
+    if kind == IS_TRICUBE:
+        return _log_tricube(u)
+    if kind == IS_FLAT:
+        return _log_flat(u)
+    raise ValueError("no compiled logarithm for this kernel of the distance")
+
+
+@compiled
+def weigh_inversely(x, least, power):
+    """Turn squared distances into (ρ/r)ᵖ, in place, where ρ² = `least` is no more than any of them.
+
+    Where ρ = 0 it is 1 for r = 0; where even the least distance is infinite, nothing has weight.
+    """
+    one, zero = x.dtype.type(1), x.dtype.type(0)
+    if least == 0 or least == math.inf:
+        for j in range(len(x)):
+            x[j] = one if x[j] == 0 else zero
+        return
+    odd = power % 2 == 1
+    for j in range(len(x)):
+        ratio = least / x[j]
+        weight = math.sqrt(ratio) if odd else one
+        for _ in range(power // 2):
+            weight *= ratio
+        x[j] = weight

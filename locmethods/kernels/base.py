@@ -1,0 +1,155 @@
+"""What every kernel is: named parameters, a formula that can be bound to points, and an algebra."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from functools import cache
+
+import numpy as np
+
+from locmethods.arrays.checks import as_number, check_positive
+from locmethods.arrays.door import enter
+from locmethods.arrays.namespace import is_tensor, namespace
+
+
+class Kernel:
+    """An un-normalised weight K(query, key) with named parameters.
+
+    Abstract: a kernel defines ``bind(query, keys, *, hollow=False, kept=None)``, which ties it to arrays of shapes
+    (..., n_queries, d) and (..., n_keys, d) and returns a `kernels.bound.Bound`, and ``_check``, its parameters'
+    conditions. Attributes: ``form``, one of "radial", "inner product", "rank" and "composite"; ``signed``, True when K
+    may be negative, so that K is not a localization kernel; ``reach``, the distance beyond which K is zero (inf if
+    there is none); ``length``, the length in which K measures nearness (None if it has none); ``maps_features``, True
+    when a feature map stands between the inputs and the kernel.
+    """
+
+    form = "composite"
+    signed = False
+    reach = math.inf
+    length = None
+    maps_features = False
+    __array_ufunc__ = None  # so that np.float64(2) * kernel asks the kernel
+
+    def _check(self):
+        """Raise ValueError or TypeError unless every parameter is admissible."""
+
+    def __call__(self, query, keys=None):
+        """Return the kernel matrix, un-normalised, of shape (..., n_queries, n_keys).
+
+        Parameters
+        ----------
+        query : array-like or Tensor of shape (..., n_queries, n_features)
+        keys : array-like or Tensor of shape (..., n_keys, n_features), optional
+            The queries themselves by default.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `locmethods.local_mean` does.
+        """
+        door = enter(self, query, query if keys is None else keys, None)
+        bound = door.bound
+        every = slice(0, bound.shape[-2]), slice(0, bound.shape[-1])
+        with np.errstate(over="ignore"):
+            weight = namespace(bound.like).exp(bound.log(*every))
+        return door.leave(weight * bound.sign(*every) if bound.signed else weight)
+
+    def __mul__(self, other):
+        from locmethods.kernels.algebra import Product, Scaled
+
+        return Product(self, other) if isinstance(other, Kernel) else Scaled(self, other)
+
+    def __rmul__(self, other):
+        from locmethods.kernels.algebra import Scaled
+
+        return Scaled(self, other)
+
+    def __add__(self, other):
+        from locmethods.kernels.algebra import Sum
+
+        if not isinstance(other, Kernel):
+            raise TypeError(f"a kernel can be added to a kernel only, got {type(other).__name__}")
+        return Sum(self, other)
+
+    def on(self, features, key_features=None):
+        """Return K(φ(query), ψ(key)): the pull-back along `features` φ and `key_features` ψ (φ by default)."""
+        from locmethods.kernels.algebra import PullBack
+
+        return PullBack(self, features, key_features)
+
+    def hollow(self):
+        """Return the kernel without its diagonal: key i has no weight for query i (leave-one-out)."""
+        from locmethods.kernels.algebra import Hollow
+
+        return Hollow(self)
+
+    def where(self, mask):
+        """Return the kernel restricted to the pairs where `mask` is True (True means: may attend)."""
+        from locmethods.kernels.algebra import Masked
+
+        return Masked(self, mask)
+
+    @classmethod
+    @cache
+    def _names(cls):
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep=True):
+        """Return the parameters by name; those of inner kernels as ``name__parameter``."""
+        found = {}
+        for name in self._names():
+            value = getattr(self, name)
+            if deep and hasattr(value, "get_params") and not isinstance(value, type):
+                found.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
+            found[name] = value
+        return found
+
+    def set_params(self, **params):
+        """Set parameters by name, ``name__parameter`` reaching into inner kernels, and return the kernel.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a value is not admissible; then nothing is changed.
+        """
+        before = {name: getattr(self, name) for name in self._names()}
+        for name, value in params.items():
+            head, _, tail = name.partition("__")
+            if head not in before:
+                raise ValueError(f"{type(self).__name__} has no parameter {head!r}; it has {self._names()}")
+            if tail:
+                getattr(self, head).set_params(**{tail: value})
+            else:
+                setattr(self, head, value)
+        try:
+            self._check()
+        except (TypeError, ValueError):
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+        return self
+
+    def __repr__(self):
+        inner = ", ".join(f"{name}={_short(getattr(self, name))}" for name in self._names())
+        return f"{type(self).__name__}({inner})"
+
+
+def _short(value):
+    """Return a repr that fits into a sentence: large arrays by their shape."""
+    if getattr(value, "ndim", 0) > 0:
+        return f"array of shape {tuple(value.shape)}"
+    return repr(value)
+
+
+def check_parameters_positive(kernel, names):
+    """Raise unless the kernel's parameters of these names are positive finite numbers."""
+    for name in names:
+        check_positive(name, getattr(kernel, name))
+
+
+def as_parameter(name, value, reference):
+    """Return a parameter as a float, or as a scalar tensor in the score type where the points are tensors too."""
+    if is_tensor(value) and is_tensor(reference):
+        return value.reshape(()).to(dtype=reference.dtype, device=reference.device)
+    return as_number(name, value)

@@ -1,0 +1,144 @@
+"""Kernels of the inner product q·k: attention's exponential, polynomials, and the linear kernel."""
+
+from __future__ import annotations
+
+import math
+
+from locmethods.arrays.checks import as_number, check_count
+from locmethods.arrays.namespace import carries_grad, detached, matrix_transpose, namespace
+from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
+from locmethods.kernels.bound import Bound, Factor, Term, block, log_or_nothing, outer_shape
+from locmethods.kernels.restricted import without_own
+
+
+class _InnerBound(Bound):
+    """What the kernels of q·k share; `parameter` is the one that may carry a gradient."""
+
+    def __init__(self, kernel, query, keys, parameter):
+        super().__init__(outer_shape(query, keys), query, carries_grad(query, keys, parameter))
+        self.kernel, self.query, self.keys, self.parameter = kernel, query, keys, parameter
+
+    def product(self, rows, cols, take=block):
+        """Return q·k on the block."""
+        return take(self.query, rows) @ matrix_transpose(take(self.keys, cols))
+
+    def gap(self, rows, cols):
+        return -self.product(rows, cols)
+
+
+class Exponential(Kernel):
+    """K = exp(q·k/τ), the kernel of softmax attention [vaswani2017]_.
+
+    Parameters
+    ----------
+    temperature : float or scalar Tensor, default=1.0
+        τ, in the units of the inner product; must be positive.
+    """
+
+    form = "inner product"
+
+    def __init__(self, temperature=1.0):
+        self.temperature = temperature
+        self._check()
+
+    def _check(self):
+        check_parameters_positive(self, ["temperature"])
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        self._check()
+        return without_own(ExponentialBound(self, query, keys), hollow)
+
+
+class ExponentialBound(_InnerBound):
+    """exp(q·k/τ), bound to points.
+
+    q·k = q·(k − c) + q·c, and the second term is the same for all keys: with large keys that differ little, the product
+    of the differences keeps the digits that the product of the keys would round away.
+    """
+
+    anchored = centred = True
+
+    def __init__(self, kernel, query, keys):
+        super().__init__(kernel, query, keys, as_parameter("temperature", kernel.temperature, query))
+        self.anchored = self.centred = True
+        self._centre = detached(keys)[..., :1, :]
+
+    def log(self, rows, cols, take=block):
+        return self.product(rows, cols, take) / take(self.parameter)
+
+    def relative(self, rows, cols, reference, take=block):
+        return take(self.query, rows) @ matrix_transpose(take(self.keys, cols) - self._centre) / take(self.parameter)
+
+    def offset(self, rows, reference, take=block):
+        return (take(self.query, rows) @ matrix_transpose(self._centre))[..., 0] / take(self.parameter)
+
+    def term(self):
+        temperature = as_number("temperature", self.parameter)
+        return Term((Factor(Exponential, self.query, self.keys, temperature),))
+
+
+class Polynomial(Kernel):
+    """K = (q·k + c)ᵖ. For odd p it may be negative: then it is no localization kernel.
+
+    Parameters
+    ----------
+    degree : int, default=2
+        p, at least 1.
+    offset : float, default=0.0
+        c, in the units of the inner product.
+    """
+
+    form = "inner product"
+
+    def __init__(self, degree=2, offset=0.0):
+        self.degree, self.offset = degree, offset
+        self._check()
+
+    def _check(self):
+        check_count("degree", self.degree, 1)
+        if not math.isfinite(as_number("offset", self.offset)):
+            raise ValueError(f"offset must be finite, got {self.offset!r}")
+
+    @property
+    def signed(self):
+        """True for an odd degree."""
+        return self.degree % 2 == 1
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        self._check()
+        return without_own(PolynomialBound(self, query, keys), hollow)
+
+
+class PolynomialBound(_InnerBound):
+    """(q·k + c)ᵖ, bound to points."""
+
+    def __init__(self, kernel, query, keys):
+        super().__init__(kernel, query, keys, as_parameter("offset", kernel.offset, query))
+        self.signed = kernel.signed
+
+    def log(self, rows, cols, take=block):
+        size = abs(self.product(rows, cols, take) + take(self.parameter))
+        return log_or_nothing(namespace(size), size) * self.kernel.degree
+
+    def sign(self, rows, cols):
+        product = self.product(rows, cols) + detached(self.parameter)
+        return namespace(product).sign(product)
+
+    def term(self):
+        if self.signed:
+            return None
+        offset = as_number("offset", self.parameter)
+        return Term((Factor(Polynomial, self.query, self.keys, self.kernel.degree, offset),))
+
+
+class Linear(Kernel):
+    """K = q·k, the linear kernel. It may be negative, so it is no localization kernel; it serves `local_sum`."""
+
+    form = "inner product"
+    signed = True
+
+    def __init__(self):
+        pass
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        return Polynomial(degree=1).bind(query, keys, hollow=hollow, kept=kept)

@@ -1,0 +1,324 @@
+"""Kernels of the distance r = ‖query − key‖: each is its formula, and has K = 1 at r = 0.
+
+The constant that would make a density of them cancels in every local mean. ``bandwidth`` (h) and ``radius`` (R) are
+lengths, in the units of the keys. Their compiled forms stand in `engines.native.profiles`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+
+from locmethods.arrays.checks import as_number, check_positive
+from locmethods.arrays.namespace import carries_grad, is_tensor, namespace
+from locmethods.kernels.base import Kernel, as_parameter
+from locmethods.kernels.bound import (
+    Bound,
+    Factor,
+    Term,
+    block,
+    outer_shape,
+    pairwise_square,
+    root,
+    square_difference,
+    there,
+)
+from locmethods.kernels.restricted import without_own
+
+LEAST = 1e-150  # a length whose square is a normal number
+
+
+class Radial(Kernel):
+    """A kernel of the distance, of which a subclass gives the formula.
+
+    Abstract: a subclass defines ``log_profile(self, u2, xp)``, which returns log K for an array of u² = r²/h², and an
+    ``__init__`` whose parameters are its own names and which calls this one. That alone makes it exact at every size,
+    in every combination and every estimator, with gradients.
+
+    Parameters
+    ----------
+    bandwidth : float or scalar Tensor
+        h of a kernel that is nowhere zero, in the units of the keys; must be positive.
+    radius : float or scalar Tensor
+        R of a kernel of compact support, in its stead: K = 0 for r ≥ R, and ``log_profile`` is asked for u² < 1 only.
+
+    Notes
+    -----
+    ``xp`` is the array namespace, NumPy's or torch's, so that one formula serves arrays and tensors; for a square root
+    take `locmethods.kernels.root`. Optional attributes of a subclass: ``closed = True`` for a compact kernel that
+    counts on its edge (then it is asked for u² ≤ 1), and ``log_ratio(self, more, least, xp)``, log K(r) − log K(ρ) from
+    r²/h² − ρ²/h² and ρ²/h² without cancellation, with which queries far from every key keep all their digits.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Radial, root
+    >>> class Matern32(Radial):
+    ...     def __init__(self, bandwidth=1.0):
+    ...         super().__init__(bandwidth=bandwidth)
+    ...
+    ...     def log_profile(self, u2, xp):
+    ...         r = root(3 * u2)
+    ...         return xp.log1p(r) - r
+    >>> Matern32(2.0)([[0.0]], [[0.0], [4.0]]).round(3)
+    array([[1.  , 0.14]])
+    """
+
+    form = "radial"
+    closed = False
+    log_ratio = None
+
+    def __init_subclass__(cls):
+        """A new formula does not inherit what was proved for another."""
+        super().__init_subclass__()
+        if "log_profile" in vars(cls) and "log_ratio" not in vars(cls):
+            cls.log_ratio = None
+
+    def __init__(self, *, bandwidth=None, radius=None):
+        if (bandwidth is None) == (radius is None):
+            raise TypeError(f"{type(self).__name__} must give Radial a bandwidth, or a radius for compact support, and "
+                            "not both")
+        self._length_name = "radius" if bandwidth is None else "bandwidth"
+        setattr(self, self._length_name, radius if bandwidth is None else bandwidth)
+        self._check()
+
+    def log_profile(self, u2, xp):
+        """Return log K for an array of u² = r²/h², in the array namespace `xp`."""
+        raise NotImplementedError
+
+    def _check(self):
+        if type(self).log_profile is Radial.log_profile:
+            raise TypeError(f"{type(self).__name__} has no formula: a subclass of Radial defines "
+                            "log_profile(self, u2, xp)")
+        check_positive(self._length_name, getattr(self, self._length_name))
+
+    @property
+    def length(self):
+        """The bandwidth or the radius, as a float."""
+        return as_number(self._length_name, getattr(self, self._length_name))
+
+    @property
+    def reach(self):
+        """The radius, or inf if there is none."""
+        return self.length if self._length_name == "radius" else math.inf
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        self._check()
+        return without_own(RadialBound(self, query, keys), hollow)
+
+
+class RadialBound(Bound):
+    """A kernel of the distance, bound to points."""
+
+    def __init__(self, kernel, query, keys):
+        name = kernel._length_name
+        self._kernel, self._query, self._keys = kernel, query, keys
+        self._length = as_parameter(name, getattr(kernel, name), query)
+        # Other parameters that learn are read through `take`, as everything is that carries a gradient.
+        self._learned = {other: value for other, value in kernel.get_params(deep=False).items()
+                         if other != name and is_tensor(value) and value.requires_grad}
+        super().__init__(outer_shape(query, keys), query,
+                         carries_grad(query, keys, self._length, *self._learned.values()))
+        self.anchored = kernel.log_ratio is not None
+
+    def __repr__(self):
+        return repr(self._kernel)
+
+    def _of(self, take):
+        """Return the kernel with its learned parameters as `take` gives them."""
+        if not self._learned:
+            return self._kernel
+        kernel = copy.copy(self._kernel)
+        vars(kernel).update({name: take(value) for name, value in self._learned.items()})
+        return kernel
+
+    def log(self, rows, cols, take=block):
+        return self._log(pairwise_square(take(self._query, rows), take(self._keys, cols)), take)
+
+    def _log(self, square, take):
+        kernel, xp, length = self._of(take), namespace(square), take(self._length)
+        if not is_tensor(length) and LEAST < length < 1 / LEAST:
+            u2 = square * (1 / length**2)
+        else:  # twice by the length: its square may underflow where the quotient does not
+            u2 = square / length / length
+        if kernel.reach == math.inf:
+            return _formula(kernel, u2, xp)
+        # The square of the radius, as neighbour libraries compare: a quotient would round differently on the edge.
+        inside = square <= length * length if kernel.closed else u2 < 1
+        return xp.where(inside, _formula(kernel, xp.where(inside, u2, 0.0), xp), -math.inf)
+
+    def gap(self, rows, cols):
+        return pairwise_square(self._query[..., rows, :], self._keys[..., cols, :])
+
+    def relative(self, rows, cols, reference, take=block):
+        here, place, length = take(self._query, rows), there(self._keys, reference), take(self._length)
+        more = square_difference(here, take(self._keys, cols), place) / length / length
+        xp = namespace(more)
+        least = xp.sum((here - place) ** 2, axis=-1, keepdims=True) / length / length
+        return self._of(take).log_ratio(more, least, xp)
+
+    def offset(self, rows, reference, take=block):
+        gap = take(self._query, rows) - there(self._keys, reference)
+        return self._log(namespace(gap).sum(gap * gap, axis=-1), take)
+
+    def term(self):
+        length = as_number("length", self._length)
+        return Term((Factor(type(self._kernel), self._query, self._keys, length),))
+
+
+def _formula(kernel, u2, xp):
+    """Return the kernel's own log K, once it is seen to be one number a pair."""
+    try:
+        with np.errstate(divide="ignore"):  # log 0 on a compact kernel's edge is −inf, as it should be
+            found = kernel.log_profile(u2, xp)
+    except Exception as error:
+        error.add_note(f"raised by log_profile of {kernel!r}, asked for an array of shape {tuple(u2.shape)}")
+        raise
+    if getattr(found, "shape", None) != u2.shape:
+        raise ValueError(f"log_profile of {kernel!r} must return an array of the shape of u2, {tuple(u2.shape)}, got "
+                         f"{tuple(found.shape) if hasattr(found, 'shape') else type(found).__name__}")
+    return found
+
+
+class Gaussian(Radial):
+    """K = exp(−r²/2h²), the Gaussian kernel of bandwidth h.
+
+    Parameters
+    ----------
+    bandwidth : float or scalar Tensor, default=1.0
+        h, in the units of the keys; must be positive.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `bandwidth` is not a positive number.
+    """
+
+    def __init__(self, bandwidth=1.0):
+        super().__init__(bandwidth=bandwidth)
+
+    def log_profile(self, u2, xp):
+        return u2 * -0.5
+
+    def log_ratio(self, more, least, xp):
+        return more * -0.5
+
+
+class Laplace(Radial):
+    """K = exp(−r/h), the Laplace (exponential) kernel.
+
+    Parameters
+    ----------
+    bandwidth : float or scalar Tensor, default=1.0
+        h, in the units of the keys; must be positive.
+    """
+
+    def __init__(self, bandwidth=1.0):
+        super().__init__(bandwidth=bandwidth)
+
+    def log_profile(self, u2, xp):
+        return -root(u2)
+
+    def log_ratio(self, more, least, xp):
+        # r − ρ = (r² − ρ²)/(r + ρ); both vanish together only when query, key and reference coincide.
+        both = root(xp.clip(more + least, 0.0, None)) + root(least)
+        return -xp.where(both > 0, more / xp.where(both > 0, both, 1.0), 0.0)
+
+
+class Cauchy(Radial):
+    """K = 1/(1 + r²/h²), the Cauchy kernel, with tails that never underflow.
+
+    Parameters
+    ----------
+    bandwidth : float or scalar Tensor, default=1.0
+        h, in the units of the keys; must be positive.
+    """
+
+    def __init__(self, bandwidth=1.0):
+        super().__init__(bandwidth=bandwidth)
+
+    def log_profile(self, u2, xp):
+        return -xp.log1p(u2)
+
+
+class Epanechnikov(Radial):
+    """K = 1 − r²/R² inside the radius R, zero outside [epanechnikov1969]_.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def __init__(self, radius=1.0):
+        super().__init__(radius=radius)
+
+    def log_profile(self, u2, xp):
+        return xp.log1p(-u2)
+
+
+class Triangular(Radial):
+    """K = 1 − r/R inside the radius R, zero outside.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def __init__(self, radius=1.0):
+        super().__init__(radius=radius)
+
+    def log_profile(self, u2, xp):
+        return xp.log1p(-root(u2))
+
+
+class Biweight(Radial):
+    """K = (1 − r²/R²)² inside the radius R, zero outside.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def __init__(self, radius=1.0):
+        super().__init__(radius=radius)
+
+    def log_profile(self, u2, xp):
+        return 2 * xp.log1p(-u2)
+
+
+class Tricube(Radial):
+    """K = (1 − r³/R³)³ inside the radius R, zero outside [cleveland1979]_.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    def __init__(self, radius=1.0):
+        super().__init__(radius=radius)
+
+    def log_profile(self, u2, xp):
+        return 3 * xp.log1p(-u2 * root(u2))
+
+
+class Flat(Radial):
+    """K = 1 within the radius R, the boundary included, zero outside.
+
+    Parameters
+    ----------
+    radius : float or scalar Tensor, default=1.0
+        R, in the units of the keys; must be positive.
+    """
+
+    closed = True
+
+    def __init__(self, radius=1.0):
+        super().__init__(radius=radius)
+
+    def log_profile(self, u2, xp):
+        return u2 * 0.0

@@ -1,0 +1,73 @@
+"""Inverse distances: the kernel that is infinite at the query itself."""
+
+from __future__ import annotations
+
+from locmethods.arrays.checks import as_number
+from locmethods.arrays.namespace import carries_grad, namespace
+from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
+from locmethods.kernels.bound import Bound, Factor, Term, block, outer_shape, pairwise_square
+from locmethods.kernels.restricted import without_own
+
+
+class Shepard(Kernel):
+    """K = r⁻ᵖ, the singular kernel of inverse distance weighting, with which a local mean interpolates [shepard1968]_.
+
+    No unit of length enters. A key at the query itself has infinite weight: the local mean is then the mean over
+    the keys that coincide with the query, the limit from nearby.
+
+    Parameters
+    ----------
+    power : float or scalar Tensor, default=2.0
+        p; must be positive. With p the number of features the interpolant is consistent, noise or not
+        [devroye1998]_.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `power` is not a positive number.
+    """
+
+    form = "radial"
+
+    def __init__(self, power=2.0):
+        self.power = power
+        self._check()
+
+    def _check(self):
+        check_parameters_positive(self, ["power"])
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        self._check()
+        return without_own(ShepardBound(self, query, keys), hollow)
+
+
+def stand_in(power):
+    """Return the finite number that stands for log K = ∞, so that sums, products and masks go on working.
+
+    The least squared distance a double holds, 5e-324, has the log-weight 372p: this is greater by more than a float
+    shows.
+    """
+    return 1000.0 * (1.0 + power)
+
+
+class ShepardBound(Bound):
+    """r⁻ᵖ, bound to points."""
+
+    def __init__(self, kernel, query, keys):
+        self._query, self._keys = query, keys
+        self._power = as_parameter("power", kernel.power, query)
+        super().__init__(outer_shape(query, keys), query, carries_grad(query, keys, self._power))
+
+    def log(self, rows, cols, take=block):
+        square, power = self._gap(rows, cols, take), take(self._power)
+        xp, apart = namespace(square), square > 0
+        return xp.where(apart, xp.log(xp.where(apart, square, 1.0)) * (-0.5 * power), stand_in(power))
+
+    def _gap(self, rows, cols, take):
+        return pairwise_square(take(self._query, rows), take(self._keys, cols))
+
+    def gap(self, rows, cols):
+        return self._gap(rows, cols, block)
+
+    def term(self):
+        return Term((Factor(Shepard, self._query, self._keys, as_number("power", self._power)),))

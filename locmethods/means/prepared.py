@@ -1,0 +1,129 @@
+"""Keys that are prepared once and asked many times: sorted, cut into blocks and copied as the engine wants them."""
+
+from __future__ import annotations
+
+from locmethods.arrays.checks import check_in_memory, check_localization, check_option, check_tolerance
+from locmethods.arrays.door import check_kernel, check_one_batch, enter_keys, enter_query
+from locmethods.arrays.empty import EMPTY
+from locmethods.engines.choose import explained, weighted_sums
+from locmethods.kernels.bound import Kept
+from locmethods.means.averages import mean_of, task_of
+from locmethods.means.statistics import check_quantile, moments_of, quantile_of
+from locmethods.means.sums import LocalSum
+
+
+def prepare(keys, values=None, *, kernel):
+    """Sort and cut keys once, for many calls.
+
+    Parameters
+    ----------
+    keys : array-like or Tensor of shape (..., n_keys, n_features)
+    values : array-like or Tensor of shape (..., n_keys) or (..., n_keys, n_outputs), optional
+        The keys themselves by default.
+    kernel : Kernel
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `locmethods.local_mean`, of keys and values.
+
+    Examples
+    --------
+    >>> import locmethods as lm
+    >>> from locmethods.kernels import Gaussian
+    >>> prepared = lm.prepare([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0], kernel=Gaussian(0.5))
+    >>> prepared.mean([[1.0]]), prepared.quantile([[1.0]], 0.5)
+    (array([3.]), array([3.]))
+    """
+    return Prepared(keys, values, kernel=kernel)
+
+
+class Prepared:
+    """Keys and values that answer query after query; made by `locmethods.prepare`.
+
+    Its answers are those of `locmethods.local_mean`, `local_sum`, `local_moments` and `local_quantile`. What is
+    computed from the keys alone is computed at the first call that needs it, and kept; several threads may ask at once,
+    and a pickled copy computes it again. The arrays are not copied where they are float64: do not write into them.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        Its parameters may be set between calls; its feature maps may not.
+    """
+
+    def __init__(self, keys, values=None, *, kernel):
+        check_kernel(kernel)
+        check_in_memory(keys=keys, values=values)
+        self.kernel = kernel
+        self._held = enter_keys(keys, keys if values is None else values)
+        self._keep()
+
+    def _keep(self):
+        values = self._held.values
+        self._columns = values[..., None] if self._held.flat else values  # one view, by which it is known again
+        self._kept = Kept(self._columns)
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name not in ("_kept", "_columns")}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._keep()
+
+    def __repr__(self):
+        return f"prepare(keys of shape {tuple(self._held.keys.shape)}, kernel={self.kernel!r})"
+
+    def _enter(self, query, values=None):
+        held = self._held
+        if values is not None:
+            more = enter_keys(held.keys, values)
+            held = held._replace(values=more.values, flat=more.flat)
+        door = enter_query(self.kernel, held.keys if query is None else query, held, self._kept)
+        if values is None:
+            door.values = self._columns  # the same view as before, by which what is kept of it is found
+        return door
+
+    def _checked(self, query, empty, one_batch=False, values=None):
+        check_option("empty", empty, EMPTY)
+        check_localization(self.kernel)
+        door = self._enter(query, values)
+        if one_batch:
+            check_one_batch("keys", self._held.keys, "this statistic")
+        return door
+
+    def mean(self, query=None, *, values=None, empty="nearest", tolerance=0.0):
+        """Return the local mean at each query; see `locmethods.local_mean`.
+
+        Parameters
+        ----------
+        query : array-like or Tensor of shape (..., n_queries, n_features), optional
+            The keys by default.
+        values : array-like or Tensor of shape (..., n_keys) or (..., n_keys, n_outputs), optional
+            Other values for the same keys.
+        empty, tolerance
+            As in `locmethods.local_mean`.
+        """
+        check_tolerance(tolerance)
+        return mean_of(self._checked(query, empty, values=values), empty, tolerance, self._kept)
+
+    def sum(self, query=None, *, values=None):
+        """Return the `LocalSum` of each query; see `locmethods.local_sum`."""
+        door = self._enter(query, values)
+        return LocalSum(weighted_sums(task_of(door, kept=self._kept)), door)
+
+    def moments(self, query=None, *, empty="nearest"):
+        """Return the local mean and covariance at each query; see `locmethods.local_moments`."""
+        return moments_of(self._checked(query, empty, one_batch=True), empty)
+
+    def quantile(self, query=None, q=0.5, *, empty="nearest"):
+        """Return the local quantile at each query; see `locmethods.local_quantile`."""
+        check_quantile(q)
+        return quantile_of(self._checked(query, empty, one_batch=True), q, empty)
+
+    def explain(self, query=None, *, tolerance=0.0):
+        """Say how `mean` would be computed; see `locmethods.explain`."""
+        return explained(task_of(self._checked(query, "nearest"), tolerance, self._kept))

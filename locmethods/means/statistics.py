@@ -1,0 +1,180 @@
+"""Other local statistics: moments, quantiles and modes of the values around a target."""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from locmethods.arrays.checks import check_in_memory, check_localization, check_option, is_number
+from locmethods.arrays.door import check_kernel, enter
+from locmethods.arrays.empty import EMPTY
+from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, to_tensor
+from locmethods.engines import chunks
+from locmethods.engines.weights import blocks_of_weights, weighted_moments
+from locmethods.means.averages import local_mean
+
+LocalMoments = namedtuple("LocalMoments", ["mean", "covariance"])
+
+
+def statistic_of(door, empty, function, depth=1):
+    """Return ``function(weights, values)`` of blocks of queries, joined, in the score type."""
+    xp, bound, values = namespace(door.values), door.bound, door.values
+    if bound.shape[-2] == 0:
+        weight = xp.ones((1, bound.shape[-1]), dtype=values.dtype, device=values.device)
+        return [part[:0] for part in function(weight, values)]
+    parts = [function(weights, values) for _, weights in blocks_of_weights(bound, empty, depth=depth)]
+    return [xp.concat(answer, axis=0) for answer in zip(*parts, strict=True)]
+
+
+def _enter(query, keys, values, kernel, empty):
+    """Check the inputs of a statistic, which takes no batch dimensions."""
+    check_option("empty", empty, EMPTY)
+    _no_batch(keys=keys, query=query)
+    door = enter(kernel, query, keys, keys if values is None else values)
+    check_localization(kernel)
+    return door
+
+
+def local_moments(query, keys, values=None, *, kernel, empty="nearest"):
+    """Return the local mean and the local covariance of `values` around each query.
+
+    The pair minimises the localized Gaussian negative log-likelihood.
+
+    Parameters
+    ----------
+    query, keys, values, kernel, empty
+        As in `local_mean`, without leading batch dimensions.
+
+    Returns
+    -------
+    LocalMoments
+        ``mean`` of shape (n_queries[, n_outputs]) and ``covariance`` of shape (n_queries, n_outputs,
+        n_outputs), in squared units of the values; (n_queries,), a variance, for one-dimensional values.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `local_mean`.
+    """
+    if any(map(is_lazy, (query, keys, values))):
+        check_option("empty", empty, EMPTY)
+        return LocalMoments(*chunks.local_moments(query, keys, values, kernel=kernel, empty=empty))
+    return moments_of(_enter(query, keys, values, kernel, empty), empty)
+
+
+def moments_of(door, empty):
+    """Return the local moments of what has come in by a door."""
+    outputs = door.values.shape[-1]
+    mean, covariance = statistic_of(door, empty, weighted_moments, depth=2 * outputs)
+    if door.flat:
+        covariance = covariance[..., 0, 0]
+    return LocalMoments(door.leave_outputs(mean), door.leave(covariance))
+
+
+def _no_batch(**points):
+    for name, value in points.items():
+        if np.ndim(value) > 2:
+            count = {"keys": "n_keys", "query": "n_queries"}[name]
+            raise ValueError(f"this statistic takes no batch dimensions: {name} must have shape ({count}, n_features), "
+                             f"got shape {tuple(np.shape(value))}")
+
+
+def local_quantile(query, keys, values, q=0.5, *, kernel, empty="nearest"):
+    """Return the local quantile: the least value whose keys, and those below, hold a share `q` of the weight.
+
+    It minimises the localized pinball loss [koenker1978]_; ``q=0.5`` is the local median.
+
+    Parameters
+    ----------
+    query, keys, kernel, empty
+        As in `local_mean`, without leading batch dimensions.
+    values : array-like or Tensor of shape (n_keys,) or (n_keys, n_outputs)
+    q : float, default=0.5
+        The share, strictly between 0 and 1.
+
+    Returns
+    -------
+    ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs)
+
+    Raises
+    ------
+    ValueError
+        If `q` is not strictly between 0 and 1, or as in `local_mean`.
+    """
+    check_quantile(q)
+    return quantile_of(_enter(query, keys, values, kernel, empty), q, empty)
+
+
+def check_quantile(q):
+    """Raise ValueError unless `q` is a number strictly between 0 and 1."""
+    if not (is_number(q) and 0 < q < 1):
+        raise ValueError(f"q must be a number strictly between 0 and 1, got {q!r}")
+
+
+def quantile_of(door, q, empty):
+    """Return the local quantile of what has come in by a door."""
+    def quantile(weight, value):
+        xp, columns = namespace(weight), []
+        for i in range(value.shape[-1]):
+            order = xp.argsort(value[:, i], stable=True)
+            ordered, share = value[:, i][order], xp.cumulative_sum(weight[:, order], axis=-1)
+            # A share that is q up to the rounding of n additions counts as q.
+            reached = xp.astype(share >= q - 4 * len(ordered) * 2.3e-16, weight.dtype)
+            columns.append(xp.where(xp.isnan(share[:, -1]), math.nan, ordered[xp.argmax(reached, axis=-1)]))
+        return (xp.stack(columns, axis=-1),)
+
+    answer, = statistic_of(door, empty, quantile, depth=3)
+    return door.leave_outputs(answer)
+
+
+def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest"):
+    """Return the local mode: the label, or the place, where the weight of `values` is densest.
+
+    Without `value_kernel` the values are labels of any sortable type, and the answer is the label with the
+    largest total weight: the minimiser of the localized 0–1 loss, ties going to the smallest label. With it
+    the values are numbers, and the answer maximises Σᵢ K(q, kᵢ) K_v(v, vᵢ) over v, by climbing from several
+    starts (`locmethods.modes`): for a Gaussian K_v by local means, v ← Σ K K_v vᵢ / Σ K K_v [chen2016]_.
+
+    Parameters
+    ----------
+    query, keys, kernel, empty
+        As in `local_mean`, without leading batch dimensions.
+    values : array-like of shape (n_keys,), or (n_keys, n_outputs) with `value_kernel`
+    value_kernel : Kernel, optional
+        A kernel between values, in the units of the values.
+
+    Returns
+    -------
+    ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs)
+        Labels of the type of `values`; labels come back as a NumPy array. With ``empty="nan"`` and labels, a query
+        with nothing in reach raises ValueError, since a label has no NaN.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `local_mean`.
+    """
+    if value_kernel is not None:
+        from locmethods.means.modes import dense_mode
+
+        check_kernel(value_kernel, "value_kernel")
+        check_localization(value_kernel)
+        door = _enter(query, keys, values, kernel, empty)
+        answer, = statistic_of(door, empty, lambda weight, value: (dense_mode(weight, value, value_kernel),), depth=4)
+        return door.leave_outputs(answer)
+    _no_batch(keys=keys, query=query)
+    check_option("empty", empty, EMPTY)
+    check_in_memory(values=values)
+    labels = values.detach().cpu().numpy() if is_tensor(values) else np.asarray(values)
+    if labels.ndim != 1:
+        raise ValueError(f"labels must have shape (n_keys,), got shape {labels.shape}")
+    classes, codes = np.unique(labels, return_inverse=True)
+    hot = np.eye(len(classes))[codes]
+    if is_tensor(keys):
+        hot = to_tensor(hot).to(device=keys.device)
+    votes = local_mean(query, keys, hot, kernel=kernel, empty="raise" if empty == "nan" else empty)
+    best = votes.argmax(-1)
+    chosen = classes[best.detach().cpu().numpy() if is_tensor(best) else best]
+    return to_tensor(chosen).to(values.device) if is_tensor(values) else chosen

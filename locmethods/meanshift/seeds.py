@@ -1,0 +1,91 @@
+"""Where mean shift starts, and how wide it looks when nobody says."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+
+import numpy as np
+
+from locmethods.arrays.checks import check_count, check_in_memory
+from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.engines.task import slices
+from locmethods.kernels.bound import pairwise_square
+
+BLOCK = 1 << 20  # distances held at once
+
+
+def estimate_bandwidth(X, *, quantile=0.3, n_samples=None, random_state=0, n_jobs=None):
+    """Return the mean distance from a point to its k-th nearest, k being a share `quantile` of the points.
+
+    It takes time quadratic in the number of points used.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    quantile : float, default=0.3
+        Between 0 and 1; a point is its own first neighbour.
+    n_samples : int, optional
+        Use that many points, drawn at random.
+    random_state : int, RandomState or None, default=0
+    n_jobs : None
+        As in `MeanShift`.
+
+    Returns
+    -------
+    float
+        In the units of `X`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `X` is not a finite matrix, or `quantile` or `n_samples` are not as above.
+    """
+    from sklearn.utils import check_random_state
+
+    X = check_array(X, dtype=FLOATS)
+    if not (isinstance(quantile, numbers.Real) and 0 <= quantile <= 1):
+        raise ValueError(f"quantile must be a number between 0 and 1, got {quantile!r}")
+    if n_samples is not None:
+        check_count("n_samples", n_samples, 1)
+        X = X[check_random_state(random_state).permutation(len(X))[:n_samples]]
+    rank = max(1, int(len(X) * quantile))
+    points, total = X.astype(np.float64, copy=False), 0.0
+    for rows in slices(len(points), max(1, BLOCK // len(points))):
+        square = pairwise_square(points[rows], points)
+        square.partition(rank - 1, axis=1)
+        total += np.sqrt(square[:, rank - 1]).sum()
+    return np.float64(total / len(points))
+
+
+def get_bin_seeds(X, bin_size, min_bin_freq=1):
+    """Return the centres of the occupied cells of a grid, as starts.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    bin_size : float
+        The grid's spacing, in the units of `X`.
+    min_bin_freq : int, default=1
+        How many points a cell must hold.
+
+    Returns
+    -------
+    ndarray of shape (n_seeds, n_features)
+        `X` itself if the spacing is zero or as good as zero, or if no two points share a cell.
+    """
+    if bin_size == 0:
+        return X
+    check_in_memory(X=X)
+    X = np.asarray(X)
+    # Beyond 2²⁴ cells from the origin float32 would put seeds beside their cells; nothing is gained there either.
+    if np.abs(X).max() > 2**24 * bin_size:
+        return X
+    cells, first, counts = np.unique(np.round(X / bin_size), axis=0, return_index=True, return_counts=True)
+    order = first.argsort()
+    # In float32, as scikit-learn has them, so that both start from the same places.
+    cells = cells[order][counts[order] >= min_bin_freq].astype(np.float32)
+    if len(cells) == len(X):
+        warnings.warn(f"no two points share a cell of size {bin_size:g}, so all points are used as seeds", stacklevel=2)
+        return X
+    return cells * bin_size

@@ -16,7 +16,8 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion import draw_cost, ledger, notebooks
+from locmethods.companion import ledger, notebooks
+from locmethods.companion.drawings import cost
 from locmethods.companion.figures import render
 from locmethods.companion.records import write_whole
 from locmethods.companion.run import check_jupyter_book
@@ -187,7 +188,7 @@ class _FromResults(_FromRecords):
     def results(self):
         """Rebuild this page when the measurements change, and return them."""
         path = Path(self.env.srcdir) / "benchmarks" / "results.json"
-        for source in (path, Path(__file__), Path(draw_cost.__file__)):
+        for source in (path, Path(__file__), Path(cost.__file__)):
             self.env.note_dependency(str(source))
         return json.loads(path.read_text())
 
@@ -232,14 +233,14 @@ class BenchmarkFigure(_FromResults):
     """``{benchmark-figure}``: time and memory against size, drawn from the committed measurements."""
 
     def run(self):
-        draw = draw_cost.scale(self.results())
+        draw = cost.scale(self.results())
         place = Path(self.env.srcdir) / "_build" / "records" / "figures" / "cost"
         place.mkdir(parents=True, exist_ok=True)
         for theme in THEMES:
-            picture = render(draw, draw_cost.NAME, theme, (8.4, 4.4), (1, 2), "svg")
-            write_whole(place / f"{draw_cost.NAME}.{theme}.svg", picture)
-        return self.parse(f"```{{figure}} /_build/records/figures/cost/{draw_cost.NAME}.light.svg\n"
-                          f":alt: {draw_cost.ALT}\n\n{draw_cost.CAPTION}\n```")
+            picture = render(draw, cost.NAME, theme, (8.4, 4.4), (1, 2), "svg")
+            write_whole(place / f"{cost.NAME}.{theme}.svg", picture)
+        return self.parse(f"```{{figure}} /_build/records/figures/cost/{cost.NAME}.light.svg\n"
+                          f":alt: {cost.ALT}\n\n{cost.CAPTION}\n```")
 
 
 def setup(app):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.companion.drawings import MARKERS
+from locmethods.companion.drawings.charts import MARKERS
 from locmethods.theory.densities import ellipse
 
 

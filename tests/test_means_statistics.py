@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import locmethods as lm
+from locmethods.companion.expected import losses
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -22,7 +23,6 @@ from locmethods.kernels import (
     Triangular,
     Tricube,
 )
-from locmethods.theory import losses
 
 EPS = np.finfo(float).eps
 draw = given(seed=st.integers(0, 2**32 - 1), h=st.floats(0.2, 3.0))

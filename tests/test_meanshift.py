@@ -12,6 +12,8 @@ from sklearn.datasets import load_iris, load_sample_image, load_wine, make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import locmethods as lm
+from locmethods.companion.expected.densities import count_modes, ellipse, mode_tree
+from locmethods.companion.pictures import joint_domain, paint
 from locmethods.kernels import Biweight, Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors
 from locmethods.meanshift import (
     MeanShift,
@@ -23,8 +25,6 @@ from locmethods.meanshift import (
     merge_modes,
     trajectories,
 )
-from locmethods.theory.densities import count_modes, ellipse, mode_tree
-from locmethods.theory.images import joint_domain, paint
 
 SAMPLES = {
     "blobs": make_blobs(300, centers=np.array([[1, 1], [-1, -1], [1, -1]]) + 10, cluster_std=0.4, random_state=11)[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from locmethods.companion.drawings import charts
-from locmethods.theory import losses
+from locmethods.companion.expected import losses
 
 
 def loss_curves(theta, values, weights, mean):

@@ -11,7 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from locmethods.companion import ledger, notebooks
+from locmethods.companion import notebooks
+from locmethods.companion.claims import ledger
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES, CHAPTERS = notebooks.pages(ROOT), notebooks.chapters(ROOT)

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 _HOME = {"claim": "claims", "ClaimError": "claims", "figure": "figures", "frames": "sliders"}
-_ROOMS = ("datasets", "drawings", "ledger", "pictures")
+_ROOMS = ("datasets", "drawings", "pictures")
 __all__ = [*_HOME, *_ROOMS]
 
 

@@ -16,7 +16,8 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion import ledger, notebooks
+from locmethods.companion import notebooks
+from locmethods.companion.claims import ledger
 from locmethods.companion.drawings import cost
 from locmethods.companion.figures import render
 from locmethods.companion.records import write_whole

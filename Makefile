@@ -30,12 +30,12 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 book: $(READY)
-	@$(BIN)/python -m locmethods.companion.run book --jobs $(JOBS)
+	@$(BIN)/python -m locmethods.companion book --jobs $(JOBS)
 	@test -f _build/site-complete || rm -rf _build/html _build/.doctrees
 	@rm -f _build/site-complete
 	@echo "building the site"
 	@LOCMETHODS_CHAPTERS_DONE=1 $(BIN)/jupyter-book build . -W --keep-going -q
-	@$(BIN)/python -m locmethods.companion.site_complete
+	@$(BIN)/python -m locmethods.companion.build.site_complete
 	@touch _build/site-complete
 	@echo "The book is ready: open _build/html/index.html in a browser."
 
@@ -46,7 +46,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ROWS)
 
 freeze: $(READY)
-	@$(BIN)/python -m locmethods.companion.run freeze --jobs $(JOBS)
+	@$(BIN)/python -m locmethods.companion freeze --jobs $(JOBS)
 
 serve: book
 	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html

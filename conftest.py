@@ -69,7 +69,7 @@ def pytest_configure(config):
     """Start the notebooks' kernels in the chapters' own environment, except that they leave no records."""
     if not getattr(config.option, "nbval", False):
         return
-    from locmethods.companion import records, run
+    from locmethods.companion.build import records, run
 
     os.environ.update(run.environment(ROOT, ROOT / "page.md", threads=1))
     for name in (records.FOLDER, records.CHAPTER):

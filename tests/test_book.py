@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from locmethods.companion import notebooks
+from locmethods.companion.build import notebooks
 from locmethods.companion.claims import ledger
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from locmethods.companion import claims, notebooks
+from locmethods.companion import claims
+from locmethods.companion.build import notebooks
 from locmethods.companion.claims import ledger
 
 PAGES = notebooks.chapters(Path(__file__).resolve().parent.parent)

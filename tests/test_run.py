@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from locmethods.companion import notebooks, records, run
+from locmethods.companion.build import notebooks, records, run
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = """---
@@ -71,7 +71,7 @@ def write(root, stem, code=CODE):
 
 def command(root, *arguments):
     """Run the command line in a process of its own; return (exit status, output, errors)."""
-    done = subprocess.run([sys.executable, "-m", "locmethods.companion.run", *arguments, "--root", str(root)],
+    done = subprocess.run([sys.executable, "-m", "locmethods.companion", *arguments, "--root", str(root)],
                           capture_output=True, text=True, cwd=root.parent, timeout=120)
     return done.returncode, done.stdout, done.stderr
 

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "figures", "frames": "sliders"}
+_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "build.figures", "frames": "build.sliders"}
 _ROOMS = ("datasets", "drawings", "pictures")
 __all__ = [*_HOME, *_ROOMS]
 

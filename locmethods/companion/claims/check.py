@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from locmethods.companion import records
+from locmethods.companion.build import records
 from locmethods.companion.claims import ledger
 
 CONTROLS = "LOCMETHODS_CONTROLS"

@@ -1,4 +1,4 @@
-"""Run the chapters: `python -m locmethods.companion.run book`, `freeze`, `try`.
+"""Run the chapters: `python -m locmethods.companion book`, `freeze`, `try`.
 
 Each chapter runs in a process of its own, as many at once as there are cores, the threads shared out. A
 chapter's stamp is written last, so whatever a killed run leaves behind is run again.
@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from locmethods.companion import notebooks, records
+from locmethods.companion.build import notebooks, records
 
 JUPYTER_BOOK = "1.0.4.post1"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -101,7 +101,7 @@ def run_one(root, name, command, parameters):
     done = execute(page, {}, build(root) / "executed" / f"{name}.ipynb")
     if command == "freeze":
         return notebooks.freeze(done, page.parent / "notebooks" / f"{name}.ipynb")
-    from locmethods.companion.figures import versions
+    from locmethods.companion.build.figures import versions
 
     records.write_json(build(root) / "records" / "runs" / f"{name}.json", {
         "chapter": name, "parameters": _parameters_of(done), "seconds": round(time.perf_counter() - began, 1),
@@ -121,7 +121,7 @@ def _spawn(root, page, command, threads):
     began, variables = time.perf_counter(), environment(root, page, threads)
     if command != "book":
         variables.pop(records.FOLDER)  # the records are those of the book's run
-    done = subprocess.run([sys.executable, "-m", "locmethods.companion.run", "one", page.stem, "--as", command,
+    done = subprocess.run([sys.executable, "-m", "locmethods.companion", "one", page.stem, "--as", command,
                            "--root", str(root)], env=variables, capture_output=True, text=True)
     return time.perf_counter() - began, (done.stderr or done.stdout) if done.returncode else ""
 
@@ -158,7 +158,7 @@ def check_jupyter_book():
 
 def main(arguments=None):
     """Read the command line and run."""
-    parser = argparse.ArgumentParser(prog="python -m locmethods.companion.run", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m locmethods.companion", description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=["book", "freeze", "try", "one"],
                         help="book: run what is stale; freeze: record the outputs; try: run with other parameters")
     parser.add_argument("chapters", nargs="*", help="stems of pages; all by default")
@@ -202,7 +202,3 @@ def _value(text):
         return json.loads(text)
     except json.JSONDecodeError:
         return text
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from locmethods.companion.notebooks import pages
+from locmethods.companion.build.notebooks import pages
 
 
 def main(root=None):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from locmethods.companion.records import write_whole
+from locmethods.companion.build.records import write_whole
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 # What nbval would skip or what differs from machine to machine; the frozen notebook keeps the text.

@@ -16,13 +16,13 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion import notebooks
+from locmethods.companion.build import notebooks
+from locmethods.companion.build.figures import render
+from locmethods.companion.build.records import write_whole
+from locmethods.companion.build.run import check_jupyter_book
+from locmethods.companion.build.style import THEMES
 from locmethods.companion.claims import ledger
 from locmethods.companion.drawings import cost
-from locmethods.companion.figures import render
-from locmethods.companion.records import write_whole
-from locmethods.companion.run import check_jupyter_book
-from locmethods.companion.style import THEMES
 
 DONE = "LOCMETHODS_CHAPTERS_DONE"
 
@@ -42,7 +42,7 @@ def run_chapters(app):
     check_jupyter_book()
     if os.environ.get(DONE) == "1":
         return
-    done = subprocess.run([sys.executable, "-m", "locmethods.companion.run", "book", "--root", app.srcdir])
+    done = subprocess.run([sys.executable, "-m", "locmethods.companion", "book", "--root", app.srcdir])
     if done.returncode:
         raise ExtensionError("a chapter failed, see above")
 
@@ -88,7 +88,7 @@ def page_boxes(app, pagename, templatename, context, doctree):
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
            f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
-           f"<p>With others: <code>.venv/bin/python -m locmethods.companion.run try {chapter} -p NAME VALUE</code></p>")
+           f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
     context["body"] += _details("Cite this page's figures", cites) + _details("How this page was run", how)
 
 

@@ -31,13 +31,6 @@ help:
 
 book: $(READY)
 	@$(BIN)/python -m locmethods.companion book --jobs $(JOBS)
-	@test -f _build/site-complete || rm -rf _build/html _build/.doctrees
-	@rm -f _build/site-complete
-	@echo "building the site"
-	@LOCMETHODS_CHAPTERS_DONE=1 $(BIN)/jupyter-book build . -W --keep-going -q
-	@$(BIN)/python -m locmethods.companion.build.site_complete
-	@touch _build/site-complete
-	@echo "The book is ready: open _build/html/index.html in a browser."
 
 test: $(READY)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --nbval --nbval-current-env tests book/notebooks

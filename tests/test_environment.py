@@ -68,7 +68,7 @@ def test_environment_yml_says_the_same_as_pyproject():
 
 
 def test_the_runner_expects_the_pinned_jupyter_book():
-    from locmethods.companion.build.run import JUPYTER_BOOK
+    from locmethods.companion.build.book import JUPYTER_BOOK
 
     assert pins()["jupyter-book"] == Version(JUPYTER_BOOK)
 

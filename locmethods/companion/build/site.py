@@ -16,15 +16,12 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion.build import notebooks
+from locmethods.companion.build import book, pages
 from locmethods.companion.build.figures import render
 from locmethods.companion.build.records import write_whole
-from locmethods.companion.build.run import check_jupyter_book
 from locmethods.companion.build.style import THEMES
 from locmethods.companion.claims import ledger
 from locmethods.companion.drawings import cost
-
-DONE = "LOCMETHODS_CHAPTERS_DONE"
 
 
 def records(app, kind, chapter=None):
@@ -33,18 +30,17 @@ def records(app, kind, chapter=None):
     A chapter that has left `_toc.yml` may have left records behind; they are not the book's any more.
     """
     folder = Path(app.srcdir) / "_build" / "records" / kind
-    stems = [page.stem for page in notebooks.pages(app.srcdir)] if chapter is None else [chapter]
+    stems = [page.stem for page in pages.pages(app.srcdir)] if chapter is None else [chapter]
     return [json.loads(path.read_text()) for stem in stems for path in sorted((folder / stem).glob("*.json"))]
 
 
 def run_chapters(app):
     """Run what is stale before anything is read, so that a bare `jupyter-book build .` is right too."""
-    check_jupyter_book()
-    if os.environ.get(DONE) == "1":
+    if os.environ.get(book.DONE) == "1":
         return
-    done = subprocess.run([sys.executable, "-m", "locmethods.companion", "book", "--root", app.srcdir])
+    done = subprocess.run([sys.executable, "-m", "locmethods.companion", "run", "--root", app.srcdir])
     if done.returncode:
-        raise ExtensionError("a chapter failed, see above")
+        raise ExtensionError("the chapters could not be run, see above")
 
 
 def follow_runs(app, docname, source):
@@ -191,7 +187,10 @@ class _FromResults(_FromRecords):
         path = Path(self.env.srcdir) / "benchmarks" / "results.json"
         for source in (path, Path(__file__), Path(cost.__file__)):
             self.env.note_dependency(str(source))
-        return json.loads(path.read_text())
+        try:
+            return book.measurements(self.env.srcdir)
+        except pages.BookError as error:
+            raise self.error(str(error)) from None
 
 
 class BenchmarkTable(_FromResults):

@@ -11,6 +11,7 @@ from locmethods.companion.claims import ledger
 PAGES = pages.chapters(Path(__file__).resolve().parent.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 @pytest.mark.filterwarnings("default")  # a chapter's own warnings are the run's affair
 def test_every_control_turns_its_claim_red(page, monkeypatch, capsys):

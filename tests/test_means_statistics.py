@@ -123,7 +123,8 @@ def test_a_tie_of_votes_goes_to_the_smallest_label():
     assert lm.local_mode([[0.0]], [[-1.0], [1.0]], np.array([7, 2]), kernel=Gaussian()).tolist() == [2]
 
 
-@pytest.mark.parametrize("kernel", PROFILE)
+@pytest.mark.parametrize("kernel", [kernel if kernel in (Gaussian, Flat) else pytest.param(
+    kernel, marks=pytest.mark.slow) for kernel in PROFILE])
 def test_the_mode_of_numbers_is_the_highest_place_of_a_fine_grid(kernel):
     grid = np.linspace(-4, 4, 16_001)
     for seed in range(12):

@@ -4,6 +4,7 @@
 # make lint      what the linter says of the package, the tests, the benchmarks and the chapters' cells
 # make bench     measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
 # make freeze    record the chapters' outputs again, after an intended change
+# make readme    write the README's table of chapters, from what the pages say of themselves
 # make serve     read the book on this machine's port 8000
 # make lock      pin requirements.lock again, from pyproject.toml
 # make clean     delete everything generated, the environment included
@@ -28,7 +29,7 @@ export SCIPY_ARRAY_API := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: book test test-all lint bench freeze serve lock clean help
+.PHONY: book test test-all lint bench freeze readme serve lock clean help
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -50,6 +51,9 @@ bench: $(READY)
 
 freeze: $(READY)
 	@$(BIN)/python -m locmethods.companion freeze --jobs $(JOBS)
+
+readme: $(READY)
+	@$(BIN)/python -m locmethods.companion readme
 
 serve: book
 	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html

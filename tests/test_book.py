@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from locmethods.companion.build import notebooks, pages, stale
+from locmethods.companion.build import lists, notebooks, pages, stale
 from locmethods.companion.build.compare import difference, differences
 from locmethods.companion.build.records import write_whole
 from locmethods.companion.claims import ledger
@@ -117,8 +117,11 @@ def test_a_subject_has_one_stem_everywhere(page):
 
 @each_chapter
 def test_a_chapter_is_readable_at_one_sitting(page):
-    lines = page.read_text().splitlines()
-    assert len(lines) <= 400, f"{page.name} has {len(lines)} lines"
+    _, head, text = page.read_text().split("---\n", 2)
+    lines = text.splitlines()
+    # What a page says of itself in its head beside these three lines is not read at a sitting.
+    assert head.startswith("file_format: mystnb\nkernelspec: ")
+    assert len(lines) <= 396, f"{page.name} has {len(lines)} lines below its front matter"
     for number, cell in enumerate(pages.code_cells(pages.read(page)), start=1):
         where = f"{page.name}, code cell {number} (line {pages.line_of(page, number)})"
         assert len(cell.source.splitlines()) <= 15, f"{where} has {len(cell.source.splitlines())} lines, at most 15"
@@ -132,6 +135,22 @@ def test_a_chapter_begins_with_its_parameters(page):
     first, *others = pages.code_cells(pages.read(page))
     assert "parameters" in first.metadata.get("tags", []), f"{page.name}: tag the first code cell parameters"
     assert not any("parameters" in cell.metadata.get("tags", []) for cell in others)
+
+
+@each_chapter
+def test_a_chapter_says_what_it_asks_and_what_surprises(page):
+    one = lists.about(page)
+    assert one.stem == page.stem and one.question.endswith("?") and not one.surprise.endswith(".")
+    assert len(one.question) <= 100 and len(one.surprise) <= 120, "a line each"
+
+
+def test_the_readme_has_the_chapters_as_they_are():
+    assert (ROOT / "README.md").read_text() == lists.readme(ROOT), "run make readme and commit README.md"
+
+
+def test_the_intro_keeps_no_list_of_its_own():
+    words = (ROOT / "book" / "intro.md").read_text()
+    assert "```{chapter-map}\n```" in words and not re.search(r"^\|", words, re.MULTILINE)
 
 
 # The claims

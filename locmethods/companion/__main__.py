@@ -1,4 +1,4 @@
-"""Run the book: `python -m locmethods.companion book`, `run`, `freeze`, `try`, `due`."""
+"""Run the book: `python -m locmethods.companion book`, `run`, `freeze`, `try`, `due`, `readme`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import os
 import sys
 from pathlib import Path
 
-from locmethods.companion.build import book, run, stale
+from locmethods.companion.build import book, lists, run, stale
 from locmethods.companion.build.pages import BookError
 
 HELP = ("book: run what is stale and build the site; run: only run what is stale; freeze: record the outputs; "
-        "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check")
+        "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check; "
+        "readme: write the README's table of chapters")
 
 
 def arguments_of(words):
     """Return the command line, read."""
     parser = argparse.ArgumentParser(prog="python -m locmethods.companion", description=__doc__.split("\n")[0])
-    parser.add_argument("command", choices=["book", "run", "freeze", "try", "due", "one"], help=HELP)
+    parser.add_argument("command", choices=["book", "run", "freeze", "try", "due", "readme", "one"], help=HELP)
     parser.add_argument("chapters", nargs="*", help="stems of pages; all by default")
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     parser.add_argument("--force", action="store_true", help="run also what is not stale")
@@ -44,6 +45,8 @@ def main(words=None):
             run.try_one(root, chosen.chapters[0], {name: _value(text) for name, text in chosen.parameter})
         elif chosen.command == "due":
             name_due(root, chosen.at_most)
+        elif chosen.command == "readme":
+            lists.write_readme(root)
         elif chosen.command == "book":
             book.check_sources(root)
             run.run_chapters(root, jobs=chosen.jobs, force=chosen.force)

@@ -16,7 +16,8 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion.build import book, pages
+import locmethods
+from locmethods.companion.build import book, lists, pages
 from locmethods.companion.build.figures import render
 from locmethods.companion.build.records import write_whole
 from locmethods.companion.build.style import THEMES
@@ -128,9 +129,10 @@ class _FromRecords(SphinxDirective):
             self.env.note_dependency(str(stamp))
         return records(self.env.app, kind)
 
-    def parse(self, text):
+    def parse(self, text, headings=False):
         box = nodes.container()
-        self.state.nested_parse(StringList(text.splitlines(), source="records"), self.content_offset, box)
+        self.state.nested_parse(StringList(text.splitlines(), source="records"), self.content_offset, box,
+                                match_titles=headings)
         return box.children
 
 
@@ -243,8 +245,33 @@ class BenchmarkFigure(_FromResults):
                           f":alt: {cost.ALT}\n\n{cost.CAPTION}\n```")
 
 
+class ChapterMap(_FromRecords):
+    """``{chapter-map}``: the chapters with their questions and surprises, from the pages' front matter."""
+
+    def run(self):
+        for page in pages.chapters(self.env.srcdir):
+            self.env.note_dependency(str(page))
+        self.env.note_dependency(str(Path(self.env.srcdir) / "_toc.yml"))
+        try:
+            return self.parse(lists.chapter_map(self.env.srcdir))
+        except pages.BookError as error:
+            raise self.error(str(error)) from None
+
+
+class Api(_FromRecords):
+    """``{api}``: every public name of the package, documented where it lives."""
+
+    def run(self):
+        stems = [page.stem for page in pages.pages(self.env.srcdir)]
+        for file in Path(locmethods.__file__).parent.rglob("*.py"):
+            self.env.note_dependency(str(file))
+        return self.parse(lists.api(locmethods, stems), headings=True)
+
+
 def setup(app):
     """Register the extension with Sphinx."""
+    app.add_directive("api", Api)
+    app.add_directive("chapter-map", ChapterMap)
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("figure-list", FigureList)
     app.add_directive("benchmark-table", BenchmarkTable)

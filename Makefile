@@ -1,11 +1,14 @@
-# make book    the book in _build/html: sets everything up, runs the chapters that changed, builds the site
-# make test    unit tests, scikit-learn's contract, and the frozen notebooks
-# make bench   measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
-# make freeze  record the chapters' outputs again, after an intended change
-# make serve   read the book on this machine's port 8000
-# make lock    pin requirements.lock again, from pyproject.toml
-# make clean   delete everything generated, the environment included
-# make help    this list
+# make book      the book in _build/html: sets everything up, runs the chapters that changed, builds the site
+# make test      what takes minutes: unit tests, scikit-learn's contract, frozen notebooks of chapters that changed
+# make test-all  all of it: the slow tests, and every frozen notebook
+# make lint      what the linter says of the package, the tests, the benchmarks and the chapters' cells
+# make bench     measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
+# make freeze    record the chapters' outputs again, after an intended change
+# make readme    write the README's table of chapters, from what the pages say of themselves
+# make serve     read the book on this machine's port 8000
+# make lock      pin requirements.lock again, from pyproject.toml
+# make clean     delete everything generated, the environment included
+# make help      this list
 SHELL  := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 # The newest Python of a fresh system that the lock allows; PYTHON=... chooses another.
@@ -18,6 +21,7 @@ ifneq ($(shell test "$$(cat $(READY) 2>/dev/null)" = "$$(pwd -P)" && echo here),
 $(shell rm -f $(READY))
 endif
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --nbval --nbval-current-env
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 export PYTHONNOUSERSITE := 1
@@ -25,28 +29,31 @@ export SCIPY_ARRAY_API := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: book test bench freeze serve lock clean help
+.PHONY: book test test-all lint bench freeze readme serve lock clean help
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 book: $(READY)
-	@$(BIN)/python -m locmethods.companion.run book --jobs $(JOBS)
-	@test -f _build/site-complete || rm -rf _build/html _build/.doctrees
-	@rm -f _build/site-complete
-	@echo "building the site"
-	@LOCMETHODS_CHAPTERS_DONE=1 $(BIN)/jupyter-book build . -W --keep-going -q
-	@$(BIN)/python -m locmethods.companion.site_complete
-	@touch _build/site-complete
-	@echo "The book is ready: open _build/html/index.html in a browser."
+	@$(BIN)/python -m locmethods.companion book --jobs $(JOBS)
 
+# Two chapters, a minute or two on two cores: however many have changed, the tests stay within minutes.
 test: $(READY)
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --nbval --nbval-current-env tests book/notebooks
+	@due="$$($(BIN)/python -m locmethods.companion due --at-most 2)" && $(PYTEST) -m "not slow" tests $$due
+
+test-all: $(READY)
+	@$(PYTEST) tests book/notebooks
+
+lint: $(READY)
+	@$(BIN)/python -m ruff check .
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ROWS)
 
 freeze: $(READY)
-	@$(BIN)/python -m locmethods.companion.run freeze --jobs $(JOBS)
+	@$(BIN)/python -m locmethods.companion freeze --jobs $(JOBS)
+
+readme: $(READY)
+	@$(BIN)/python -m locmethods.companion readme
 
 serve: book
 	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html

@@ -1,67 +1,22 @@
-"""How the frozen notebooks are compared with what their cells give now: text exactly, numbers with a tolerance.
+"""The frozen notebooks under nbval: compared with the book's own tolerance, and remembered when they agree."""
 
-What a reader reads is compared: standard output, and the plain text of what is displayed (for a figure, its name,
-caption and alternative text). Pictures, HTML and standard error differ from machine to machine and are left out.
-"""
-
-import math
 import os
-import re
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent
-# A page prints at most ten digits of a float. Another order of summation, other threads or another BLAS move a
-# result by a few thousand roundings (1e-13); a condition number of 1e6 on top of that stays below 1e-6.
-RTOL = 1e-6
-# Not inside a word, so that a claim's id (B5) or a checksum is text; and 1.5e-3 is one number.
-NUMBER = re.compile(r"(?<![\w.])[-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)")
-
-
-def difference(frozen, now):
-    """Return in a line how two texts differ, or "" if they agree: text exactly, integers exactly, floats to RTOL."""
-    if NUMBER.sub("#", frozen) != NUMBER.sub("#", now):
-        return "the text differs"
-    for old, new in zip(NUMBER.findall(frozen), NUMBER.findall(now), strict=True):
-        if old == new:
-            continue
-        if not re.search(r"[.eE]", old) or not re.search(r"[.eE]", new):
-            return f"the integer {old} has become {new}"
-        if not math.isclose(_value(old), _value(new), rel_tol=RTOL):
-            return f"the number {old} has become {new}, further than {RTOL:g} relative"
-    return ""
-
-
-def _value(number):
-    return float(number.replace("−", "-"))
-
-
-def readable(outputs):
-    """Return {"stdout": text, "text/plain 1": text, …}: the outputs that are compared."""
-    found = {}
-    for output in outputs:
-        if output.get("output_type") == "stream" and output.get("name") == "stdout":
-            found["stdout"] = found.get("stdout", "") + _joined(output["text"])
-        elif "text/plain" in output.get("data", {}):
-            found[f"text/plain {len(found) + ('stdout' not in found)}"] = _joined(output["data"]["text/plain"])
-    return found
-
-
-def _joined(text):
-    return text if isinstance(text, str) else "".join(text)
+REMEDY = "If the change is meant, run make freeze and commit book/notebooks."
 
 
 def compare_outputs(cell, now, frozen, skip_compare=None):
     """Take the place of nbval's comparison of one cell, which knows no tolerance."""
-    now, frozen = readable(now), readable(frozen)
-    cell.comparison_traceback = said = []
-    for kind in [*frozen, *(kind for kind in now if kind not in frozen)]:
-        if kind not in now or kind not in frozen:
-            said.append(f"{kind}: only {'frozen' if kind in frozen else 'now'}:\n{frozen.get(kind, now.get(kind))}")
-        elif words := difference(frozen[kind], now[kind]):
-            said.append(f"{kind}: {words}\n--- frozen\n{frozen[kind]}\n--- now\n{now[kind]}")
-    if said:
-        said.append("If the change is meant, run make freeze and commit book/notebooks.")
+    from locmethods.companion.build.compare import differences
+
+    said = differences(frozen, now)
+    cell.comparison_traceback = [*said, REMEDY] if said else []
     return not said
 
 
@@ -69,14 +24,51 @@ def pytest_configure(config):
     """Start the notebooks' kernels in the chapters' own environment, except that they leave no records."""
     if not getattr(config.option, "nbval", False):
         return
-    from locmethods.companion import records, run
+    from locmethods.companion.build import notebooks, records
 
-    os.environ.update(run.environment(ROOT, ROOT / "page.md", threads=1))
+    os.environ.update(notebooks.environment(ROOT, ROOT / "page.md", threads=1))
     for name in (records.FOLDER, records.CHAPTER):
         os.environ.pop(name, None)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Remember(ROOT), "remember")
 
 
 def pytest_itemcollected(item):
     """Compare a notebook's cells as above."""
     if type(item).__name__ == "IPyNbCell":
         item.compare_outputs = partial(compare_outputs, item)
+
+
+class Remember:
+    """Notes which frozen notebooks agreed, cell by cell to the end, with the chapters as they stood at the start."""
+
+    def __init__(self, root):
+        self.root, self.passed, self.failed, self.chapters = root, Counter(), set(), {}
+
+    def pytest_sessionstart(self):
+        from locmethods.companion.build import pages, stale
+        from locmethods.companion.build.imports import Modules
+
+        modules = Modules(self.root)
+        self.chapters = {page.stem: (page, stale.as_checked(self.root, page, modules))
+                         for page in pages.chapters(self.root)}
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report):
+        file = Path(report.nodeid.split("::")[0])
+        if file.suffix == ".ipynb":
+            if report.failed:
+                self.failed.add(file.stem)
+            elif report.when == "call" and report.passed:
+                self.passed[file.stem] += 1
+
+    def pytest_sessionfinish(self):
+        import nbformat
+
+        from locmethods.companion.build import pages, records, stale
+
+        for stem in set(self.passed) - self.failed:
+            page, as_it_was = self.chapters[stem]
+            cells = pages.code_cells(nbformat.read(stale.frozen(page), as_version=4))
+            if self.passed[stem] == len(cells):
+                records.write_whole(stale.checked(self.root, page), as_it_was)

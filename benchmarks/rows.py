@@ -53,7 +53,7 @@ def _photograph():
     """Return place and colour of 317 × 317 pixels; eight pixels, or ten grey levels of 256, make a unit."""
     from sklearn.datasets import load_sample_image
 
-    from locmethods.theory.images import joint_domain
+    from locmethods.companion.pictures import joint_domain
 
     return joint_domain(load_sample_image("china.jpg")[50:367, 100:417], spatial=8, colour=10)
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import out_of_core
 from benchmarks.rows import ROWS, Row
-from locmethods.companion import draw_cost
+from locmethods.companion.drawings import cost
 
 
 def committed():
@@ -43,11 +43,11 @@ def test_local_means_are_faster_than_every_peer_and_near_the_limit():
 
 
 def test_a_million_points_cost_a_hundred_times_what_ten_thousand_cost():
-    found = draw_cost.curves({"rows": committed()})
+    found = cost.curves({"rows": committed()})
     n, seconds, peak = found["ours, 300 keys in reach"]
     assert n[-1] == 1e6 and seconds[-1] < 10 and peak[-1] < 2 * 2**30
     # All pairs would be 2; what every call costs, great or small, makes the line less steep.
-    assert draw_cost.slope(n, seconds) <= 1.2 < 1.4 < draw_cost.slope(*found["ours, all in reach"][:2]) < 2.3
+    assert cost.slope(n, seconds) <= 1.2 < 1.4 < cost.slope(*found["ours, all in reach"][:2]) < 2.3
     for size, least in ((100_000, 15), (1_000_000, 20)):
         assert committed()[f"near-{size}"]["contenders"]["scikit-learn's radius graph"]["ratio"] >= least
 

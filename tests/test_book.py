@@ -11,10 +11,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from locmethods.companion import ledger, notebooks
+from locmethods.companion.build import lists, notebooks, pages, stale
+from locmethods.companion.build.compare import difference, differences
+from locmethods.companion.build.records import write_whole
+from locmethods.companion.claims import ledger
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES, CHAPTERS = notebooks.pages(ROOT), notebooks.chapters(ROOT)
+PAGES, CHAPTERS = pages.pages(ROOT), pages.chapters(ROOT)
 FREEZE = "run make freeze and commit book/notebooks"
 CALLS = ("claim", "figure", "frames")
 
@@ -50,8 +53,8 @@ def text_of(cell):
 
 @each_chapter
 def test_the_frozen_notebook_has_the_pages_code(page):
-    ours = [(cell.source, cell.metadata.get("tags", [])) for cell in notebooks.code_cells(notebooks.read(page))]
-    theirs = [(cell.source, cell.metadata.get("tags", [])) for cell in notebooks.code_cells(frozen(page))]
+    ours = [(cell.source, cell.metadata.get("tags", [])) for cell in pages.code_cells(pages.read(page))]
+    theirs = [(cell.source, cell.metadata.get("tags", [])) for cell in pages.code_cells(frozen(page))]
     assert len(ours) == len(theirs), f"{page.name} has {len(ours)} code cells, {len(theirs)} are frozen: {FREEZE}"
     for number, (cell, kept) in enumerate(zip(ours, theirs, strict=True), start=1):
         assert cell == kept, f"{page.name}, code cell {number} is not what is frozen: {FREEZE}"
@@ -60,13 +63,13 @@ def test_the_frozen_notebook_has_the_pages_code(page):
 @each_chapter
 def test_every_frozen_cell_is_compared(page):
     """A cell without an execution count is run by nbval, but its outputs are not compared."""
-    counts = [cell.execution_count for cell in notebooks.code_cells(frozen(page))]
+    counts = [cell.execution_count for cell in pages.code_cells(frozen(page))]
     assert counts == list(range(1, len(counts) + 1)), f"{page.name} is frozen with the counts {counts}: {FREEZE}"
 
 
 @each_chapter
 def test_what_a_cell_claims_or_shows_is_frozen_with_it(page):
-    for number, cell in enumerate(notebooks.code_cells(frozen(page)), start=1):
+    for number, cell in enumerate(pages.code_cells(frozen(page)), start=1):
         for function, name in calls(cell.source):
             words = f"{name} holds: " if function == "claim" else f"Figure {name}: "
             assert words in text_of(cell), (
@@ -82,7 +85,7 @@ def test_nothing_of_a_machine_is_frozen(page):
                ("root", "home", "tmp", "usr"))} - {"/"}
     for word in [*(folder + os.sep for folder in folders), "site-packages", "image/png", "image/svg", "text/html"]:
         assert word not in text, f"{page.stem}.ipynb has {word!r} in it: {FREEZE}"
-    for cell in notebooks.code_cells(notebook):
+    for cell in pages.code_cells(notebook):
         assert set(cell.metadata) <= {"tags"}
         for output in cell.outputs:
             assert output.output_type in ("stream", "display_data", "execute_result"), f"{page.stem}: {output}"
@@ -108,16 +111,20 @@ def test_the_pages_are_those_of_the_table_of_contents():
 
 @each_chapter
 def test_a_subject_has_one_stem_everywhere(page):
-    assert (ROOT / "locmethods" / f"{page.stem}.py").exists()
+    place = ROOT / "locmethods" / page.stem
+    assert place.with_suffix(".py").exists() or (place / "__init__.py").exists()
     assert (ROOT / "tests" / f"test_{page.stem}.py").exists()
 
 
 @each_chapter
 def test_a_chapter_is_readable_at_one_sitting(page):
-    lines = page.read_text().splitlines()
-    assert len(lines) <= 400, f"{page.name} has {len(lines)} lines"
-    for number, cell in enumerate(notebooks.code_cells(notebooks.read(page)), start=1):
-        where = f"{page.name}, code cell {number} (line {notebooks.line_of(page, number)})"
+    _, head, text = page.read_text().split("---\n", 2)
+    lines = text.splitlines()
+    # What a page says of itself in its head beside these three lines is not read at a sitting.
+    assert head.startswith("file_format: mystnb\nkernelspec: ")
+    assert len(lines) <= 396, f"{page.name} has {len(lines)} lines below its front matter"
+    for number, cell in enumerate(pages.code_cells(pages.read(page)), start=1):
+        where = f"{page.name}, code cell {number} (line {pages.line_of(page, number)})"
         assert len(cell.source.splitlines()) <= 15, f"{where} has {len(cell.source.splitlines())} lines, at most 15"
         for node in ast.walk(ast.parse(cell.source)):
             assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef), (
@@ -126,9 +133,25 @@ def test_a_chapter_is_readable_at_one_sitting(page):
 
 @each_chapter
 def test_a_chapter_begins_with_its_parameters(page):
-    first, *others = notebooks.code_cells(notebooks.read(page))
+    first, *others = pages.code_cells(pages.read(page))
     assert "parameters" in first.metadata.get("tags", []), f"{page.name}: tag the first code cell parameters"
     assert not any("parameters" in cell.metadata.get("tags", []) for cell in others)
+
+
+@each_chapter
+def test_a_chapter_says_what_it_asks_and_what_surprises(page):
+    one = lists.about(page)
+    assert one.stem == page.stem and one.question.endswith("?") and not one.surprise.endswith(".")
+    assert len(one.question) <= 100 and len(one.surprise) <= 120, "a line each"
+
+
+def test_the_readme_has_the_chapters_as_they_are():
+    assert (ROOT / "README.md").read_text() == lists.readme(ROOT), "run make readme and commit README.md"
+
+
+def test_the_intro_keeps_no_list_of_its_own():
+    words = (ROOT / "book" / "intro.md").read_text()
+    assert "```{chapter-map}\n```" in words and not re.search(r"^\|", words, re.MULTILINE)
 
 
 # The claims
@@ -136,7 +159,7 @@ def test_a_chapter_begins_with_its_parameters(page):
 
 def claimed():
     """Return [(claim, chapter)] in the order of the pages."""
-    return [(name, page.stem) for page in CHAPTERS for cell in notebooks.code_cells(notebooks.read(page))
+    return [(name, page.stem) for page in CHAPTERS for cell in pages.code_cells(pages.read(page))
             for function, name in calls(cell.source) if function == "claim"]
 
 
@@ -151,7 +174,7 @@ def test_every_claim_of_a_page_is_in_the_ledger():
 
 
 def test_figures_have_names_of_their_own():
-    names = [name for page in CHAPTERS for cell in notebooks.code_cells(notebooks.read(page))
+    names = [name for page in CHAPTERS for cell in pages.code_cells(pages.read(page))
              for function, name in calls(cell.source) if function != "claim"]
     assert len(names) == len(set(names)), f"twice: {sorted({name for name in names if names.count(name) > 1})}"
 
@@ -188,15 +211,7 @@ def test_the_ledger_cites_what_the_bibliography_has():
     assert cited and cited <= set(bibliography()), f"not in book/references.bib: {sorted(cited - set(bibliography()))}"
 
 
-# The comparison of a frozen output with a new one (conftest.py)
-
-
-@pytest.fixture(scope="module")
-def comparison():
-    spec = importlib.util.spec_from_file_location("comparison", ROOT / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+# The comparison of a frozen output with a new one
 
 
 @pytest.mark.parametrize("frozen, now", [
@@ -204,8 +219,8 @@ def comparison():
     ("[0.25, -1.5e-3]", "[0.2500001, -1.5000001e-3]"),
     ("mean −2.000000", "mean −2.000001"),
 ])
-def test_numbers_may_move_within_the_tolerance(comparison, frozen, now):
-    assert comparison.difference(frozen, now) == ""
+def test_numbers_may_move_within_the_tolerance(frozen, now):
+    assert difference(frozen, now) == ""
 
 
 @pytest.mark.parametrize("frozen, now, words", [
@@ -219,8 +234,33 @@ def test_numbers_may_move_within_the_tolerance(comparison, frozen, now):
     ("0.5", "0.500001", "the number 0.5 has become 0.500001, further than 1e-06 relative"),
     ("0.5", "-0.5", "the number 0.5 has become -0.5, further than 1e-06 relative"),
 ])
-def test_everything_else_is_a_difference(comparison, frozen, now, words):
-    assert comparison.difference(frozen, now) == words
+def test_everything_else_is_a_difference(frozen, now, words):
+    assert difference(frozen, now) == words
+
+
+PAGE = """---
+file_format: mystnb
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+# A page
+
+```{code-cell} ipython3
+:tags: [parameters]
+n = 2
+```
+
+```{code-cell} ipython3
+print(n)
+```
+"""
+
+
+@pytest.fixture(scope="module")
+def conftest():
+    spec = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def stream(text, name="stdout"):
@@ -231,17 +271,13 @@ def shown(text, **others):
     return nbformat.v4.new_output("display_data", data={"text/plain": text, **others})
 
 
-class Cell:
-    comparison_traceback = ()
-
-
 @pytest.mark.parametrize("frozen, now", [
     ([stream("a\nb\n")], [stream("a\n"), stream("b\n")]),
     ([stream("a"), shown("Figure x")], [shown("Figure x", **{"image/png": "AAAA", "text/html": "<p>"}), stream("a")]),
     ([], [stream("a warning", "stderr")]),
 ])
-def test_only_what_is_read_is_compared(comparison, frozen, now):
-    assert comparison.compare_outputs(Cell(), now, frozen)
+def test_only_what_is_read_is_compared(frozen, now):
+    assert differences(frozen, now) == []
 
 
 @pytest.mark.parametrize("frozen, now", [
@@ -252,7 +288,39 @@ def test_only_what_is_read_is_compared(comparison, frozen, now):
     ([shown("a"), shown("b")], [shown("b"), shown("a")]),
     ([shown("a")], [shown("a"), shown("a")]),
 ])
-def test_a_changed_or_missing_output_is_told_with_the_remedy(comparison, frozen, now):
+def test_a_changed_or_missing_output_is_told_with_the_remedy(conftest, frozen, now):
+    class Cell:
+        comparison_traceback = ()
+
     cell = Cell()
-    assert not comparison.compare_outputs(cell, now, frozen)
+    assert not conftest.compare_outputs(cell, now, frozen)
+    assert len(cell.comparison_traceback) > 1
     assert cell.comparison_traceback[-1] == "If the change is meant, run make freeze and commit book/notebooks."
+    assert conftest.compare_outputs(cell, now, now) and cell.comparison_traceback == []
+
+
+class Report:
+    """What pytest says of a cell."""
+
+    def __init__(self, stem, number, outcome="passed"):
+        self.nodeid, self.when = f"book/notebooks/{stem}.ipynb::Cell {number}", "call"
+        self.passed, self.failed = outcome == "passed", outcome == "failed"
+
+
+def test_a_notebook_is_remembered_when_every_cell_of_it_agreed(conftest, tmp_path):
+    for stem in ("whole", "half", "red"):
+        write_whole(tmp_path / "book" / f"{stem}.md", PAGE)
+        page = tmp_path / "book" / f"{stem}.md"
+        notebooks.freeze(pages.read(page), stale.frozen(page))
+    write_whole(tmp_path / "book" / "intro.md", "# intro\n")
+    write_whole(tmp_path / "requirements.lock", "")
+    write_whole(tmp_path / "_toc.yml",
+                "root: book/intro\nchapters: [{file: book/whole}, {file: book/half}, {file: book/red}]")
+    remember = conftest.Remember(tmp_path)
+    remember.pytest_sessionstart()
+    for report in (Report("whole", 0), Report("half", 0), Report("red", 0), Report("whole", 1),
+                   Report("red", 1, "failed"), Report("half", 1, "skipped")):
+        remember.pytest_runtest_logreport(report)
+    remember.pytest_sessionfinish()
+    assert [path.name for path in (tmp_path / "_build" / "checked").iterdir()] == ["whole"]
+    assert [page.stem for page in stale.due(tmp_path)] == ["half", "red"]

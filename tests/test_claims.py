@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from locmethods.companion import ClaimError, claim, ledger
+from locmethods.companion import ClaimError, claim
+from locmethods.companion.claims import ledger
 
 WHY = "both are written down"
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from locmethods.companion import claims, ledger, notebooks
+from locmethods.companion import claims
+from locmethods.companion.build import pages
+from locmethods.companion.claims import ledger
 
-PAGES = notebooks.chapters(Path(__file__).resolve().parent.parent)
+PAGES = pages.chapters(Path(__file__).resolve().parent.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 @pytest.mark.filterwarnings("default")  # a chapter's own warnings are the run's affair
 def test_every_control_turns_its_claim_red(page, monkeypatch, capsys):
@@ -24,7 +27,7 @@ def test_every_control_turns_its_claim_red(page, monkeypatch, capsys):
         seen.append(name)
 
     space = {}
-    for cell in notebooks.code_cells(notebooks.read(page)):
+    for cell in pages.code_cells(pages.read(page)):
         exec(compile(cell.source, page.name, "exec"), space)
         space |= {"claim": both_ways, "figure": lambda *a, **k: None, "frames": lambda *a, **k: None}
     assert sorted(seen) == sorted(name for name, entry in ledger.LEDGER.items() if entry.chapter == page.stem)

@@ -313,6 +313,7 @@ def client():
         yield client
 
 
+@pytest.mark.slow
 def test_a_cluster_of_processes_gives_the_same(client):
     query, keys, values = sample()
     blocks = lazy(keys, [0, 5, 5, 31, 50]), lazy(values, [40])
@@ -336,6 +337,7 @@ def test_a_cluster_of_processes_gives_the_same(client):
         agree(there.cluster_centers_, here.cluster_centers_, np.float64)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_mid_run_changes_nothing(client, tmp_path):
     query, keys, values = sample()
     workers = set(client.run(os.getpid).values())

@@ -1,5 +1,6 @@
 """pyproject.toml, requirements.lock, environment.yml and what is installed agree; the linter has nothing to say."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -68,12 +69,35 @@ def test_environment_yml_says_the_same_as_pyproject():
 
 
 def test_the_runner_expects_the_pinned_jupyter_book():
-    from locmethods.companion.run import JUPYTER_BOOK
+    from locmethods.companion.build.book import JUPYTER_BOOK
 
     assert pins()["jupyter-book"] == Version(JUPYTER_BOOK)
 
 
+@pytest.fixture(scope="module")
+def environment():
+    spec = importlib.util.spec_from_file_location("environment", ROOT / ".ci" / "environment.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_another_build_than_the_locks_default_is_told(environment, monkeypatch):
+    monkeypatch.setattr(environment, "version", {"numpy": "2.4.6", "torch": "2.13.0+cpu"}.__getitem__)
+    assert environment.sentence(environment.differences("numpy==2.4.6\n")) == (
+        "environment: every package is the lock's default")
+    assert environment.sentence(environment.differences("numpy==2.4.6\ntorch==2.13.0\n")) == (
+        "environment: torch is 2.13.0+cpu where the lock's default is 2.13.0. What only the default would show is not "
+        "tested here.")
+
+
+def test_ci_says_which_environment_it_tests_before_it_tests():
+    words = (ROOT / ".ci" / "run").read_text()
+    assert words.index(".ci/environment.py") < words.index("make book") < words.index("make test-all")
+
+
 def test_the_linter_has_nothing_to_say():
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "locmethods", "tests", "conftest.py"],
+    """The package, the tests, the benchmarks, and the chapters' cells as they are frozen."""
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."],
                           cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

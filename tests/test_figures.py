@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from locmethods.companion import drawings, figure, frames, records
-from locmethods.companion.figures import as_csv
-from locmethods.companion.style import settings
+from locmethods.companion import drawings, figure, frames
+from locmethods.companion.build import records
+from locmethods.companion.build.figures import as_csv
+from locmethods.companion.build.style import settings
 
 X = np.linspace(0, 1, 9)
 SQUARE = drawings.lines(X, {"square": X**2, "root": X**0.5}, xlabel="x", ylabel="y")

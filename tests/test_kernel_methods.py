@@ -24,10 +24,10 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from locmethods import degrees_of_freedom, linear_smoother, smoother_matrix
+from locmethods.companion.expected.multipliers import fourier_multipliers, ring
 from locmethods.kernel_methods import LinearSmoother, kernel_properties, match_degrees_of_freedom
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, Linear, NearestNeighbors, Polynomial, Triangular
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
-from locmethods.theory.multipliers import fourier_multipliers, ring
 from locmethods.width import cross_validation
 
 

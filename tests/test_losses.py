@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from locmethods.theory import losses
+from locmethods.companion.expected import losses
 
 RNG = np.random.default_rng(7)
 VALUES, WEIGHTS = RNG.uniform(0.2, 2.0, 30), RNG.uniform(0.0, 1.0, (4, 30))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import locmethods as lm
+from locmethods.companion.expected import losses
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -22,7 +23,6 @@ from locmethods.kernels import (
     Triangular,
     Tricube,
 )
-from locmethods.theory import losses
 
 EPS = np.finfo(float).eps
 draw = given(seed=st.integers(0, 2**32 - 1), h=st.floats(0.2, 3.0))
@@ -123,7 +123,8 @@ def test_a_tie_of_votes_goes_to_the_smallest_label():
     assert lm.local_mode([[0.0]], [[-1.0], [1.0]], np.array([7, 2]), kernel=Gaussian()).tolist() == [2]
 
 
-@pytest.mark.parametrize("kernel", PROFILE)
+@pytest.mark.parametrize("kernel", [kernel if kernel in (Gaussian, Flat) else pytest.param(
+    kernel, marks=pytest.mark.slow) for kernel in PROFILE])
 def test_the_mode_of_numbers_is_the_highest_place_of_a_fine_grid(kernel):
     grid = np.linspace(-4, 4, 16_001)
     for seed in range(12):

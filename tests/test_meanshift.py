@@ -12,6 +12,8 @@ from sklearn.datasets import load_iris, load_sample_image, load_wine, make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import locmethods as lm
+from locmethods.companion.expected.densities import count_modes, ellipse, mode_tree
+from locmethods.companion.pictures import joint_domain, paint
 from locmethods.kernels import Biweight, Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors
 from locmethods.meanshift import (
     MeanShift,
@@ -23,8 +25,6 @@ from locmethods.meanshift import (
     merge_modes,
     trajectories,
 )
-from locmethods.theory.densities import count_modes, ellipse, mode_tree
-from locmethods.theory.images import joint_domain, paint
 
 SAMPLES = {
     "blobs": make_blobs(300, centers=np.array([[1, 1], [-1, -1], [1, -1]]) + 10, cluster_std=0.4, random_state=11)[0],
@@ -41,7 +41,8 @@ SAMPLES = {
 @pytest.mark.parametrize("cluster_all", [True, False])
 @pytest.mark.parametrize("bin_seeding", [True, False])
 @pytest.mark.parametrize("quantile", [0.1, 0.2])
-@pytest.mark.parametrize("name", list(SAMPLES))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if "colours" in name else name
+                                  for name in SAMPLES])
 def test_the_flat_kernel_gives_scikit_learns_clusters(name, quantile, bin_seeding, cluster_all):
     X = SAMPLES[name]
     params = dict(bandwidth=sklearn.cluster.estimate_bandwidth(X, quantile=quantile), bin_seeding=bin_seeding,
@@ -129,7 +130,8 @@ def test_a_gaussian_climbs_to_the_modes_that_an_optimiser_finds():
     assert (np.diff(model.mode_weights_) <= 0).all()
 
 
-@pytest.mark.parametrize("kernel", [Gaussian(0.3), Epanechnikov(0.8), Biweight(0.8), Flat(0.5)], ids=repr)
+@pytest.mark.parametrize("kernel", [Gaussian(0.3), *(pytest.param(kernel, marks=pytest.mark.slow) for kernel in (
+    Epanechnikov(0.8), Biweight(0.8), Flat(0.5)))], ids=repr)
 def test_each_start_ends_where_a_slow_loop_ends(kernel):
     X = SAMPLES["moons"][:120]
     ends = climb(X[:10], X, kernel=kernel, tol=1e-10, max_iter=5000)

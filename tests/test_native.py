@@ -460,6 +460,7 @@ def test_the_greatest_and_the_nearest_number():
     assert loops.least_gap(x, 0.25) == abs(x - 0.25).min()
 
 
+@pytest.mark.slow
 def test_a_change_in_one_file_is_compiled_into_the_others(tmp_path):
     shutil.copytree(Path(lm.__file__).parent, tmp_path / "locmethods", ignore=shutil.ignore_patterns("__pycache__"))
     code = f"""

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import locmethods as lm
+from locmethods.companion.expected.sampling import local_sample
 from locmethods.kernels import Epanechnikov, Gaussian
-from locmethods.theory.sampling import local_sample
 
 KEYS = np.linspace(0, 1, 12)[:, None]
 

@@ -2,8 +2,8 @@
 
 from importlib import import_module
 
-_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "figures", "frames": "sliders"}
-_ROOMS = ("datasets", "drawings", "ledger")
+_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "build.figures", "frames": "build.sliders"}
+_ROOMS = ("datasets", "drawings", "pictures")
 __all__ = [*_HOME, *_ROOMS]
 
 

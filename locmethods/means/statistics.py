@@ -135,7 +135,7 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
     Without `value_kernel` the values are labels of any sortable type, and the answer is the label with the
     largest total weight: the minimiser of the localized 0–1 loss, ties going to the smallest label. With it
     the values are numbers, and the answer maximises Σᵢ K(q, kᵢ) K_v(v, vᵢ) over v, by climbing from several
-    starts (`locmethods.modes`): for a Gaussian K_v by local means, v ← Σ K K_v vᵢ / Σ K K_v [chen2016]_.
+    starts (`locmethods.means.modes`): for a Gaussian K_v by local means, v ← Σ K K_v vᵢ / Σ K K_v [chen2016]_.
 
     Parameters
     ----------

@@ -16,13 +16,13 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion import draw_cost, ledger, notebooks
-from locmethods.companion.figures import render
-from locmethods.companion.records import write_whole
-from locmethods.companion.run import check_jupyter_book
-from locmethods.companion.style import THEMES
-
-DONE = "LOCMETHODS_CHAPTERS_DONE"
+import locmethods
+from locmethods.companion.build import book, lists, pages
+from locmethods.companion.build.figures import render
+from locmethods.companion.build.records import write_whole
+from locmethods.companion.build.style import THEMES
+from locmethods.companion.claims import ledger
+from locmethods.companion.drawings import cost
 
 
 def records(app, kind, chapter=None):
@@ -31,18 +31,17 @@ def records(app, kind, chapter=None):
     A chapter that has left `_toc.yml` may have left records behind; they are not the book's any more.
     """
     folder = Path(app.srcdir) / "_build" / "records" / kind
-    stems = [page.stem for page in notebooks.pages(app.srcdir)] if chapter is None else [chapter]
+    stems = [page.stem for page in pages.pages(app.srcdir)] if chapter is None else [chapter]
     return [json.loads(path.read_text()) for stem in stems for path in sorted((folder / stem).glob("*.json"))]
 
 
 def run_chapters(app):
     """Run what is stale before anything is read, so that a bare `jupyter-book build .` is right too."""
-    check_jupyter_book()
-    if os.environ.get(DONE) == "1":
+    if os.environ.get(book.DONE) == "1":
         return
-    done = subprocess.run([sys.executable, "-m", "locmethods.companion.run", "book", "--root", app.srcdir])
+    done = subprocess.run([sys.executable, "-m", "locmethods.companion", "run", "--root", app.srcdir])
     if done.returncode:
-        raise ExtensionError("a chapter failed, see above")
+        raise ExtensionError("the chapters could not be run, see above")
 
 
 def follow_runs(app, docname, source):
@@ -86,7 +85,7 @@ def page_boxes(app, pagename, templatename, context, doctree):
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
            f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
-           f"<p>With others: <code>.venv/bin/python -m locmethods.companion.run try {chapter} -p NAME VALUE</code></p>")
+           f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
     context["body"] += _details("Cite this page's figures", cites) + _details("How this page was run", how)
 
 
@@ -130,9 +129,10 @@ class _FromRecords(SphinxDirective):
             self.env.note_dependency(str(stamp))
         return records(self.env.app, kind)
 
-    def parse(self, text):
+    def parse(self, text, headings=False):
         box = nodes.container()
-        self.state.nested_parse(StringList(text.splitlines(), source="records"), self.content_offset, box)
+        self.state.nested_parse(StringList(text.splitlines(), source="records"), self.content_offset, box,
+                                match_titles=headings)
         return box.children
 
 
@@ -187,9 +187,12 @@ class _FromResults(_FromRecords):
     def results(self):
         """Rebuild this page when the measurements change, and return them."""
         path = Path(self.env.srcdir) / "benchmarks" / "results.json"
-        for source in (path, Path(__file__), Path(draw_cost.__file__)):
+        for source in (path, Path(__file__), Path(cost.__file__)):
             self.env.note_dependency(str(source))
-        return json.loads(path.read_text())
+        try:
+            return book.measurements(self.env.srcdir)
+        except pages.BookError as error:
+            raise self.error(str(error)) from None
 
 
 class BenchmarkTable(_FromResults):
@@ -232,18 +235,43 @@ class BenchmarkFigure(_FromResults):
     """``{benchmark-figure}``: time and memory against size, drawn from the committed measurements."""
 
     def run(self):
-        draw = draw_cost.scale(self.results())
+        draw = cost.scale(self.results())
         place = Path(self.env.srcdir) / "_build" / "records" / "figures" / "cost"
         place.mkdir(parents=True, exist_ok=True)
         for theme in THEMES:
-            picture = render(draw, draw_cost.NAME, theme, (8.4, 4.4), (1, 2), "svg")
-            write_whole(place / f"{draw_cost.NAME}.{theme}.svg", picture)
-        return self.parse(f"```{{figure}} /_build/records/figures/cost/{draw_cost.NAME}.light.svg\n"
-                          f":alt: {draw_cost.ALT}\n\n{draw_cost.CAPTION}\n```")
+            picture = render(draw, cost.NAME, theme, (8.4, 4.4), (1, 2), "svg")
+            write_whole(place / f"{cost.NAME}.{theme}.svg", picture)
+        return self.parse(f"```{{figure}} /_build/records/figures/cost/{cost.NAME}.light.svg\n"
+                          f":alt: {cost.ALT}\n\n{cost.CAPTION}\n```")
+
+
+class ChapterMap(_FromRecords):
+    """``{chapter-map}``: the chapters with their questions and surprises, from the pages' front matter."""
+
+    def run(self):
+        for page in pages.chapters(self.env.srcdir):
+            self.env.note_dependency(str(page))
+        self.env.note_dependency(str(Path(self.env.srcdir) / "_toc.yml"))
+        try:
+            return self.parse(lists.chapter_map(self.env.srcdir))
+        except pages.BookError as error:
+            raise self.error(str(error)) from None
+
+
+class Api(_FromRecords):
+    """``{api}``: every public name of the package, documented where it lives."""
+
+    def run(self):
+        stems = [page.stem for page in pages.pages(self.env.srcdir)]
+        for file in Path(locmethods.__file__).parent.rglob("*.py"):
+            self.env.note_dependency(str(file))
+        return self.parse(lists.api(locmethods, stems), headings=True)
 
 
 def setup(app):
     """Register the extension with Sphinx."""
+    app.add_directive("api", Api)
+    app.add_directive("chapter-map", ChapterMap)
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("figure-list", FigureList)
     app.add_directive("benchmark-table", BenchmarkTable)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.companion.drawings import MARKERS
+from locmethods.companion.drawings.charts import MARKERS
 
 NAME = "cost-scale"
 CAPTION = ("Seconds, and peak memory of the whole process, against the number of points, as committed. The slope of a "

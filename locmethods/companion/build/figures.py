@@ -9,8 +9,8 @@ import re
 
 import numpy as np
 
-from locmethods.companion import records
-from locmethods.companion.style import THEMES, settings
+from locmethods.companion.build import records
+from locmethods.companion.build.style import THEMES, settings
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NO_DATES = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
@@ -73,7 +73,7 @@ def render(draw, name, theme, size, panels, kind, ground=False):
     import matplotlib
     from matplotlib.figure import Figure
 
-    from locmethods.companion.style import theme_colours
+    from locmethods.companion.build.style import theme_colours
 
     with matplotlib.rc_context(settings(theme, name)):
         canvas = Figure(figsize=size)

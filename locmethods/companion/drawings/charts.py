@@ -1,4 +1,4 @@
-"""Small drawings that pages are made of. Each returns ``draw(axes)``; colours come from the style."""
+"""The drawings that several pages are made of. Each returns ``draw(axes)``; colours come from the style."""
 
 from __future__ import annotations
 

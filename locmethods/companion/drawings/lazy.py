@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.companion import drawings
-from locmethods.companion.drawings import MARKERS
+from locmethods.companion.drawings import charts
+from locmethods.companion.drawings.charts import MARKERS
 
 
 def completions(asked, answers):
@@ -41,7 +41,7 @@ def pierced(x, curves, data, *, xlabel, ylabel, ylim):
     curves : dict of str to ndarray of shape (n,)
     data : pair of ndarrays of shape (m,)
     """
-    lines = drawings.lines(x, curves, xlabel=xlabel, ylabel=ylabel, ylim=ylim, legend=False)
+    lines = charts.lines(x, curves, xlabel=xlabel, ylabel=ylabel, ylim=ylim, legend=False)
 
     def draw(axes):
         lines(axes)

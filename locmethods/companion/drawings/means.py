@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.companion import drawings
-from locmethods.theory import losses
+from locmethods.companion.drawings import charts
+from locmethods.companion.expected import losses
 
 
 def loss_curves(theta, values, weights, mean):
@@ -26,15 +26,15 @@ def loss_curves(theta, values, weights, mean):
             curve = np.array([weights @ loss for loss in losses_at])
             # From 0 to 1, so that curves of different units share one axis.
             order[way][name] = data[f"{way} {name}"] = (curve - curve.min()) / (curve.max() - curve.min())
-    draws = [drawings.lines(theta, curves, xlabel="θ (thousand francs)", ylabel=label, title=way, vertical=mean,
+    draws = [charts.lines(theta, curves, xlabel="θ (thousand francs)", ylabel=label, title=way, vertical=mean,
                             ylim=(-0.004, 0.1), legend=False)
              for (way, curves), label in zip(order.items(), ("localized loss, scaled", ""), strict=True)]
 
     def draw(axes):
-        drawings.panels(*draws)(axes)
+        charts.panels(*draws)(axes)
         for ax, curves in zip(axes, order.values(), strict=True):
             for i, curve in enumerate(curves.values()):
-                ax.plot(theta[curve.argmin()], 0, marker=drawings.MARKERS[i], color=f"C{i}", clip_on=False, zorder=3)
+                ax.plot(theta[curve.argmin()], 0, marker=charts.MARKERS[i], color=f"C{i}", clip_on=False, zorder=3)
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
 
     return draw, data
@@ -54,14 +54,14 @@ def outlier(x, values, fits, sizes, shifts, height):
     height : float
         Where the outlier of the left panel is.
     """
-    left = drawings.lines(x, fits, points=(x, values), points_label="data", xlabel="x", ylabel="value",
+    left = charts.lines(x, fits, points=(x, values), points_label="data", xlabel="x", ylabel="value",
                           title=f"one value moved to {height:g}", ylim=(0, 1.6 * values.max()), legend="upper right")
-    right = drawings.lines(sizes, shifts, logx=True, logy=True, xlabel="size of the outlier",
+    right = charts.lines(sizes, shifts, logx=True, logy=True, xlabel="size of the outlier",
                            ylabel="shift of the statistic", title="its pull", legend="upper left")
-    return drawings.panels(left, right), {"x": x, "value": values, **fits, "size": sizes, **shifts}
+    return charts.panels(left, right), {"x": x, "value": values, **fits, "size": sizes, **shifts}
 
 
 def sweep(moments, curves, points, *, xlabel, ylabel, points_label, ylim):
     """Return one drawing a frame: the same points under each curve."""
-    return [drawings.lines(moments, {"local mean": curve}, points=points, points_label=points_label, xlabel=xlabel,
+    return [charts.lines(moments, {"local mean": curve}, points=points, points_label=points_label, xlabel=xlabel,
                            ylabel=ylabel, ylim=ylim, legend="upper left") for curve in curves]

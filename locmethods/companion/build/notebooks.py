@@ -1,69 +1,59 @@
-"""A page as a notebook: read, frozen (text outputs only), and handed to the site."""
+"""A page as a notebook: executed, frozen (text outputs only), and handed to the site."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import sys
 from pathlib import Path
 
-from locmethods.companion.records import write_whole
+from locmethods.companion.build import records
+from locmethods.companion.build.pages import KERNEL, BookError, code_cells, line_of, name_of, read
+from locmethods.companion.build.records import write_whole
 
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # What nbval would skip or what differs from machine to machine; the frozen notebook keeps the text.
 _PICTURES = ("image/", "text/html", "application/javascript")
 
 
-def pages(root):
-    """Return the pages of `_toc.yml`, as paths, in order."""
-    import yaml
-
-    toc = yaml.safe_load((Path(root) / "_toc.yml").read_text())
-    stems = [toc["root"]]
-    for part in toc.get("parts", [{"chapters": toc.get("chapters", [])}]):
-        stems += [chapter["file"] for chapter in part["chapters"]]
-    return [Path(root) / f"{stem}.md" for stem in stems]
-
-
-def chapters(root):
-    """Return the pages that have code, as paths, in order."""
-    return [page for page in pages(root) if "```{code-cell}" in page.read_text()]
+def environment(root, page, threads):
+    """Return the environment of a chapter's process and its kernel."""
+    return os.environ | dict.fromkeys(_THREADS, str(threads)) | {
+        records.FOLDER: str(Path(root) / "_build" / "records"), records.CHAPTER: page.stem, "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1", "IPYTHONDIR": str(Path(root) / "_build" / "ipython"), "MPLBACKEND": "agg",
+        "SCIPY_ARRAY_API": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "JUPYTER_PATH": os.pathsep.join([os.path.join(sys.prefix, "share", "jupyter"),
+                                         os.environ.get("JUPYTER_PATH", "")]).rstrip(os.pathsep)}
 
 
-def read(page):
-    """Return a page as a notebook with stable cell ids."""
-    import jupytext
+def execute(page, parameters, out):
+    """Execute a page with papermill, in this process's environment, into `out`; return the notebook.
 
-    notebook = jupytext.reads(Path(page).read_text(), fmt="md:myst")
-    notebook.metadata = {"kernelspec": dict(KERNEL)}
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"c{number:03d}"
-    return notebook
+    Raises
+    ------
+    BookError
+        With the page, the cell, its line and the error, if a cell raises.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
 
-
-def code_cells(notebook):
-    """Return the code cells, those that papermill injected left out."""
-    return [cell for cell in notebook.cells if cell.cell_type == "code"
-            and "injected-parameters" not in cell.metadata.get("tags", [])]
-
-
-def fingerprint(root, page):
-    """Return a hash of everything a chapter's outputs depend on: its code, the package and the lock; not its prose."""
-    root = Path(root)
-    digest = hashlib.sha256()
-    code = [(cell.source, cell.metadata.get("tags", [])) for cell in code_cells(read(page))]
-    digest.update(json.dumps(code).encode())
-    for file in [root / "requirements.lock", *sorted((root / "locmethods").rglob("*.py"))]:
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
-def line_of(page, number):
-    """Return the line of the page on which the code of its code cell `number`, counted from 1, begins."""
-    text, at = Path(page).read_text(), -1
-    for _ in range(number):
-        at = text.index("```{code-cell}", at + 1)
-    source = code_cells(read(page))[number - 1].source
-    return text[:max(text.find(source, at), at)].count("\n") + 1
+    notebook = read(page)
+    cells = code_cells(notebook)
+    unfinished = out.with_name(f".{out.name}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        done = papermill.execute_notebook(
+            notebook, str(unfinished), parameters=parameters or None, kernel_name="python3", language="python",
+            cwd=str(page.parent), progress_bar=False, start_timeout=180, execution_timeout=1800,
+            extra_arguments=["--IPKernelApp.log_level=40"])
+    except PapermillExecutionError as error:
+        # By its source: papermill counts the cell that it injected, too.
+        numbers = [number for number, cell in enumerate(cells, start=1) if cell.source == error.source]
+        place = (f"code cell {numbers[0]} (line {line_of(page, numbers[0])})" if numbers
+                 else "the cell of the given parameters")
+        raise BookError(f"{name_of(page)}, {place} raised {error.ename}: {error.evalue}") from None
+    os.replace(unfinished, out)
+    return done
 
 
 def _merged(outputs):

@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 
-from locmethods.companion import ledger, records
+from locmethods.companion.build import records
+from locmethods.companion.claims import ledger
 
 CONTROLS = "LOCMETHODS_CONTROLS"
 RELATIONS = {"==": np.abs, "<=": lambda gap: np.maximum(gap, 0), ">=": lambda gap: np.maximum(-gap, 0)}

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from locmethods.companion.expected.constants import kernel_constants
 from locmethods.models.polynomial import smoother_matrix
-from locmethods.theory.constants import kernel_constants
 
 # Panels and nodes of the quadrature over a window: exact to rounding for what is smooth on each half of it.
 PANELS, NODES = 40, 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.companion import drawings
+from locmethods.companion.drawings import charts
 
 HEADS = {(True, True): "both", (False, True): "localizes, not Mercer",
          (True, False): "Mercer, does not localize", (False, False): "neither"}
@@ -29,7 +29,7 @@ def equivalent_kernels(keys, targets, rows, *, xlabel):
     def draw(axes):
         for i, (ax, (title, weights)) in enumerate(zip(np.ravel(axes), rows.items(), strict=True)):
             for j, (label, row) in enumerate(zip(targets, weights, strict=True)):
-                ax.plot(keys, row, label=label, marker=drawings.MARKERS[j], markevery=marked, markersize=4)
+                ax.plot(keys, row, label=label, marker=charts.MARKERS[j], markevery=marked, markersize=4)
                 ax.axvline(targets[label], color=f"C{j}", linewidth=1, linestyle=":")
             ax.plot(keys, np.full(len(keys), low * 0.85), "|", color="C3", markersize=6, alpha=0.5)
             ax.axhline(0, linewidth=1, color=ax.xaxis.label.get_color())
@@ -71,7 +71,7 @@ def bayes(at, joint, winner, spreads, scores):
         left.set(xlabel="petal length (cm)", ylabel="share × density", ylim=(-0.1 * top, 1.12 * top),
                  title="irises: the largest wins")
         for i, (name, curve) in enumerate(scores.items()):
-            right.plot(spreads, curve, label=name, marker=drawings.MARKERS[i], markersize=5)
+            right.plot(spreads, curve, label=name, marker=charts.MARKERS[i], markersize=5)
         right.set(xlabel="how far bandwidths follow the spread", ylabel="accuracy", ylim=(0, 1.04),
                   title="digits: class-wise bandwidths")
         right.legend(loc="lower left")
@@ -91,7 +91,7 @@ def penalty_sweep(at, penalties, fits, mean, points, *, xlabel, ylabel):
         The limit.
     points : pair of ndarray
     """
-    draws = [drawings.lines(at, curves | {"local mean": mean}, points=points, points_label="data", xlabel=xlabel,
+    draws = [charts.lines(at, curves | {"local mean": mean}, points=points, points_label="data", xlabel=xlabel,
                             ylabel=ylabel, ylim=(0, 1.55 * points[1].max()), legend="upper right") for curves in fits]
     data = {xlabel: points[0], "data": points[1], "local mean": mean}
     return draws, data | {f"{name} λ={penalty:g}": curve for penalty, curves in zip(penalties, fits, strict=True)
@@ -107,10 +107,10 @@ def spectra(frequency, many, scaled):
     many, scaled : dict of str to ndarray of shape (n,)
     """
     names = dict(xlabel="frequency (cycles a unit)", ylim=(-0.3, 1.75), horizontal=0.0, legend="upper right")
-    left = drawings.lines(frequency, many, ylabel="multiplier", title="what each multiplies", **names)
-    right = drawings.lines(frequency, scaled, ylabel="", title="ridge, scaled to one at zero", **names)
+    left = charts.lines(frequency, many, ylabel="multiplier", title="what each multiplies", **names)
+    right = charts.lines(frequency, scaled, ylabel="", title="ridge, scaled to one at zero", **names)
     data = {"frequency": frequency, **many} | {f"scaled {name}": curve for name, curve in scaled.items()}
-    return drawings.panels(left, right), data
+    return charts.panels(left, right), data
 
 
 def property_map(found):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.companion.drawings import MARKERS
-from locmethods.theory.densities import ellipse
+from locmethods.companion.drawings.charts import MARKERS
+from locmethods.companion.expected.densities import ellipse
 
 
 def landscape(grid_x, grid_y, density, sample, *, paths=None, ends=None, ellipses=None, xlabel, ylabel, title=None):

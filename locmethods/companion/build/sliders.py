@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from locmethods.companion import records
-from locmethods.companion.figures import check, leave, render, show
-from locmethods.companion.style import THEMES
+from locmethods.companion.build import records
+from locmethods.companion.build.figures import check, leave, render, show
+from locmethods.companion.build.style import THEMES
 
 
 def frames(name, draws, *, labels, caption, alt, data, still=0, size=(6.4, 3.8), panels=(1, 1), parameters=None,

@@ -1,0 +1,80 @@
+"""Run the book: `python -m locmethods.companion book`, `run`, `freeze`, `try`, `due`, `readme`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from locmethods.companion.build import book, lists, run, stale
+from locmethods.companion.build.pages import BookError
+
+HELP = ("book: run what is stale and build the site; run: only run what is stale; freeze: record the outputs; "
+        "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check; "
+        "readme: write the README's table of chapters")
+
+
+def arguments_of(words):
+    """Return the command line, read."""
+    parser = argparse.ArgumentParser(prog="python -m locmethods.companion", description=__doc__.split("\n")[0])
+    parser.add_argument("command", choices=["book", "run", "freeze", "try", "due", "readme", "one"], help=HELP)
+    parser.add_argument("chapters", nargs="*", help="stems of pages; all by default")
+    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument("--force", action="store_true", help="run also what is not stale")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--at-most", type=int, default=None, metavar="N", help="of due: name N, tell how many are left")
+    parser.add_argument("--root", type=Path, default=Path.cwd())
+    parser.add_argument("--as", dest="purpose", default="book", help=argparse.SUPPRESS)
+    chosen = parser.parse_intermixed_args(words)
+    if chosen.command == "try" and len(chosen.chapters) != 1:
+        parser.error("try takes one chapter, and parameters as -p NAME VALUE")
+    return chosen
+
+
+def main(words=None):
+    """Do what the command line says."""
+    chosen = arguments_of(words)
+    root = chosen.root.resolve()
+    try:
+        book.check_jupyter_book()
+        if chosen.command == "one":
+            run.run_one(root, chosen.chapters[0], chosen.purpose)
+        elif chosen.command == "try":
+            run.try_one(root, chosen.chapters[0], {name: _value(text) for name, text in chosen.parameter})
+        elif chosen.command == "due":
+            name_due(root, chosen.at_most)
+        elif chosen.command == "readme":
+            lists.write_readme(root)
+        elif chosen.command == "book":
+            book.check_sources(root)
+            run.run_chapters(root, jobs=chosen.jobs, force=chosen.force)
+            book.build_site(root)
+        else:
+            purpose = "freeze" if chosen.command == "freeze" else "book"
+            run.run_chapters(root, chosen.chapters, command=purpose, jobs=chosen.jobs, force=chosen.force)
+    except BookError as error:
+        raise SystemExit(str(error)) from None
+
+
+def name_due(root, at_most):
+    """Print the frozen notebooks that wait for a check, `at_most` of them, and tell of the others."""
+    waiting = stale.due(root)
+    for page in waiting[:at_most]:
+        print(stale.frozen(page).relative_to(root))
+    if later := waiting[len(waiting[:at_most]):]:
+        print(f"{len(later)} more chapters have changed since their frozen notebooks last agreed with a run: "
+              f"{', '.join(page.stem for page in later)}. make book or make test-all runs them.", file=sys.stderr)
+
+
+def _value(text):
+    """Return a parameter's value: JSON where it is JSON, text otherwise."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+if __name__ == "__main__":
+    main()

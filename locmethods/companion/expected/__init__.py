@@ -1,0 +1,1 @@
+"""What the chapters' claims compare with: constants, spectra, asymptotics, losses and samples by slow, plain routes."""

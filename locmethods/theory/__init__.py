@@ -1,1 +1,0 @@
-"""What the chapters check the theory with: constants, spectra, asymptotics, losses, samples and pictures."""

@@ -111,3 +111,8 @@ def exponentials(array, floor):
         return array.clamp_(min=floor).exp_()
     np.maximum(array, floor, out=array)
     return np.exp(array, out=array)
+
+
+def slices(length, size):
+    """Cut ``range(length)`` into slices of at most `size`."""
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]

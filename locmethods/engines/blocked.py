@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from locmethods.arrays.namespace import exponentials, is_tensor, matrix_transpose, namespace
-from locmethods.engines.task import Plan, Sums, slices
+from locmethods.arrays.namespace import exponentials, is_tensor, matrix_transpose, namespace, slices
+from locmethods.engines.task import Plan, Sums
 
 NAME = "blocked"
 # Scores per block. Scores and a few temporaries stay in a processor's cache, and what a call costs is small beside what

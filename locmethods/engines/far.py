@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from locmethods.arrays.namespace import is_tensor, like, namespace
+from locmethods.arrays.namespace import is_tensor, like, namespace, slices
 from locmethods.engines import blocked, pruned
-from locmethods.engines.task import Sums, slices
+from locmethods.engines.task import Sums
 from locmethods.kernels.bound import Bound, block
 
 

@@ -15,11 +15,11 @@ import math
 import numpy as np
 import torch
 
-from locmethods.arrays.namespace import like
+from locmethods.arrays.namespace import like, slices
 from locmethods.engines import pruned
 from locmethods.engines.blocked import FAR, FLOOR
 from locmethods.engines.far import AnchoredBound, references
-from locmethods.engines.task import Sums, slices
+from locmethods.engines.task import Sums
 from locmethods.kernels.bound import block
 
 # Pairs per block: a handful of temporaries of 2 MiB each stay in a processor's cache, while what some hundred calls

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from locmethods.arrays.namespace import is_tensor, namespace
+from locmethods.arrays.namespace import is_tensor, namespace, slices
 from locmethods.engines.blocked import block_size
-from locmethods.engines.task import Plan, Sums, slices
+from locmethods.engines.task import Plan, Sums
 
 NAME = "neighbors"
 

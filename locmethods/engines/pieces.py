@@ -17,10 +17,11 @@ import numpy as np
 from locmethods.arrays.checks import nothing_in_reach
 from locmethods.arrays.door import enter
 from locmethods.arrays.empty import nearest
+from locmethods.arrays.namespace import slices
 from locmethods.engines.blocked import FAR, running_sums, sizes, with_ones
 from locmethods.engines.choose import weighted_sums
 from locmethods.engines.far import best_key
-from locmethods.engines.task import Sums, Task, joined, lead_of, slices
+from locmethods.engines.task import Sums, Task, joined, lead_of
 from locmethods.engines.weights import BLOCK, weighted_moments, weights_of_rows
 
 PAIRED = 64  # queries whose two keys are compared at once, as one small matrix of which the diagonal counts

@@ -18,8 +18,8 @@ import math
 
 import numpy as np
 
+from locmethods.arrays.namespace import slices
 from locmethods.engines.blocked import block_size
-from locmethods.engines.task import slices
 from locmethods.kernels.bound import Kept
 
 # In many features boxes are never far apart, and finding that out would cost more than the sums.

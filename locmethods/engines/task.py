@@ -115,8 +115,3 @@ def joined(left, right, lead=None):
     scaled = left[0] * mine[..., None] + right[0] * theirs[..., None]
     sums = Sums(scaled, left[1] * mine + right[1] * theirs, xp.where(lead >= 0, left[2], right[2]))
     return sums, mine, theirs
-
-
-def slices(length, size):
-    """Cut ``range(length)`` into slices of at most `size`."""
-    return [slice(start, min(start + size, length)) for start in range(0, length, size)]

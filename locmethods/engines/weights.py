@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 from locmethods.arrays.empty import EmptyRule
-from locmethods.arrays.namespace import is_tensor, matrix_transpose, namespace
+from locmethods.arrays.namespace import is_tensor, matrix_transpose, namespace, slices
 from locmethods.engines.blocked import FAR
 from locmethods.engines.far import nearest_key
-from locmethods.engines.task import slices
 
 BLOCK = 1 << 20  # weights of a block of queries, 8 MiB
 

@@ -1,9 +1,10 @@
-"""What an estimator takes for its kernel."""
+"""What is asked of a kernel before anything is computed."""
 
 from __future__ import annotations
 
 from locmethods.arrays.checks import check_localization, check_option
 from locmethods.arrays.empty import EMPTY
+from locmethods.kernels.algebra import Hollow, Masked
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.radial import Gaussian
 
@@ -25,3 +26,14 @@ def kernel_or_default(kernel, empty):
         raise TypeError(f"kernel must be a kernel from locmethods.kernels or None, got {type(kernel).__name__}")
     check_localization(kernel)
     return kernel
+
+
+def check_pairwise(kernel):
+    """Raise unless a localization kernel's weights depend on the query and the key alone."""
+    if not isinstance(kernel, Kernel):
+        raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
+    check_localization(kernel)
+    for part in (kernel, *kernel.get_params().values()):
+        if isinstance(part, Hollow | Masked) or getattr(part, "form", None) == "rank":
+            raise ValueError(f"keys in blocks have neither a common index nor a rank, so {type(part).__name__} cannot "
+                             "be used with Dask arrays: use a kernel of the query and the key alone")

@@ -9,10 +9,10 @@ import numpy as np
 from locmethods.arrays.checks import check_localization, check_option, check_tolerance
 from locmethods.arrays.door import enter
 from locmethods.arrays.empty import EMPTY, EmptyRule
-from locmethods.arrays.namespace import is_lazy, is_tensor, namespace
+from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, slices
 from locmethods.engines import chunks
 from locmethods.engines.choose import Explanation, explained, weighted_mean, weighted_sums
-from locmethods.engines.task import Task, slices
+from locmethods.engines.task import Task
 from locmethods.engines.weights import BLOCK, blocks_of_weights
 from locmethods.means.sums import LocalSum
 

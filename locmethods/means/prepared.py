@@ -5,10 +5,14 @@ from __future__ import annotations
 from locmethods.arrays.checks import check_in_memory, check_localization, check_option, check_tolerance
 from locmethods.arrays.door import check_kernel, check_one_batch, enter_keys, enter_query
 from locmethods.arrays.empty import EMPTY
+from locmethods.arrays.lazy import Blocks
+from locmethods.arrays.namespace import is_lazy
+from locmethods.engines import chunks
 from locmethods.engines.choose import explained, weighted_sums
 from locmethods.kernels.bound import Kept
-from locmethods.means.averages import mean_of, task_of
-from locmethods.means.statistics import check_quantile, moments_of, quantile_of
+from locmethods.kernels.default import check_pairwise
+from locmethods.means.averages import local_mean, mean_of, task_of
+from locmethods.means.statistics import check_quantile, local_moments, moments_of, quantile_of
 from locmethods.means.sums import LocalSum
 
 
@@ -17,14 +21,15 @@ def prepare(keys, values=None, *, kernel):
 
     Parameters
     ----------
-    keys : array-like or Tensor of shape (..., n_keys, n_features)
-    values : array-like or Tensor of shape (..., n_keys) or (..., n_keys, n_outputs), optional
+    keys : array-like, Tensor or Dask array of shape (..., n_keys, n_features)
+    values : array-like, Tensor or Dask array of shape (..., n_keys) or (..., n_keys, n_outputs), optional
         The keys themselves by default.
     kernel : Kernel
 
     Returns
     -------
     Prepared
+        Of Dask arrays, which stay where they are, a `PreparedBlocks`.
 
     Raises
     ------
@@ -39,7 +44,37 @@ def prepare(keys, values=None, *, kernel):
     >>> prepared.mean([[1.0]]), prepared.quantile([[1.0]], 0.5)
     (array([3.]), array([3.]))
     """
+    if is_lazy(keys) or is_lazy(values):
+        return PreparedBlocks(keys, values, kernel=kernel)
     return Prepared(keys, values, kernel=kernel)
+
+
+class PreparedBlocks:
+    """Dask arrays of keys and values that answer query after query; made by `locmethods.prepare`.
+
+    Each answer passes over the blocks of keys where they lie.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    """
+
+    def __init__(self, keys, values=None, *, kernel):
+        check_pairwise(kernel)
+        self.kernel, self.blocks = kernel, Blocks(keys, values)
+
+    def mean(self, query, *, empty="nearest", tolerance=0.0):
+        """Return the local mean at each query, a Dask array for a Dask query; see `locmethods.local_mean`."""
+        return local_mean(query, self.blocks.keys, self.blocks.values, kernel=self.kernel, empty=empty,
+                          tolerance=tolerance)
+
+    def sum(self, query):
+        """Return the sums of queries in memory: ``scaled``, ``total`` and ``log_scale``, as of a `LocalSum`."""
+        return chunks.sums(query, self.blocks, self.kernel)
+
+    def moments(self, query, *, empty="nearest"):
+        """Return the local mean and covariance at each query; see `locmethods.local_moments`."""
+        return local_moments(query, self.blocks.keys, self.blocks.values, kernel=self.kernel, empty=empty)
 
 
 class Prepared:

@@ -9,8 +9,6 @@ import numpy as np
 
 from locmethods.arrays.checks import as_array, check_localization
 from locmethods.arrays.namespace import is_lazy, to_numpy
-from locmethods.engines import chunks
-from locmethods.engines.task import Sums
 from locmethods.kernels import Kernel
 from locmethods.means import prepare
 
@@ -32,29 +30,24 @@ class Ascent(NamedTuple):
     n_iter: int
 
 
-def _step(points, keys, kernel):
-    """Return the local means of prepared or lazy keys at `points`, themselves where nothing is in reach, and Σ K."""
-    if isinstance(keys, chunks.Blocks):
-        sums = Sums(*chunks.sums(points, keys, kernel)[:3])
-    else:
-        found = keys.sum(points)
-        sums = Sums(found.scaled, found.total, found.log_scale)
+def _step(points, keys):
+    """Return the local means of prepared keys at `points`, the points where nothing is in reach, and Σ K."""
+    sums = keys.sum(points)
     nothing = sums.log_scale == -math.inf
-    mean = sums.numerator / np.where(nothing, 1.0, sums.total)[:, None]
+    mean = sums.scaled / np.where(nothing, 1.0, sums.total)[:, None]
     weight = np.where(nothing, 0.0, sums.total * np.exp(sums.log_scale))
     return np.where(nothing[:, None], points, mean), weight
 
 
 def _checked(starts, keys, kernel):
-    """Return starts and keys as float64, lazy keys as `Blocks`, once they and the kernel have been checked."""
+    """Return starts and keys as float64, lazy keys as they are, once they and the kernel have been checked."""
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
     check_localization(kernel)
     found = []
     for name, value in (("starts", starts), ("keys", keys)):
         if name == "keys" and is_lazy(value):
-            chunks.check_kernel(kernel)
-            found.append(chunks.Blocks(value))
+            found.append(value)
             continue
         value = as_array(name, value)
         if value.ndim != 2 or 0 in value.shape:
@@ -64,11 +57,6 @@ def _checked(starts, keys, kernel):
         raise ValueError(f"starts and keys must have the same number of features, got {found[0].shape[1]} and "
                          f"{found[1].shape[1]}")
     return found
-
-
-def _prepared(keys, kernel):
-    """Return keys in memory prepared, lazy ones as they are."""
-    return keys if isinstance(keys, chunks.Blocks) else prepare(keys, kernel=kernel)
 
 
 def length_of(kernel):
@@ -113,12 +101,12 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     """
     points, keys = _checked(starts, keys, kernel)
     stop = tol * (length_of(kernel) if length is None else length)
-    points, prepared = points.copy(), _prepared(keys, kernel)
+    points, prepared = points.copy(), prepare(keys, kernel=kernel)
     weight = np.zeros(len(points))
     moving, steps = np.arange(len(points)), 0
     while len(moving):
         here = points[moving]
-        there, weight[moving] = _step(here, prepared, kernel)
+        there, weight[moving] = _step(here, prepared)
         points[moving] = there
         gone = weight[moving] == 0
         moving = moving[~gone & (np.sqrt(np.square(there - here).sum(-1)) > stop)]
@@ -152,7 +140,7 @@ def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
     points, _ = _checked(points, points, kernel)
     stop, steps = tol * (length_of(kernel) if length is None else length), 0
     while True:
-        there, weight = _step(points, prepare(points, kernel=kernel), kernel)
+        there, weight = _step(points, prepare(points, kernel=kernel))
         moved = math.sqrt(np.square(there - points).sum(-1).max())
         points = there
         if moved <= stop or steps == max_iter:
@@ -175,10 +163,10 @@ def trajectories(starts, keys, *, kernel, steps):
         As in `climb`.
     """
     here, data = _checked(starts, starts if keys is None else keys, kernel)
-    path, prepared = [here], _prepared(data, kernel)
+    path, prepared = [here], prepare(data, kernel=kernel)
     for _ in range(steps):
-        path.append(_step(path[-1], prepared, kernel)[0])
-        prepared = _prepared(path[-1], kernel) if keys is None else prepared
+        path.append(_step(path[-1], prepared)[0])
+        prepared = prepare(path[-1], kernel=kernel) if keys is None else prepared
     return np.stack(path)
 
 

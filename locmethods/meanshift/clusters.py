@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_array, check_count, check_option
 from locmethods.arrays.estimators import FLOATS, validate_data
+from locmethods.arrays.lazy import Blocks
 from locmethods.arrays.namespace import is_lazy
-from locmethods.engines import chunks
 from locmethods.kernels import Flat, Kernel
 from locmethods.meanshift.ascent import blur, climb, length_of, merge_modes
 from locmethods.meanshift.seeds import estimate_bandwidth, get_bin_seeds
@@ -187,7 +187,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
                 self.assign != "nearest":
             raise TypeError('a Dask array X needs seeds, a bandwidth or a kernel, blurring=False and assign="nearest": '
                             "anything else needs all points in memory")
-        X = chunks.Blocks(X).keys
+        X = Blocks(X).keys
         self.n_features_in_ = X.shape[1]
         return X
 
@@ -227,7 +227,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if is_lazy(X) and self.assign == "nearest":
-            X = chunks.Blocks(X).keys
+            X = Blocks(X).keys
             if X.shape[1] != self.n_features_in_:
                 raise ValueError(f"X must have {self.n_features_in_} features, got {X.shape[1]}")
         else:

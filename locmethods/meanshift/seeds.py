@@ -9,7 +9,7 @@ import numpy as np
 
 from locmethods.arrays.checks import check_count, check_in_memory
 from locmethods.arrays.estimators import FLOATS, check_array
-from locmethods.engines.task import slices
+from locmethods.arrays.namespace import slices
 from locmethods.kernels.bound import pairwise_square
 
 BLOCK = 1 << 20  # distances held at once

@@ -8,9 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import check_share
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.arrays.namespace import is_lazy
-from locmethods.engines.chunks import Blocks, check_kernel
 from locmethods.kernels.default import kernel_or_default
-from locmethods.means import local_mean, prepare
+from locmethods.means import prepare
 from locmethods.models.polynomial import check_degree, local_polynomial
 
 __all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
@@ -53,8 +52,8 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         """
         kernel = kernel_or_default(self.kernel, self.empty)
         if is_lazy(X) or is_lazy(y):
-            check_kernel(kernel)
-            sample = Blocks(X, y)
+            self._prepared = prepare(X, y, kernel=kernel)
+            sample = self._prepared.blocks
             self.keys_, self.values_, self.n_features_in_ = sample.keys, sample.values, sample.keys.shape[1]
             return self
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
@@ -70,9 +69,6 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if not (is_lazy(X) and is_lazy(self.keys_)):
             X = validate_data(self, X, reset=False, dtype=FLOATS)
-        if is_lazy(self.keys_) or is_lazy(self.values_):
-            return local_mean(X, self.keys_, self.values_, kernel=kernel_or_default(self.kernel, self.empty),
-                              empty=self.empty)
         return self._prepared.mean(X, empty=self.empty)
 
     def __sklearn_tags__(self):

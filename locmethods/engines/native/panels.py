@@ -208,7 +208,8 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
                     if top > peak[i]:
                         shrink = exponential(peak[i] - top)
                         total[i] *= shrink
-                        numerator[i] *= shrink
+                        for o in range(outputs):
+                            numerator[i, o] *= shrink
                         peak[i] = top
                 elif route == POWER:
                     raise_to(row, offset, inverse, degree)
@@ -224,7 +225,9 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
                         found += row[j] > 0
                     count[i] += found
             if stacked.shape[1] > 0:
-                weight[:, here:] = 0
+                for i in range(ROWS):
+                    for j in range(here, wide):
+                        weight[i, j] = 0
                 multiply(weight, 0, stacked[tile], more)
                 for i in range(first, last):
                     for o in range(outputs):

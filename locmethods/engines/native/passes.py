@@ -26,12 +26,15 @@ def _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, na
     width = 0
     while piece < found and width < wide:
         some = min(wide - width, pieces[piece, 1] - at)
-        for k in range(len(tile)):
-            tile[k, width:width + some] = keys.columns[k, at:at + some]
+        for k in range(len(tile)):  # in loops: an assignment of slices takes seconds to compile
+            for j in range(some):
+                tile[k, width + j] = keys.columns[k, at + j]
         for o in range(len(held)):
-            held[o, width:width + some] = values[o, at:at + some]
+            for j in range(some):
+                held[o, width + j] = values[o, at + j]
         if hollow:
-            names[width:width + some] = keys.order[at:at + some]
+            for j in range(some):
+                names[width + j] = keys.order[at + j]
         width += some
         at += some
         if at == pieces[piece, 1]:
@@ -103,8 +106,27 @@ def _several(factors, query, tile, names, own, part, more, score, peak):
 
 
 @compiled
+def _pieces_of(factors, queries, keys, block, tolerance, spared, stack, pieces):
+    """Write the pieces of the keys that a block of queries must see, and return how many there are."""
+    if tolerance < 0:
+        pieces[0, 0], pieces[0, 1] = 0, keys.n
+        return 1
+    return reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared, stack, pieces)
+
+
+@compiled
+def _add(weight, values, shrink, numerator, total, i):
+    """Add a tile's weights and weighted values to the sums of query i, which first become smaller by a factor."""
+    if shrink != 1:
+        total[i] *= shrink
+        for o in range(len(values)):
+            numerator[i, o] *= shrink
+    total[i] += add_up(weight, values, numerator[i])
+
+
+@compiled
 def add_blocks(factors, queries, keys, values, tolerance, own, wide, first, last, numerator, total, extreme):
-    """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out.
+    """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out, for a single factor.
 
     Parameters
     ----------
@@ -124,37 +146,49 @@ def add_blocks(factors, queries, keys, values, tolerance, own, wide, first, last
     numerator, total : ndarray of shape (n_queries, o) and (n_queries,)
         float64, in the queries' order.
     extreme : ndarray of shape (n_queries,)
-        For SHEPARD the least squared distance so far: the sums are those of (√least/r)ᵖ. For a product with
-        exponentials the greatest score so far: the sums are divided by its exponential.
+        For SHEPARD the least squared distance so far: the sums are those of (√least/r)ᵖ.
     """
     stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
-    d, outputs, number = len(keys.columns), len(values), values.dtype.type
-    tile, held = np.empty((d, wide), values.dtype), np.empty((outputs, wide), values.dtype)
-    weight, names = np.empty(wide, values.dtype), np.full(wide, -1, np.int64)
-    more, score = np.empty(wide, values.dtype), np.empty(wide, values.dtype)
-    single, kind, length = len(factors.kind) == 1, factors.kind[0], factors.length[0]
-    single = single and kind <= IS_SHEPARD
+    number, hollow = values.dtype.type, len(own) > 0
+    tile, held = np.empty((len(keys.columns), wide), values.dtype), np.empty((len(values), wide), values.dtype)
+    weight, names = np.empty(wide, values.dtype), np.empty(wide, np.int64)
+    kind, length = factors.kind[0], factors.length[0]
     square, inverse = number(length * length), number(1 / (length * length))
     for block in range(first, last):
-        begin, end = block * queries.size, min(queries.n, (block + 1) * queries.size)
-        if tolerance < 0:
-            found = 1
-            pieces[0] = 0, keys.n
-        else:
-            found = reach(factors, queries.low[block], queries.high[block], keys, tolerance, min(1, len(own)), stack,
-                          pieces)
+        found = _pieces_of(factors, queries, keys, block, tolerance, int(hollow), stack, pieces)
         piece, at = 0, pieces[0, 0]
         while piece < found:
-            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, len(own) > 0, tile, held, names)
-            for i in range(begin, end):
-                part, mine = weight[:width], own[i] if len(own) > 0 else -1
-                if single:
-                    shrink, extreme[i] = _one(kind, length, square, inverse, queries.rows[i], tile, names, mine, part,
-                                              extreme[i])
-                else:
-                    shrink, extreme[i] = _several(factors, queries.rows[i], tile, names, mine, part, more[:width],
-                                                  score[:width], extreme[i])
-                if shrink != 1:
-                    total[i] *= shrink
-                    numerator[i] *= shrink
-                total[i] += add_up(part, held, numerator[i])
+            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names)
+            part = weight[:width]
+            for i in range(block * queries.size, min(queries.n, (block + 1) * queries.size)):
+                shrink, extreme[i] = _one(kind, length, square, inverse, queries.rows[i], tile, names,
+                                          own[i] if hollow else -1, part, extreme[i])
+                _add(part, held, shrink, numerator, total, i)
+
+
+@compiled
+def add_products(factors, queries, keys, values, tolerance, own, wide, first, last, numerator, total, extreme):
+    """Do what `add_blocks` does for a product of factors.
+
+    Parameters
+    ----------
+    factors, queries, keys, values, tolerance, own, wide, first, last, numerator, total
+        As in `add_blocks`.
+    extreme : ndarray of shape (n_queries,)
+        The greatest score of the exponentials so far: the sums are divided by its exponential.
+    """
+    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
+    hollow = len(own) > 0
+    tile, held = np.empty((len(keys.columns), wide), values.dtype), np.empty((len(values), wide), values.dtype)
+    weight, names = np.empty(wide, values.dtype), np.empty(wide, np.int64)
+    more, score = np.empty(wide, values.dtype), np.empty(wide, values.dtype)
+    for block in range(first, last):
+        found = _pieces_of(factors, queries, keys, block, tolerance, int(hollow), stack, pieces)
+        piece, at = 0, pieces[0, 0]
+        while piece < found:
+            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names)
+            part = weight[:width]
+            for i in range(block * queries.size, min(queries.n, (block + 1) * queries.size)):
+                shrink, extreme[i] = _several(factors, queries.rows[i], tile, names, own[i] if hollow else -1, part,
+                                              more[:width], score[:width], extreme[i])
+                _add(part, held, shrink, numerator, total, i)

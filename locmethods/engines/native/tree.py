@@ -103,7 +103,7 @@ def cut(points, order, size):
     """
     n, d = points.shape
     stack = np.empty((128, 2), np.int64)
-    stack[0] = 0, n
+    stack[0, 0], stack[0, 1] = 0, n
     height = 1
     while height > 0:
         height -= 1
@@ -122,8 +122,8 @@ def cut(points, order, size):
         while 2 * half < last - first:
             half *= 2
         _select(points, order, axis, first, last, first + half)
-        stack[height] = first, first + half
-        stack[height + 1] = first + half, last
+        stack[height, 0], stack[height, 1] = first, first + half
+        stack[height + 1, 0], stack[height + 1, 1] = first + half, last
         height += 2
 
 
@@ -160,7 +160,8 @@ def fit_boxes(points, size, starts, low, high):
         below = starts[level] - starts[level - 1]
         for block in range(starts[level + 1] - starts[level]):
             node, child = starts[level] + block, starts[level - 1] + block * FAN
-            low[node], high[node] = low[child], high[child]
+            for k in range(d):
+                low[node, k], high[node, k] = low[child, k], high[child, k]
             for other in range(child + 1, starts[level - 1] + min(below, (block + 1) * FAN)):
                 for k in range(d):
                     low[node, k] = min(low[node, k], low[other, k])

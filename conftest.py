@@ -5,8 +5,6 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent
 REMEDY = "If the change is meant, run make freeze and commit book/notebooks."
 
@@ -53,7 +51,6 @@ class Remember:
         self.chapters = {page.stem: (page, stale.as_checked(self.root, page, modules))
                          for page in pages.chapters(self.root)}
 
-    @pytest.hookimpl
     def pytest_runtest_logreport(self, report):
         file = Path(report.nodeid.split("::")[0])
         if file.suffix == ".ipynb":

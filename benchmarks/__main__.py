@@ -23,6 +23,8 @@ import numpy as np
 
 from benchmarks.memory import peak
 from benchmarks.rows import ROWS
+from locmethods.companion.build.book import measurements
+from locmethods.companion.build.pages import BookError
 
 RESULTS = Path(__file__).with_name("results.json")
 THREADS = 2
@@ -111,7 +113,10 @@ def main():
         return measure(*arguments.measure)
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"unknown rows {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": {}}
+    try:
+        before = measurements(RESULTS.parent.parent) if RESULTS.exists() else {"rows": {}}
+    except BookError as error:
+        sys.exit(str(error))
     rows, slower = dict(before["rows"]), []
     for name in arguments.rows or ROWS:
         rows[name] = run(name)

@@ -90,3 +90,14 @@ def test_keys_from_files_are_compared_with_direct_sums(monkeypatch):
     monkeypatch.setattr(out_of_core, "directly", lambda query, folder, blocks: 7.0)
     with pytest.raises(RuntimeError, match=r"^the answer is off by .*, so its time says nothing$"):
         out_of_core.measure(blocks=1, rows=2000, workers=1)
+
+
+def test_results_that_cannot_be_read_stop_the_benchmark_before_it_measures(tmp_path, monkeypatch):
+    broken = tmp_path / "benchmarks" / "results.json"
+    broken.parent.mkdir()
+    broken.write_text('{"rows": {\n')
+    monkeypatch.setattr(bench, "RESULTS", broken)
+    monkeypatch.setattr(bench.sys, "argv", ["benchmarks"])
+    monkeypatch.setattr(bench, "run", lambda name: pytest.fail("measured"))
+    with pytest.raises(SystemExit, match=r"^benchmarks/results\.json, line 2, is not JSON: "):
+        bench.main()

@@ -277,7 +277,7 @@ def test_an_unknown_chapter_is_answered_with_what_there_is(root, words):
         command_line.main([*words, "--root", str(root)])
 
 
-REMEDY = "take the committed file again, or measure with make bench"
+REMEDY = "take the committed file again, or delete it and measure with make bench"
 
 
 @pytest.mark.parametrize("change, words", [

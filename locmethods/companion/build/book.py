@@ -34,7 +34,7 @@ def measurements(root):
     BookError
         If ``benchmarks/results.json`` is missing, is not JSON, or lacks what the page shows.
     """
-    name, remedy = "benchmarks/results.json", "take the committed file again, or measure with make bench"
+    name, remedy = "benchmarks/results.json", "take the committed file again, or delete it and measure with make bench"
     file = Path(root) / name
     if not file.exists():
         raise BookError(f"there is no {name}, which the page on cost shows: {remedy}")

@@ -25,7 +25,7 @@ def load_yaml(text, place):
 
 
 def contents(root):
-    """Return the parts of `_toc.yml` as [(caption, stems of files)], the root page in a part of its own.
+    """Return the files that `_toc.yml` names, without their ends, in order.
 
     Raises
     ------
@@ -38,11 +38,9 @@ def contents(root):
     toc = load_yaml(file.read_text(), "_toc.yml")
     try:
         parts = toc.get("parts", [{"chapters": toc.get("chapters", [])}])
-        found = [("", [str(toc["root"])])]
-        found += [(part.get("caption", ""), [str(chapter["file"]) for chapter in part["chapters"]]) for part in parts]
+        return [str(toc["root"]), *(str(chapter["file"]) for part in parts for chapter in part["chapters"])]
     except (AttributeError, KeyError, TypeError):
         raise BookError("_toc.yml must have a root, and parts with chapters, each written - file: book/stem") from None
-    return found
 
 
 def pages(root):
@@ -53,7 +51,7 @@ def pages(root):
     BookError
         If a page is missing or named twice, or as `contents`.
     """
-    names = [name for _, part in contents(root) for name in part]
+    names = contents(root)
     for name in names:
         if not (Path(root) / f"{name}.md").exists():
             raise BookError(f"_toc.yml names {name}, but there is no {name}.md")

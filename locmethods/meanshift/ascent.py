@@ -10,6 +10,7 @@ import numpy as np
 from locmethods.arrays.checks import as_array, check_localization
 from locmethods.arrays.namespace import is_lazy, to_numpy
 from locmethods.kernels import Kernel
+from locmethods.kernels.default import check_pairwise
 from locmethods.means import prepare
 
 
@@ -47,6 +48,7 @@ def _checked(starts, keys, kernel):
     found = []
     for name, value in (("starts", starts), ("keys", keys)):
         if name == "keys" and is_lazy(value):
+            check_pairwise(kernel)
             found.append(value)
             continue
         value = as_array(name, value)

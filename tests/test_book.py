@@ -1,6 +1,7 @@
 """The book as it is stored: each page has its frozen notebook, its module, its tests, its claims, its sources."""
 
 import ast
+import functools
 import importlib.util
 import os
 import re
@@ -20,6 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES, CHAPTERS = pages.pages(ROOT), pages.chapters(ROOT)
 FREEZE = "run make freeze and commit book/notebooks"
 CALLS = ("claim", "figure", "frames")
+
+
+@functools.cache
+def cells_of(page):
+    """Return the code cells of a page, to be read and not changed."""
+    return pages.code_cells(pages.read(page))
+
 
 each_chapter = pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.stem)
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -53,7 +61,7 @@ def text_of(cell):
 
 @each_chapter
 def test_the_frozen_notebook_has_the_pages_code(page):
-    ours = [(cell.source, cell.metadata.get("tags", [])) for cell in pages.code_cells(pages.read(page))]
+    ours = [(cell.source, cell.metadata.get("tags", [])) for cell in cells_of(page)]
     theirs = [(cell.source, cell.metadata.get("tags", [])) for cell in pages.code_cells(frozen(page))]
     assert len(ours) == len(theirs), f"{page.name} has {len(ours)} code cells, {len(theirs)} are frozen: {FREEZE}"
     for number, (cell, kept) in enumerate(zip(ours, theirs, strict=True), start=1):
@@ -123,7 +131,7 @@ def test_a_chapter_is_readable_at_one_sitting(page):
     # What a page says of itself in its head beside these three lines is not read at a sitting.
     assert head.startswith("file_format: mystnb\nkernelspec: ")
     assert len(lines) <= 396, f"{page.name} has {len(lines)} lines below its front matter"
-    for number, cell in enumerate(pages.code_cells(pages.read(page)), start=1):
+    for number, cell in enumerate(cells_of(page), start=1):
         where = f"{page.name}, code cell {number} (line {pages.line_of(page, number)})"
         assert len(cell.source.splitlines()) <= 15, f"{where} has {len(cell.source.splitlines())} lines, at most 15"
         for node in ast.walk(ast.parse(cell.source)):
@@ -133,7 +141,7 @@ def test_a_chapter_is_readable_at_one_sitting(page):
 
 @each_chapter
 def test_a_chapter_begins_with_its_parameters(page):
-    first, *others = pages.code_cells(pages.read(page))
+    first, *others = cells_of(page)
     assert "parameters" in first.metadata.get("tags", []), f"{page.name}: tag the first code cell parameters"
     assert not any("parameters" in cell.metadata.get("tags", []) for cell in others)
 
@@ -159,7 +167,7 @@ def test_the_intro_keeps_no_list_of_its_own():
 
 def claimed():
     """Return [(claim, chapter)] in the order of the pages."""
-    return [(name, page.stem) for page in CHAPTERS for cell in pages.code_cells(pages.read(page))
+    return [(name, page.stem) for page in CHAPTERS for cell in cells_of(page)
             for function, name in calls(cell.source) if function == "claim"]
 
 
@@ -174,7 +182,7 @@ def test_every_claim_of_a_page_is_in_the_ledger():
 
 
 def test_figures_have_names_of_their_own():
-    names = [name for page in CHAPTERS for cell in pages.code_cells(pages.read(page))
+    names = [name for page in CHAPTERS for cell in cells_of(page)
              for function, name in calls(cell.source) if function != "claim"]
     assert len(names) == len(set(names)), f"twice: {sorted({name for name in names if names.count(name) > 1})}"
 

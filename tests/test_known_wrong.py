@@ -8,7 +8,6 @@ import warnings
 
 import numpy as np
 import pytest
-from locmethods.width import cross_validation
 from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
@@ -23,6 +22,7 @@ from locmethods.kernels import (
     Shepard,
     Triangular,
 )
+from locmethods.width import cross_validation
 from tests import oracles
 from tests.oracles import multiplied, named, scaled
 

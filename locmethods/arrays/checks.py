@@ -35,7 +35,9 @@ def check_count(name, value, least):
 
 
 def is_number(value):
-    """Return True for one real number, NumPy's own included; True and False are none."""
+    """Return True for one real number, NumPy's own and its arrays of shape () included; True and False are none."""
+    if isinstance(value, np.ndarray):
+        return value.shape == () and value.dtype.kind in "fiu"
     return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
 
 
@@ -53,14 +55,13 @@ def check_tolerance(tolerance):
 
 def as_number(name, value, kind="number"):
     """Return a scalar parameter (a number, or a tensor with one element) as a float, or raise TypeError."""
-    scalar = getattr(value, "shape", None) == () and getattr(value, "dtype", None) not in (bool, object)
-    if is_number(value) or (scalar and not is_tensor(value)):
+    if is_number(value):
         try:
             return float(value)
         except OverflowError:
             raise ValueError(f"{name} must be a number that a float can hold, got an integer of "
                              f"{len(str(value))} digits") from None
-    if is_tensor(value) and value.numel() == 1 and not value.is_complex() and value.device.type != "meta":
+    if is_tensor(value) and value.numel() == 1 and is_plain(value) and str(value.dtype) != "torch.bool":
         return float(value.detach())
     if is_tensor(value):
         shape = tuple(value.shape)
@@ -97,13 +98,23 @@ def as_array(name, value):
     return value
 
 
+def is_plain(tensor):
+    """Return True for a dense tensor of real numbers that has data."""
+    dense = str(tensor.layout) == "torch.strided" and not tensor.is_quantized and not tensor.is_nested
+    return dense and tensor.device.type != "meta" and str(tensor.dtype).removeprefix("torch.") in TENSOR_TYPES
+
+
+def check_plain(name, tensor):
+    """Raise TypeError unless a tensor is dense, real and has data."""
+    if tensor.is_complex():
+        raise TypeError(f"{name} must be real, got {tensor.dtype}")
+    if not is_plain(tensor):
+        raise TypeError(f"{name} must be a dense tensor of real numbers with data, got {tensor.dtype} with layout "
+                        f"{tensor.layout} on the device {tensor.device}")
+
+
 def _floating_tensor(name, value):
-    if value.is_complex():
-        raise TypeError(f"{name} must be real, got {value.dtype}")
-    dense = str(value.layout) == "torch.strided" and not value.is_quantized and not value.is_nested
-    if not dense or value.device.type == "meta" or str(value.dtype).removeprefix("torch.") not in TENSOR_TYPES:
-        raise TypeError(f"{name} must be a dense tensor of real numbers with data, got {value.dtype} with layout "
-                        f"{value.layout} on the device {value.device}")
+    check_plain(name, value)
     return value if value.is_floating_point() else value.double()
 
 

@@ -74,10 +74,11 @@ def doubts(bound, sums, far):
 
     None if there are none: the kernel has no better form, or its scores are good already.
     """
-    if not bound.anchored or bound.centred or bound.signed:
+    if not bound.anchored or bound.signed:
         return None
     log_total = sums.log_total
-    doubt = (log_total < far) & (sums.log_scale > -math.inf)
+    own = log_total - bound.offset(slice(0, bound.shape[-2]), None) if bound.centred else log_total
+    doubt = (own < far) & (sums.log_scale > -math.inf)
     return namespace(log_total).where(doubt, log_total, -math.inf) if bool(doubt.any()) else None
 
 

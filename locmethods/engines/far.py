@@ -36,7 +36,7 @@ def exact(task, sums, doubt):
     for rows, columns in pruned.passes(task, index):
         rows = like(rows, bound.like)
         columns = [like(cols, bound.like) if isinstance(cols, np.ndarray) else cols for cols in columns]
-        reference = nearest_key(bound, rows, columns) if bound.anchored and not bound.centred else None
+        reference = nearest_key(bound, rows, columns) if bound.anchored else None
         again = blocked.running_sums(bound, values, rows, columns, reference)
         take, xp = doubt[..., rows] > -math.inf, namespace(doubt)
         numerator[..., rows, :] = xp.where(take[..., None], again.numerator, numerator[..., rows, :])

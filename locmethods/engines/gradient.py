@@ -35,8 +35,9 @@ def differentiable_sums(task) -> Sums:
     """
     bound = task.bound
     if bound.centred:
-        return _relative(task, torch.arange(bound.shape[-2], device=bound.like.device), None)
-    sums = _sums(task)
+        sums = _relative(task, torch.arange(bound.shape[-2], device=bound.like.device), None)
+    else:
+        sums = _sums(task)
     if not bound.anchored or bound.signed:
         return sums
     with torch.no_grad():

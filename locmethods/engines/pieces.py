@@ -101,7 +101,7 @@ def weigh(query, keys, values, *, kernel, itemsize, careful, fallback=None, mome
     else:
         sums = weighted_sums(Task(bound, door.values, itemsize, tolerance), refine=False)
     piece = Piece(*sums, covariance=_covariances(bound, door.values) if moments else None)
-    if bound.anchored and not bound.signed:
+    if (bound.anchored or bound.centred) and not bound.signed:
         beyond = math.inf if bound.centred else FAR[itemsize] if careful else -math.inf
         far = sums.log_total < beyond
         piece = piece._replace(far=far)

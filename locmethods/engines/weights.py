@@ -38,12 +38,9 @@ def weights_of_rows(bound, rows, empty="nan"):
         The rule for queries with no key in reach.
     """
     xp, every = namespace(bound.like), slice(0, bound.shape[-1])
-    score = bound.log(rows, every)
+    score = bound.relative(rows, every, None) if bound.centred else bound.log(rows, every)
     nothing = xp.all(score == -math.inf, axis=-1)
-    if bound.centred:
-        near = bound.relative(rows, every, None)
-        score = xp.where(score == -math.inf, -math.inf, near)
-    elif bound.anchored and bool((xp.max(score, axis=-1) < FAR[8]).any()):
+    if bound.anchored and bool((xp.max(score, axis=-1) < FAR[8]).any()):
         reference = nearest_key(bound, rows, [every])
         near = bound.relative(rows, every, reference)
         score = xp.where(score == -math.inf, -math.inf, near)

@@ -7,6 +7,7 @@ says here why it may; what it does not say costs time, never a digit.
 from __future__ import annotations
 
 import math
+import numbers
 
 import numpy as np
 
@@ -20,7 +21,7 @@ MOST_PARTS = 16  # more parts are no faster than the slow contract of the whole
 
 
 def _is_kernel(value, name):
-    if not isinstance(value, Kernel):
+    if not isinstance(value, Kernel) or not hasattr(value, "bind"):
         raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(value).__name__}")
 
 
@@ -128,9 +129,14 @@ class _PairBound(Bound):
 
     def _relative_or_log(self, part, rows, cols, reference, take):
         """Return a part's scores relative to the reference, or as they are if it has no such form."""
-        if not part.anchored:
-            return part.log(rows, cols, take)
-        return part.relative(rows, cols, reference, take)
+        if part.centred or (part.anchored and reference is not None):
+            return part.relative(rows, cols, reference, take)
+        return part.log(rows, cols, take)
+
+    def _offsets(self, rows, reference, take):
+        """Return what each part's relative scores have left out, zero for a part that has none."""
+        return [part.offset(rows, reference, take) if part.centred or (part.anchored and reference is not None) else 0.0
+                for part in (self._a, self._b)]
 
 
 class ProductBound(_PairBound):
@@ -138,7 +144,7 @@ class ProductBound(_PairBound):
 
     def __init__(self, a, b, *units):
         super().__init__(a, b, *units)
-        self.anchored = a.anchored or b.anchored
+        self.anchored, self.centred = a.anchored or b.anchored, a.centred or b.centred
 
     def log(self, rows, cols, take=block):
         return self._a.log(rows, cols, take) + self._b.log(rows, cols, take)
@@ -154,7 +160,7 @@ class ProductBound(_PairBound):
         return sum(self._relative_or_log(part, rows, cols, reference, take) for part in (self._a, self._b))
 
     def offset(self, rows, reference, take=block):
-        return sum(part.offset(rows, reference, take) for part in (self._a, self._b) if part.anchored)
+        return sum(self._offsets(rows, reference, take))
 
     def parts(self):
         """(Σ a)(Σ b) = Σ a b."""
@@ -178,6 +184,7 @@ class SumBound(_PairBound):
     def __init__(self, a, b, *units):
         super().__init__(a, b, *units)
         self.anchored = not self.signed and (a.anchored or b.anchored)
+        self.centred = not self.signed and (a.centred or b.centred)
 
     def _both(self, rows, cols, take):
         signs = (part.sign(rows, cols) if part.signed else None for part in (self._a, self._b))
@@ -193,14 +200,11 @@ class SumBound(_PairBound):
     def sign(self, rows, cols):
         return self._both(rows, cols, block)[1]
 
-    def _offsets(self, rows, reference, take):
-        return [part.offset(rows, reference, take) if part.anchored else 0.0 for part in (self._a, self._b)]
-
     def offset(self, rows, reference, take=block):
         offsets = self._offsets(rows, reference, take)
-        if self._a.anchored and self._b.anchored:
-            return namespace(self.like).maximum(*offsets)
-        return namespace(self.like).clip(sum(offsets), 0.0, None)
+        if any(isinstance(part, float) for part in offsets):
+            return namespace(self.like).clip(sum(offsets), 0.0, None)
+        return namespace(self.like).maximum(*offsets)
 
     def relative(self, rows, cols, reference, take=block):
         top = self.offset(rows, reference, take)
@@ -313,6 +317,9 @@ class PullBack(_Around):
             value = getattr(self, name)
             if not (callable(value) or isinstance(value, slice | list) or (name == "key_features" and value is None)):
                 raise TypeError(f"{name} must be a callable, a list of columns or a slice, got {type(value).__name__}")
+            wrong = [one for one in value if not isinstance(one, numbers.Integral)] if isinstance(value, list) else []
+            if wrong:
+                raise TypeError(f"{name} must be a list of whole numbers, the columns, got {wrong[0]!r} in it")
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         """Bind the inner kernel to the images; whatever it offers holds of them."""
@@ -326,6 +333,8 @@ class PullBack(_Around):
 
     def _mapped(self, features, points, name):
         """Return φ(points) in the score type; φ is called with the caller's kind of array."""
+        if isinstance(features, list) and any(not -points.shape[-1] <= one < points.shape[-1] for one in features):
+            raise ValueError(f"{name} must be columns of points that have {points.shape[-1]}, got {features}")
         try:
             image = features(points) if callable(features) else points[..., features]
         except Exception as error:

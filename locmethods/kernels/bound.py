@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.namespace import carries_grad, matrix_transpose, namespace
+from locmethods.arrays.namespace import carries_grad, detached, matrix_transpose, namespace
 
 # Up to this many features, squared distances are summed feature by feature; above, by a library's pairwise distances.
 FEW_FEATURES = 16
+LARGEST = 1e150  # a number whose square is one, a few times over
 
 
 class Factor(NamedTuple):
@@ -116,9 +117,9 @@ class Bound:
     whole : bool
         True if a row can only be computed with all its keys at hand (rank kernels).
     anchored : bool
-        True if `relative` and `offset` are defined: queries far from every key are then exact.
+        True if `relative` and `offset` take a reference, by which queries far from every key become exact.
     centred : bool
-        True if `relative` needs no reference and is to be used always (inner products of uncentred keys).
+        True if they are to be used always, without a reference too (inner products of uncentred keys).
     """
 
     signed = whole = anchored = centred = False
@@ -144,7 +145,8 @@ class Bound:
     def relative(self, rows, cols, reference, take=block):
         """Return log K(q, k) − offset(rows, reference), free of the cancellation of two large logarithms.
 
-        The reference is the index of a key for each query, a place for good: it carries no gradient.
+        The reference is the index of a key for each query, a place for good: it carries no gradient. None for none, if
+        the kernel is `centred`.
         """
         raise NotImplementedError
 
@@ -223,14 +225,23 @@ def pairwise_square(query, keys):
     if query.shape[-1] > FEW_FEATURES:
         return _pairwise_square_of_many(query, keys)
     total, columns = None, matrix_transpose(keys)
-    for feature in range(query.shape[-1]):
-        gap = query[..., feature][..., :, None] - columns[..., feature, :][..., None, :]
-        gap *= gap
-        if total is None:
-            total = gap
-        else:
-            total += gap
+    with np.errstate(over="ignore"):  # what is too far for a double is infinitely far
+        for feature in range(query.shape[-1]):
+            gap = query[..., feature][..., :, None] - columns[..., feature, :][..., None, :]
+            gap *= gap
+            if total is None:
+                total = gap
+            else:
+                total += gap
     return total
+
+
+def comparable_square(query, keys):
+    """Return a positive multiple of ‖q − k‖² for all pairs, the same one for all: one whose squares do not overflow."""
+    largest = max((float(abs(detached(part)).max()) for part in (query, keys) if math.prod(part.shape)), default=0.0)
+    if largest < LARGEST:
+        return pairwise_square(query, keys)
+    return pairwise_square(query / largest, keys / largest)
 
 
 def _pairwise_square_of_many(query, keys):

@@ -56,11 +56,10 @@ class ExponentialBound(_InnerBound):
     of the differences keeps the digits that the product of the keys would round away.
     """
 
-    anchored = centred = True
+    centred = True
 
     def __init__(self, kernel, query, keys):
         super().__init__(kernel, query, keys, as_parameter("temperature", kernel.temperature, query))
-        self.anchored = self.centred = True
         self._centre = detached(keys)[..., :1, :]
 
     def log(self, rows, cols, take=block):
@@ -96,6 +95,7 @@ class Polynomial(Kernel):
 
     def _check(self):
         check_count("degree", self.degree, 1)
+        as_number("degree", self.degree)  # it multiplies a logarithm
         if not math.isfinite(as_number("offset", self.offset)):
             raise ValueError(f"offset must be finite, got {self.offset!r}")
 

@@ -19,6 +19,7 @@ from locmethods.kernels.bound import (
     Factor,
     Term,
     block,
+    comparable_square,
     outer_shape,
     pairwise_square,
     root,
@@ -76,6 +77,7 @@ class Radial(Kernel):
             cls.log_ratio = None
 
     def __init__(self, *, bandwidth=None, radius=None):
+        self._check_formula()
         if (bandwidth is None) == (radius is None):
             raise TypeError(f"{type(self).__name__} must give Radial a bandwidth, or a radius for compact support, and "
                             "not both")
@@ -87,10 +89,12 @@ class Radial(Kernel):
         """Return log K for an array of u² = r²/h², in the array namespace `xp`."""
         raise NotImplementedError
 
-    def _check(self):
+    def _check_formula(self):
         if type(self).log_profile is Radial.log_profile:
-            raise TypeError(f"{type(self).__name__} has no formula: a subclass of Radial defines "
+            raise TypeError(f"{type(self).__name__} is abstract, for it has no formula: a subclass of Radial defines "
                             "log_profile(self, u2, xp)")
+
+    def _check(self):
         check_positive(self._length_name, getattr(self, self._length_name))
 
     @property
@@ -149,7 +153,7 @@ class RadialBound(Bound):
         return xp.where(inside, _formula(kernel, xp.where(inside, u2, 0.0), xp), -math.inf)
 
     def gap(self, rows, cols):
-        return pairwise_square(self._query[..., rows, :], self._keys[..., cols, :])
+        return comparable_square(self._query[..., rows, :], self._keys[..., cols, :])
 
     def relative(self, rows, cols, reference, take=block):
         here, place, length = take(self._query, rows), there(self._keys, reference), take(self._length)

@@ -72,6 +72,16 @@ class RankBound(Bound):
         return Term(neighbors=self._near)
 
 
+FEW_FEATURES = 15  # up to this many the library forms differences
+OFFSET = 100  # how many times their spread points may be from the origin
+
+
+def _origin(keys):
+    """Return the first key if all are far from the origin, beside how far they are apart; else the origin."""
+    far = np.abs(keys).max() > OFFSET * np.abs(keys - keys[0]).max()
+    return keys[0].copy() if far else np.zeros_like(keys[0])
+
+
 def nearest_indices(query, keys, k, hollow, *, owner, kept=None):
     """Return the indices of the `k` nearest keys, an integer array of shape (*batch, n_queries, k).
 
@@ -100,6 +110,11 @@ def nearest_indices(query, keys, k, hollow, *, owner, kept=None):
 
         return Search(n_neighbors=k).fit(keys)  # by k it chooses its algorithm, and with it how ties are broken
 
+    if keys.shape[-1] > FEW_FEATURES:
+        # There the library forms ‖q‖² − 2 q·k + ‖k‖², which an offset of all points would round away. To subtract a
+        # point is exact for numbers of like size, and leaves ties what they are.
+        origin = once(kept, nearest_indices, owner, "origin", lambda: _origin(keys))
+        query, keys = query - origin, keys - origin
     search = once(kept, nearest_indices, owner, ("search", k), index_keys)
     if not hollow:
         return search.kneighbors(query, k, return_distance=False)

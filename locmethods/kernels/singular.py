@@ -5,7 +5,7 @@ from __future__ import annotations
 from locmethods.arrays.checks import as_number
 from locmethods.arrays.namespace import carries_grad, namespace
 from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
-from locmethods.kernels.bound import Bound, Factor, Term, block, outer_shape, pairwise_square
+from locmethods.kernels.bound import Bound, Factor, Term, block, comparable_square, outer_shape, pairwise_square
 from locmethods.kernels.restricted import without_own
 
 
@@ -59,15 +59,12 @@ class ShepardBound(Bound):
         super().__init__(outer_shape(query, keys), query, carries_grad(query, keys, self._power))
 
     def log(self, rows, cols, take=block):
-        square, power = self._gap(rows, cols, take), take(self._power)
+        square, power = pairwise_square(take(self._query, rows), take(self._keys, cols)), take(self._power)
         xp, apart = namespace(square), square > 0
         return xp.where(apart, xp.log(xp.where(apart, square, 1.0)) * (-0.5 * power), stand_in(power))
 
-    def _gap(self, rows, cols, take):
-        return pairwise_square(take(self._query, rows), take(self._keys, cols))
-
     def gap(self, rows, cols):
-        return self._gap(rows, cols, block)
+        return comparable_square(self._query[..., rows, :], self._keys[..., cols, :])
 
     def term(self):
         return Term((Factor(Shepard, self._query, self._keys, as_number("power", self._power)),))

@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from locmethods.arrays.checks import check_in_memory, check_localization, check_option, is_number
+from locmethods.arrays.checks import check_in_memory, check_localization, check_option, check_plain, is_number
 from locmethods.arrays.door import check_kernel, enter
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, to_tensor
@@ -129,6 +129,14 @@ def quantile_of(door, q, empty):
     return door.leave_outputs(answer)
 
 
+def _check_climbable(kernel):
+    """Raise ValueError unless a kernel between values is one of distances."""
+    for part in (kernel, *kernel.get_params().values()):
+        if getattr(part, "form", None) in ("inner product", "rank"):
+            raise ValueError(f"value_kernel must be a kernel of the distance between values, got {part!r}: without one "
+                             "their density has no peak to climb to")
+
+
 def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest"):
     """Return the local mode: the label, or the place, where the weight of `values` is densest.
 
@@ -161,12 +169,15 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
 
         check_kernel(value_kernel, "value_kernel")
         check_localization(value_kernel)
+        _check_climbable(value_kernel)
         door = _enter(query, keys, values, kernel, empty)
         answer, = statistic_of(door, empty, lambda weight, value: (dense_mode(weight, value, value_kernel),), depth=4)
         return door.leave_outputs(answer)
     _no_batch(keys=keys, query=query)
     check_option("empty", empty, EMPTY)
     check_in_memory(values=values)
+    if is_tensor(values):
+        check_plain("values", values)
     labels = values.detach().cpu().numpy() if is_tensor(values) else np.asarray(values)
     if labels.ndim != 1:
         raise ValueError(f"labels must have shape (n_keys,), got shape {labels.shape}")

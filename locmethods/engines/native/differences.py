@@ -63,12 +63,12 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     count = int(queries.starts[1])
     in_threads(add, count, max(1, min(64, count // 32, PART // (queries.size * len(layout.keys)))))
     back = np.argsort(queries.order) if blocks else slice(None)
-    scale = _scales(layout, extreme, singular)
+    scale = _scales(layout, extreme, singular, queries.order)
     found = numerator[back], total[back], scale[back]
     return found, _doubts(layout, found, dtype, singular)
 
 
-def _scales(layout, extreme, singular):
+def _scales(layout, extreme, singular, order):
     """Return the logarithm by which each query's sums are divided."""
     if singular:
         from locmethods.kernels.singular import stand_in
@@ -76,7 +76,7 @@ def _scales(layout, extreme, singular):
         with np.errstate(divide="ignore"):
             return np.minimum(-0.5 * layout.length * np.log(extreme), stand_in(layout.length))
     if any(profile.of == "exponential of q·k" for profile in layout.profiles):
-        return np.where(extreme > -math.inf, extreme, 0.0)
+        return np.where(extreme > -math.inf, extreme + layout.shared[order], 0.0)
     return np.zeros(len(extreme))
 
 

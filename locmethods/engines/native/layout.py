@@ -59,21 +59,31 @@ class Layout:
         self.term, self.kept = term, kept
         self.profiles = tuple(map(profiles.of, term.factors))
         self.log_factor, self.hollow = term.log_factor, term.hollow
-        places, self.spans, end = {}, [], 0
-        for factor in term.factors:
-            place = id(factor.query), id(factor.keys)
+        places, distinct, self.spans, end = {}, [], [], 0
+        for factor, profile in zip(term.factors, self.profiles, strict=True):
+            centred = len(self.profiles) > 1 and profile.of == "exponential of q·k"
+            place = id(factor.query), id(factor.keys), centred
             if place not in places:
+                distinct.append((factor, centred))
                 places[place] = (end, end := end + factor.query.shape[-1])
             self.spans.append(places[place])
-        distinct = {(id(f.query), id(f.keys)): f for f in term.factors}.values()
-        self.query = _side_by_side([to_numpy(factor.query) for factor in distinct])
+        self.query = _side_by_side([to_numpy(factor.query) for factor, _ in distinct])
         self.owner = term.factors[0].keys
-        self._name = tuple(id(factor.keys) for factor in distinct)
-        self.keys = self.once("keys", lambda: _side_by_side([to_numpy(factor.keys) for factor in distinct]))
+        self._name = tuple((id(factor.keys), centred) for factor, centred in distinct)
+        self.keys = self.once("keys", lambda: _side_by_side([_keys_of(*one) for one in distinct]))
 
     def once(self, name, make):
         """Return ``make()``, or what it gave before for these keys."""
         return once(self.kept, Layout, self.owner, (name, self._name), make)
+
+    @property
+    def shared(self):
+        """The logarithm of what exponentials of q·k, in a product, have for all keys alike: q·c/τ, a number a query."""
+        found = np.zeros(len(self.query))
+        for factor, profile, (a, b) in zip(self.term.factors, self.profiles, self.spans, strict=True):
+            if profile.of == "exponential of q·k":
+                found += self.query[:, a:b] @ to_numpy(factor.keys)[0] / factor.length
+        return found
 
     @property
     def single(self):
@@ -151,6 +161,12 @@ class Layout:
         vars(part).update(vars(self))
         part.query = self.query[index]
         return part
+
+
+def _keys_of(factor, centred):
+    """Return a factor's keys, minus the first if `centred`: as q·k = q·(k − c) + q·c, large keys keep their digits."""
+    keys = to_numpy(factor.keys)
+    return keys - keys[0] if centred else keys
 
 
 def _side_by_side(parts):

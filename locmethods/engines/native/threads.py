@@ -9,7 +9,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-PART = 1 << 28  # pairs of a part, at most: a fifth of a second or so
+PART = 1 << 25  # pairs of a part, at most: some hundredths of a second
 
 
 def number_of_threads():

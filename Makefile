@@ -2,6 +2,7 @@
 # make test      what takes minutes: unit tests, scikit-learn's contract, frozen notebooks of chapters that changed
 # make test-all  all of it: the slow tests, and every frozen notebook
 # make lint      what the linter says of the package, the tests, the benchmarks and the chapters' cells
+# make fuzz      random calls against a slow oracle, for SECONDS=600; a failure is shrunk to a call to paste
 # make bench     measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
 # make freeze    record the chapters' outputs again, after an intended change
 # make readme    write the README's table of chapters, from what the pages say of themselves
@@ -29,7 +30,7 @@ export SCIPY_ARRAY_API := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: book test test-all lint bench freeze readme serve lock clean help
+.PHONY: book test test-all lint fuzz bench freeze readme serve lock clean help
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -45,6 +46,10 @@ test-all: $(READY)
 
 lint: $(READY)
 	@$(BIN)/python -m ruff check .
+
+# bash counts seconds under the same name: only a value from make's own command line is meant.
+fuzz: $(READY)
+	@$(BIN)/python -m tests.fuzz --seconds $(if $(filter command line,$(origin SECONDS)),$(SECONDS),600)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ROWS)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import sums
+from benchmarks import prepared, sums
 
 MILLION = 1_000_000  # points that take a peer minutes
 
@@ -159,6 +159,21 @@ ROWS = {
                          sums.cloud(3000, 3, np.float64),
                          {"locmethods": sums.leave_one_out(WIDTHS),
                           "statsmodels' cv_loo": sums.leave_one_out_of_statsmodels(WIDTHS)}, sums.within(1e-9)),
+    "prepared-singles": Row("A thousand single queries against 100,000 keys in 3-D, one after another, float64",
+                            sums.cloud(100_000, 3, np.float64),
+                            {"locmethods": prepared.singles(0.05, 1000),
+                             "locmethods, each call alone": prepared.singles_alone(0.05, 1000),
+                             "scikit-learn's rbf_kernel, dense": prepared.singles_dense(0.05, 1000)},
+                            sums.within(1e-9)),
+    "prepared-lazy-map": Row("A lazy map of 20 steps on 4,000 points in 2-D, float64", sums.cloud(4000, 2, np.float64),
+                             {"locmethods": prepared.lazy_map(0.05, 20),
+                              "scikit-learn's rbf_kernel, the matrix once": prepared.lazy_map_dense(0.05, 20)},
+                             sums.within(1e-9)),
+    "prepared-predictions": Row("Twenty predictions of a thousand queries, 100,000 samples in 2-D, float64",
+                                sums.cloud(100_000, 2, np.float64),
+                                {"locmethods": prepared.predictions(0.01, 20, 1000),
+                                 "scikit-learn's RadiusNeighborsRegressor":
+                                     prepared.predictions_of_neighbours(0.01, 20, 1000)}, sums.within(1e-9)),
     "nadaraya-watson": Row("Nadaraya–Watson regression, 4,000 queries and keys in 3-D, float64",
                            sums.cloud(4000, 3, np.float64),
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},

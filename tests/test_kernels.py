@@ -84,6 +84,16 @@ def test_the_names_agree_with_scikit_learn_where_it_has_them():
     np.testing.assert_array_equal(NearestNeighbors(3)(y), graph)
 
 
+def test_a_kernel_written_outside_is_scikit_learns_where_it_has_it():
+    from sklearn.gaussian_process.kernels import Matern
+
+    from tests.user_kernels import Matern32
+
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(6, 3)), rng.normal(size=(7, 3))
+    np.testing.assert_allclose(Matern32(0.8)(x, y), Matern(0.8, nu=1.5)(x, y), rtol=1e-12)  # a few roundings
+
+
 def test_the_flat_window_includes_its_boundary_and_the_others_vanish_on_theirs():
     query, keys = np.zeros((1, 1)), np.array([[1.0], [math.nextafter(1.0, 2.0)]])
     assert Flat(1.0)(query, keys).tolist() == [[1.0, 0.0]]

@@ -1,25 +1,15 @@
 """The kernels by name, what a kernel of one's own is made of, and how kernels combine.
 
 Each kernel is its formula; ``a * b``, ``a + b``, ``c * a``, ``a.on(features)``, ``a.hollow()`` and ``a.where(mask)``
-combine them, and the engines sum them.
+combine them, and the engines sum them. What is public here is what its modules name in their ``__all__``.
 """
 
-from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import root
-from locmethods.kernels.inner import Exponential, Linear, Polynomial
-from locmethods.kernels.radial import (
-    Biweight,
-    Cauchy,
-    Epanechnikov,
-    Flat,
-    Gaussian,
-    Laplace,
-    Radial,
-    Triangular,
-    Tricube,
-)
-from locmethods.kernels.rank import NearestNeighbors
-from locmethods.kernels.singular import Shepard
+from locmethods.kernels import base, bound, inner, radial, rank, singular
+from locmethods.kernels.base import *  # noqa: F403
+from locmethods.kernels.bound import *  # noqa: F403
+from locmethods.kernels.inner import *  # noqa: F403
+from locmethods.kernels.radial import *  # noqa: F403
+from locmethods.kernels.rank import *  # noqa: F403
+from locmethods.kernels.singular import *  # noqa: F403
 
-__all__ = ["Biweight", "Cauchy", "Epanechnikov", "Exponential", "Flat", "Gaussian", "Kernel", "Laplace", "Linear",
-           "NearestNeighbors", "Polynomial", "Radial", "Shepard", "Triangular", "Tricube", "root"]
+__all__ = sorted(name for module in (base, bound, inner, radial, rank, singular) for name in module.__all__)

@@ -12,6 +12,8 @@ from locmethods.arrays.checks import as_number, check_positive
 from locmethods.arrays.door import enter
 from locmethods.arrays.namespace import is_tensor, namespace
 
+__all__ = ["Kernel"]
+
 
 class Kernel:
     """An un-normalised weight K(query, key) with named parameters.

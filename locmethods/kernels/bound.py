@@ -14,6 +14,8 @@ import numpy as np
 
 from locmethods.arrays.namespace import carries_grad, detached, matrix_transpose, namespace
 
+__all__ = ["root"]
+
 # Up to this many features, squared distances are summed feature by feature; above, by a library's pairwise distances.
 FEW_FEATURES = 16
 LARGEST = 1e150  # a number whose square is one, a few times over

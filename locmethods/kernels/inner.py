@@ -10,6 +10,8 @@ from locmethods.kernels.base import Kernel, as_parameter, check_parameters_posit
 from locmethods.kernels.bound import Bound, Factor, Term, block, log_or_nothing, outer_shape
 from locmethods.kernels.restricted import without_own
 
+__all__ = ["Exponential", "Linear", "Polynomial"]
+
 
 class _InnerBound(Bound):
     """What the kernels of q·k share; `parameter` is the one that may carry a gradient."""

@@ -28,6 +28,8 @@ from locmethods.kernels.bound import (
 )
 from locmethods.kernels.restricted import without_own
 
+__all__ = ["Biweight", "Cauchy", "Epanechnikov", "Flat", "Gaussian", "Laplace", "Radial", "Triangular", "Tricube"]
+
 LEAST = 1e-150  # a length whose square is a normal number
 
 

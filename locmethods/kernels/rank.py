@@ -11,6 +11,8 @@ from locmethods.arrays.namespace import carries_grad, indices, like, namespace, 
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.bound import Bound, Term, block, once, outer_shape, pairwise_square
 
+__all__ = ["NearestNeighbors"]
+
 
 class NearestNeighbors(Kernel):
     """K = 1 for the k nearest keys of a query, zero for the others: a rank kernel, not symmetric [cover1967]_.

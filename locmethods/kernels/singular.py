@@ -8,6 +8,8 @@ from locmethods.kernels.base import Kernel, as_parameter, check_parameters_posit
 from locmethods.kernels.bound import Bound, Factor, Term, block, comparable_square, outer_shape, pairwise_square
 from locmethods.kernels.restricted import without_own
 
+__all__ = ["Shepard"]
+
 
 class Shepard(Kernel):
     """K = r⁻ᵖ, the singular kernel of inverse distance weighting, with which a local mean interpolates [shepard1968]_.

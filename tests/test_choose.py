@@ -1,0 +1,103 @@
+"""The one chooser: what it says it would do is what it does, and it can be overruled."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import locmethods as lm
+from locmethods.engines import choose
+from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors, Shepard
+from tests.user_kernels import Matern32
+
+RNG = np.random.default_rng(0)
+SMALL, LARGE = RNG.normal(size=(50, 2)), RNG.normal(size=(3000, 2))
+MASK = np.ones((3000, 3000), bool)
+
+CASES = [
+    (SMALL, Gaussian(), "blocked"), (LARGE, Gaussian(), "native"), (LARGE, Gaussian() * Flat(3.0), "native"),
+    (LARGE, 2.0 * Gaussian().on([0]).hollow(), "native"), (LARGE, Matern32(), "blocked"),
+    (LARGE, Matern32() * Gaussian(), "blocked"), (LARGE, Gaussian().where(MASK), "blocked"),
+    (LARGE, NearestNeighbors(3), "neighbors"), (LARGE, 3.0 * NearestNeighbors(3), "neighbors"),
+    (LARGE, NearestNeighbors(3) * Gaussian(), "blocked"), (LARGE, Shepard(2), "native"),
+    (LARGE, Shepard(2.5), "blocked"), (LARGE, Gaussian() + Matern32(), "parts"), (torch.from_numpy(LARGE)[None], Exponential(), "attention"),
+]
+
+
+@pytest.mark.parametrize(("points", "kernel", "engine"), CASES, ids=lambda case: repr(case)[:40])
+def test_what_is_explained_is_what_is_done(points, kernel, engine, monkeypatch):
+    said = lm.explain(points, points, kernel=kernel)
+    assert said.engine == engine
+    text = str(said)
+    assert text.startswith(f"{engine}: ") and f"{said.pairs:,} pairs" in text
+    assert 0 < said.pairs <= len(said.parts or [0]) * points.shape[-2] ** 2 and said.memory > 0
+    done = []
+
+    def noted(name, work):
+        def sums(*args):
+            done.append(name)
+            return work(*args)
+        return sums
+
+    for name, module in choose.ENGINES.items():
+        work = "mean" if name == "attention" else "sums"
+        monkeypatch.setattr(module, work, noted(name, getattr(module, work)))
+    lm.local_mean(points, points, kernel=kernel)
+    assert set(done) == ({part.engine for part in said.parts} if said.parts else {engine})
+
+
+def test_nothing_is_computed_to_explain(monkeypatch):
+    for module in choose.ENGINES.values():
+        for work in ("sums", "mean"):
+            monkeypatch.setattr(module, work, None, raising=False)
+    said = lm.explain(LARGE, LARGE, kernel=Epanechnikov(0.1))
+    assert said.pairs < 0.2 * 3000**2 and said.block_pairs < 0.5 * (3000 / 32) * (3000 / 64)
+    assert "leaving out blocks" in said.how and "ranks" in said.refusals["neighbors"]
+
+
+def test_each_refusal_is_a_reason():
+    said = lm.explain(LARGE, LARGE, kernel=Matern32() * Gaussian())
+    assert said.refusals["native"] == "Matern32 has no compiled form, or none with these numbers"
+    assert lm.explain(SMALL, SMALL, kernel=Gaussian()).refusals["native"].startswith("2,500 pairs are too few")
+    assert "mask" in lm.explain(LARGE, LARGE, kernel=Gaussian().where(MASK)).refusals["native"]
+
+
+def test_a_graph_and_lazy_keys_are_explained_too():
+    import dask.array as da
+
+    points = torch.from_numpy(LARGE).requires_grad_()
+    said = lm.explain(points, points, kernel=Gaussian())
+    assert said.engine == "gradient" and said.parts[0].engine == "native"
+    lazy = da.from_array(LARGE, chunks=(1000, 2))
+    said = lm.explain(SMALL, lazy, kernel=Gaussian())
+    assert said.engine == "chunks" and said.block_pairs == 3 and said.pairs == 50 * 3000
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(0.3), Epanechnikov(0.5), Gaussian(0.3) + Flat(1.0)], ids=repr)
+def test_a_forced_engine_gives_the_same_answer(kernel):
+    want = lm.local_mean(LARGE, LARGE, kernel=kernel)
+    with lm.engines.forced("blocked"):
+        assert {part.engine for part in (lm.explain(LARGE, LARGE, kernel=kernel).parts
+                                         or [lm.explain(LARGE, LARGE, kernel=kernel)])} == {"blocked"}
+        np.testing.assert_allclose(lm.local_mean(LARGE, LARGE, kernel=kernel), want, rtol=1e-11, atol=1e-12)
+    np.testing.assert_array_equal(lm.local_mean(LARGE, LARGE, kernel=kernel), want)
+
+
+def test_an_engine_that_does_not_serve_says_why():
+    with lm.engines.forced("neighbors"), pytest.raises(ValueError, match=r"'neighbors' was forced .* not one of ranks"):
+        lm.local_mean(SMALL, SMALL, kernel=Gaussian())
+    with lm.engines.forced("attention"), pytest.raises(ValueError, match="means, and sums are asked for"):
+        lm.local_sum(torch.from_numpy(SMALL), torch.from_numpy(SMALL), torch.ones(50), kernel=Linear())
+    with pytest.raises(ValueError, match="engine must be one of 'neighbors', 'attention', 'native', 'blocked'"), \
+            lm.engines.forced("fastest"):
+        pass
+
+
+def test_a_first_small_call_loads_neither_torch_nor_compiled_code():
+    code = ("import sys, locmethods as lm; from locmethods.kernels import Gaussian; import numpy as np;"
+            "x = np.eye(9); lm.local_mean(x, x, kernel=Gaussian());"
+            "print(sorted({'torch', 'numba', 'sklearn', 'scipy', 'dask', 'matplotlib'} & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

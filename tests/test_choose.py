@@ -22,7 +22,8 @@ CASES = [
     (LARGE, Matern32() * Gaussian(), "blocked"), (LARGE, Gaussian().where(MASK), "blocked"),
     (LARGE, NearestNeighbors(3), "neighbors"), (LARGE, 3.0 * NearestNeighbors(3), "neighbors"),
     (LARGE, NearestNeighbors(3) * Gaussian(), "blocked"), (LARGE, Shepard(2), "native"),
-    (LARGE, Shepard(2.5), "blocked"), (LARGE, Gaussian() + Matern32(), "parts"), (torch.from_numpy(LARGE)[None], Exponential(), "attention"),
+    (LARGE, Shepard(2.5), "blocked"), (LARGE, Gaussian() + Matern32(), "parts"),
+    (torch.from_numpy(LARGE)[None], Exponential(), "attention"),
 ]
 
 

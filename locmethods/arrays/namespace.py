@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 
 import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 
+@cache
+def _is_tensor_type(kind):
+    return kind.__module__.split(".")[0] == "torch" or any(
+        base.__module__ == "torch" and base.__name__ == "Tensor" for base in kind.__mro__)
+
+
 def is_tensor(value) -> bool:
     """Return True for a torch tensor, without importing torch."""
-    return type(value).__module__.split(".")[0] == "torch" or any(
-        base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(value).__mro__)
+    return _is_tensor_type(type(value))  # asked some thirty times in a call: an answer for each type is kept
 
 
 def is_lazy(value) -> bool:

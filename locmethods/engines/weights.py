@@ -8,6 +8,7 @@ from locmethods.arrays.empty import EmptyRule
 from locmethods.arrays.namespace import is_tensor, matrix_transpose, namespace, slices
 from locmethods.engines.blocked import FAR
 from locmethods.engines.far import nearest_key
+from locmethods.engines.native.rows import rows_of
 
 BLOCK = 1 << 20  # weights of a block of queries, 8 MiB
 
@@ -23,17 +24,28 @@ def blocks_of_weights(bound, empty, *, depth=1):
         Numbers that the caller holds for each pair.
     """
     size = max(1, BLOCK // (depth * bound.shape[-1] * max(1, math.prod(bound.shape[:-2]))))
+    compiled = rows_of(bound)
     for rows in slices(bound.shape[-2], size):
-        yield rows, weights_of_rows(bound, rows, empty)
+        if compiled is None:
+            yield rows, weights_of_rows(bound, rows, empty)
+            continue
+        weight, refused = compiled(rows)
+        index = namespace(weight).nonzero(refused)[0]
+        if len(index):
+            weight[index] = 1.0  # anything: these rows are computed by the kernel's formula
+        weight /= namespace(weight).sum(weight, axis=-1, keepdims=True)
+        for part in slices(len(index), max(1, size // 4)):
+            weight[index[part]] = weights_of_rows(bound, index[part] + rows.start, empty)
+        yield rows, weight
 
 
 def weights_of_rows(bound, rows, empty="nan"):
-    """Return the normalised weights of the queries `rows`, of shape (*batch, b, n_keys).
+    """Return the normalised weights of the queries `rows`, of shape (*batch, b, n_keys), by the kernel's formula.
 
     Parameters
     ----------
     bound : Bound
-    rows : slice
+    rows : slice or integer array
     empty : {"nearest", "nan", "mean", "raise"}, default="nan"
         The rule for queries with no key in reach.
     """

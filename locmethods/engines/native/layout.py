@@ -150,6 +150,11 @@ class Layout:
                 scale[a:b] = np.maximum(scale[a:b], 1 / factor.length)
         return np.where(scale > 0, scale, 1.0) if len(self.profiles) > 1 else np.ones(len(scale))
 
+    @cached_property
+    def columns(self):
+        """The keys as an array of shape (d, n_keys)."""
+        return np.ascontiguousarray(self.keys.T)
+
     @property
     def place(self):
         """What tells this cutting of the keys from another."""

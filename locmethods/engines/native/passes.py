@@ -19,6 +19,8 @@ from locmethods.engines.native.loops import (
 from locmethods.engines.native.profiles import IS_EXPONENTIAL, IS_POLYNOMIAL, IS_SHEPARD, weigh, weigh_inversely
 from locmethods.engines.native.tree import STACK, reach
 
+ROW = 512  # keys of a piece of a row, which stays in a core's nearest cache
+
 
 @compiled
 def _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names):
@@ -192,3 +194,38 @@ def add_products(factors, queries, keys, values, tolerance, own, wide, first, la
                 shrink, extreme[i] = _several(factors, queries.rows[i], tile, names, own[i] if hollow else -1, part,
                                               more[:width], score[:width], extreme[i])
                 _add(part, held, shrink, numerator, total, i)
+
+
+@compiled
+def write_products(factors, query, columns, own, out):
+    """Write the weights of a product of kernels of the distance, for every pair.
+
+    Parameters
+    ----------
+    factors : tree.Factors
+    query : ndarray of shape (b, d)
+    columns : ndarray of shape (d, n)
+        The keys.
+    own : integer ndarray of shape (b,) or (0,)
+        The key for which each query has no weight; none if empty.
+    out : ndarray of shape (b, n)
+    """
+    d, n = columns.shape
+    tile, more = np.empty((d, ROW), columns.dtype), np.empty(ROW, columns.dtype)
+    for start in range(0, n, ROW):
+        width = min(ROW, n - start)
+        for k in range(d):
+            for j in range(width):
+                tile[k, j] = columns[k, start + j]
+        for i in range(len(query)):
+            part = out[i, start:start + width]
+            for f in range(len(factors.kind)):
+                a, b, square = factors.first[f], factors.last[f], factors.length[f] * factors.length[f]
+                product = part if f == 0 else more[:width]
+                squares(query[i, a:b], tile[a:b], product)
+                weigh(factors.kind[f], product, square, 1 / square)
+                if f > 0:
+                    for j in range(width):
+                        part[j] *= product[j]
+            if len(own) > 0 and start <= own[i] < start + width:
+                part[own[i] - start] = 0

@@ -14,10 +14,13 @@ PACKAGE = {name: getattr(lm, name) for name in (*fuzz.SINGLES, *fuzz.ESTIMATORS)
 
 def known(case):
     """Return True for what is known to be wrong; tests/test_safety.py and tests/test_known_wrong.py say why."""
-    ranks, offset = contains(case.recipe, "NearestNeighbors"), np.abs(case.keys).max() > 1e5
-    return ((ranks and (contains(case.recipe, "hollow") or (offset and case.keys.shape[1] > 15)))
-            # digits of an inner product of 1e12 are lost beside a factor or a term
-            or (contains(case.recipe, "Exponential") and offset))
+    def has(*kinds):
+        return contains(case.recipe, *kinds)
+
+    offset = np.abs(case.keys).max(initial=0) > 1e5
+    ranks = has("NearestNeighbors") and (has("hollow") or (offset and case.keys.shape[1] > 15))
+    far_sums = has("sum") and has(*oracles.COMPACT, "Shepard", "NearestNeighbors") and has("Gaussian", "Laplace")
+    return ranks or far_sums or (has("Exponential") and offset)
 
 
 def quiet(line):

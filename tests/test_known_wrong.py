@@ -234,6 +234,43 @@ def test_a_query_whose_square_overflows_has_a_mean():
     assert lm.local_mean(far, X, y, kernel=Cauchy())[0] == pytest.approx(y.mean(), abs=1e-12)
 
 
+@pytest.mark.parametrize("other", [
+    pytest.param(named("Triangular", radius=1.0), id="compact",
+                 marks=fails("what has no weight there sets the anchor")),
+    pytest.param(named("Epanechnikov", radius=1.0), id="compact and round",
+                 marks=fails("what has no weight there sets the anchor")),
+    pytest.param(named("Gaussian", bandwidth=0.5), id="smooth"),
+])
+def test_a_far_querys_weights_keep_their_digits_under_a_sum(other):
+    """The keys lie across the view of the query, so that their weights, tiny as they are, are of one size."""
+    rng = np.random.default_rng(0)
+    keys, recipe = rng.uniform(-1, 1, (30, 1)) * np.array([1.0, -1.0]), oracles.summed(named("Gaussian"), other)
+    for query in (1e3, 1e4):
+        pairs = oracles.Pairs(np.full((1, 2), query), keys)
+        found = lm.local_weights(pairs.query, keys, kernel=oracles.built(recipe))
+        np.testing.assert_allclose(found, oracles.weights(recipe, pairs), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("other", [
+    pytest.param(named("Laplace", bandwidth=1.0), id="Laplace",
+                 marks=fails("beside an inner product of 1e12 a factor's digits are rounded away")),
+    pytest.param(named("Gaussian", bandwidth=1.0), id="Gaussian"),
+    pytest.param(named("Cauchy", bandwidth=1.0), id="Cauchy",
+                 marks=fails("beside an inner product of 1e12 a factor's digits are rounded away")),
+])
+def test_an_inner_product_far_from_the_origin_leaves_a_factor_its_digits(other):
+    """Differences of inner products are exact here: the numbers are integers."""
+    keys = 1e6 + np.array([[-1.0, 0.0, 1.0], [1.0, 1.0, -2.0], [0.0, 2.0, -2.0], [1.0, 0.0, -1.0]])
+    assert_mean(multiplied(named("Exponential", temperature=1.0), other), np.full((1, 3), 1e6), keys,
+                np.array([1.0, 2.0, 3.0, 4.0]))
+
+
+@fails("zero times an infinite factor is taken for the sum")
+def test_a_sum_of_zeros_is_zero_however_large_the_weights():
+    found = lm.local_sum([[1e3]], [[1e3]], [[0.0, 1.0]], kernel=Exponential())
+    np.testing.assert_array_equal(found.numerator, [[0.0, np.inf]])
+
+
 @pytest.mark.parametrize("n", [60, 2_000], ids=["small", "large"])
 @pytest.mark.parametrize("scale", [1.0, 1e20, 1e-20])
 @pytest.mark.parametrize("apart", [True, False])

@@ -14,7 +14,7 @@ import numpy as np
 from locmethods.arrays.checks import as_array, as_number, check_positive
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, namespace, to_numpy
 from locmethods.kernels.base import Kernel, as_parameter
-from locmethods.kernels.bound import Bound, Term, block, log_or_nothing, once
+from locmethods.kernels.bound import Bound, Term, block, log_at, log_or_nothing, once
 from locmethods.kernels.restricted import Restricted
 
 MOST_PARTS = 16  # more parts are no faster than the slow contract of the whole
@@ -201,10 +201,14 @@ class SumBound(_PairBound):
         return self._both(rows, cols, block)[1]
 
     def offset(self, rows, reference, take=block):
-        offsets = self._offsets(rows, reference, take)
-        if any(isinstance(part, float) for part in offsets):
-            return namespace(self.like).clip(sum(offsets), 0.0, None)
-        return namespace(self.like).maximum(*offsets)
+        """Return the greater of what the parts have left out; a part that has no such form counts with its own log K."""
+        tops = self._offsets(rows, reference, take)
+        xp = namespace(self.like)
+        for i, part in enumerate((self._a, self._b)):
+            if isinstance(tops[i], float):
+                other = tops[1 - i]
+                tops[i] = xp.zeros_like(other) if reference is None else log_at(part, rows, reference, take)
+        return xp.maximum(*tops)
 
     def relative(self, rows, cols, reference, take=block):
         top = self.offset(rows, reference, take)

@@ -165,6 +165,12 @@ class Bound:
         return None
 
 
+def log_at(bound, rows, reference, take=block):
+    """Return log K of each query and its reference key, of shape (*batch, b)."""
+    score = bound.log(rows, slice(0, bound.shape[-1]), take)
+    return namespace(score).take_along_axis(score, reference[..., None], axis=-1)[..., 0]
+
+
 def outer_shape(query, keys):
     """Return (*batch, n_queries, n_keys), batch dimensions broadcast."""
     batch = () if query.ndim == keys.ndim == 2 else np.broadcast_shapes(query.shape[:-2], keys.shape[:-2])

@@ -30,9 +30,10 @@ class LocalSum:
     @property
     def numerator(self) -> Any:
         """Σᵢ K(q, kᵢ) vᵢ, of shape (..., n_queries[, n_outputs]); zero where it underflows."""
-        with np.errstate(over="ignore"):
-            scale = namespace(self.total).exp(self.log_scale)
-        return self._door.leave_outputs(self.scaled * scale[..., None])
+        xp = namespace(self.total)
+        with np.errstate(over="ignore", invalid="ignore"):
+            numerator = self.scaled * xp.exp(self.log_scale)[..., None]
+        return self._door.leave_outputs(xp.where(self.scaled == 0, 0.0, numerator))  # also where weights are infinite
 
     @property
     def log_normaliser(self) -> Any:

@@ -6,7 +6,6 @@ until then the first test says what is missing.
 
 import functools
 import inspect
-import os
 
 import numpy as np
 import pytest
@@ -53,8 +52,7 @@ VARIANTS = {
 }
 LARGE = ("plain", "scaled", "summed", "multiplied", "hollow", "masked", "mapped")
 # The rarest cases, whose path another case takes in the other floating type or dimension.
-# To become pytest.mark.slow as soon as pyproject registers it.
-SLOW = pytest.mark.skipif("LOCMETHODS_SLOW" not in os.environ, reason="slow: set LOCMETHODS_SLOW to run it")
+SLOW = pytest.mark.slow
 # One kernel of each kind for products in twenty dimensions: smooth, compact, singular, inner product, rank, one's own.
 DEEP = ("Gaussian", "Laplace", "Tricube", "Flat", "Shepard", "Exponential", "NearestNeighbors", "Matern32")
 # What a query with nothing in reach gives is decided after the sums, the same for both floating types and kinds.

@@ -201,7 +201,7 @@ class SumBound(_PairBound):
         return self._both(rows, cols, block)[1]
 
     def offset(self, rows, reference, take=block):
-        """Return the greater of what the parts have left out; a part that has no such form counts with its own log K."""
+        """Return the greater of what the parts have left out; what has no such form counts with its own log K."""
         tops = self._offsets(rows, reference, take)
         xp = namespace(self.like)
         for i, part in enumerate((self._a, self._b)):

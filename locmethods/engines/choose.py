@@ -106,7 +106,7 @@ def weighted_sums(task, refine=True) -> Sums:
     if task.grad:
         from locmethods.engines.gradient import differentiable_sums
 
-        return differentiable_sums(task)
+        return differentiable_sums(task, weighted_sums)
     parts = [task._replace(bound=part) for part in task.bound.parts()]
     found = [_sums(part) for part in parts]
     if len(found) == 1:

@@ -28,16 +28,25 @@ PAIRS = 1 << 18
 MEMORY = 8 * 8 * PAIRS
 
 
-def differentiable_sums(task) -> Sums:
+def differentiable_sums(task, forward) -> Sums:
     """Return Σ K v and Σ K for every query, in the graph of autograd.
 
-    ``log_scale`` carries a gradient only where scores are relative to a reference.
+    Parameters
+    ----------
+    task : Task
+    forward : callable
+        ``forward(task)`` sums without a graph.
+
+    Returns
+    -------
+    Sums
+        ``log_scale`` carries a gradient only where scores are relative to a reference.
     """
     bound = task.bound
     if bound.centred:
-        sums = _relative(task, torch.arange(bound.shape[-2], device=bound.like.device), None)
+        sums = _relative(task, torch.arange(bound.shape[-2], device=bound.like.device), None, forward)
     else:
-        sums = _sums(task)
+        sums = _sums(task, forward)
     if not bound.anchored or bound.signed:
         return sums
     with torch.no_grad():
@@ -46,21 +55,21 @@ def differentiable_sums(task) -> Sums:
             return sums
         index = torch.nonzero(far.reshape(-1, far.shape[-1]).any(0)).squeeze(-1)  # rows far in some batch
         reference = references(bound, index, PAIRS)
-    again = _relative(task, index, reference)
+    again = _relative(task, index, reference, forward)
     if len(index) == far.shape[-1]:
         return again
     numerator = sums.numerator.index_copy(-2, index, again.numerator)
     return Sums(numerator, *(old.index_copy(-1, index, new) for old, new in zip(sums[1:], again[1:], strict=True)))
 
 
-def _relative(task, index, reference):
+def _relative(task, index, reference, forward):
     """Return the sums of the queries `index`, with scores relative to a reference."""
     bound = AnchoredBound(task.bound, index, reference)
-    sums = _sums(task._replace(bound=bound))
+    sums = _sums(task._replace(bound=bound), forward)
     return sums._replace(log_scale=sums.log_scale + bound.offsets())
 
 
-def _sums(task):
+def _sums(task, forward):
     """Return the sums with a graph to every tensor with a gradient that the kernel's log-weights take."""
     found, bound = {}, task.bound
 
@@ -75,18 +84,16 @@ def _sums(task):
     if rest.requires_grad:
         raise ValueError(f"{bound!r} uses tensors that require gradients and are none of its parameters: name them in "
                          "its __init__ and keep them as attributes of the same names, so that they can learn")
-    return Sums(*_BlockwiseSums.apply(task, task.values, *found.values()))
+    return Sums(*_BlockwiseSums.apply(forward, task, task.values, *found.values()))
 
 
 class _BlockwiseSums(torch.autograd.Function):
     """Σ K v, Σ K and their scale, as functions of the values and of all tensors that the scores depend on."""
 
     @staticmethod
-    def forward(ctx, task, values, *tensors):
+    def forward(ctx, forward, task, values, *tensors):
         """Return the three parts of `Sums`; the scale is a constant."""
-        from locmethods.engines.choose import weighted_sums
-
-        sums = weighted_sums(task._replace(grad=False, values=values.detach()))
+        sums = forward(task._replace(grad=False, values=values.detach()))
         # The tensors themselves too, since a caller's own checkpoint gives back others of the same content.
         ctx.task, ctx.tensors = task, (values, *tensors)
         ctx.save_for_backward(sums.log_scale, values, *tensors)
@@ -97,11 +104,11 @@ class _BlockwiseSums(torch.autograd.Function):
     def backward(ctx, numerator, total, _):
         """Return the gradients, given the slopes of the first two parts."""
         scale, values, *tensors = ctx.saved_tensors[0], *ctx.tensors
-        wanted = [values if ctx.needs_input_grad[1] else None, *tensors]
+        wanted = [values if ctx.needs_input_grad[2] else None, *tensors]
         scale = torch.where(scale == -math.inf, 0.0, scale).unsqueeze(-1)  # −inf − (−inf) is not a number
         if torch.is_grad_enabled():
-            return None, *_in_graph(ctx.task.bound, values, wanted, scale, numerator, total)
-        return None, *_by_blocks(ctx.task, values, wanted, scale, numerator, total)
+            return None, None, *_in_graph(ctx.task.bound, values, wanted, scale, numerator, total)
+        return None, None, *_by_blocks(ctx.task, values, wanted, scale, numerator, total)
 
 
 def _by_blocks(task, values, wanted, scale, numerator, total):

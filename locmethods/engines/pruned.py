@@ -30,7 +30,7 @@ QUERY_BLOCK, KEY_BLOCK = 64, 32
 FEW = 1024  # for fewer queries, to cut the keys takes longer than to pass them all by
 SAMPLE = 16  # blocks of queries from which the share that remains is estimated
 # What is left out when no tolerance is given, by bytes of the answer: nothing that a sum in that type could show.
-NOTHING = {8: 2.0**-60, 4: 2.0**-30, 2: 2.0**-30}
+NOTHING = {8: 2.0**-54, 4: 2.0**-30, 2: 2.0**-30}
 
 
 def cut(points, size=None, scale=1.0):
@@ -172,11 +172,10 @@ def passes(task, index):
 
 def skipping(task, index):
     """Return an iterator over blocks of some queries and the keys that each must see, or None if nothing is gained."""
-    from locmethods.engines.native import engine
-    from locmethods.engines.native.layout import Layout
+    from locmethods.engines.native.layout import Layout, refusal_of
 
     term = task.bound.term()
-    if isinstance(engine.refusal_of(task, term), str):
+    if isinstance(refusal_of(task, term), str):
         return None
     layout = Layout(term, Kept()).of(index)  # keys are cut, however few the queries are
     lost = share(layout, task.tolerance, task.itemsize)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.namespace import is_tensor, like, to_numpy
+from locmethods.arrays.namespace import like, to_numpy
 from locmethods.engines import pruned
 from locmethods.engines.task import Plan, Sums
 from locmethods.kernels.bound import once
@@ -51,29 +51,6 @@ class Work(NamedTuple):
     products: Any
 
 
-def refusal_of(task, term):
-    """Return why compiled loops do not know a task's kernel, or its arrays; the known profiles if they do."""
-    from locmethods.engines.native import profiles
-
-    if term is None:
-        return "the kernel is not a product of kernels that have a compiled form"
-    if term.neighbors is not None:
-        return "a kernel of ranks has no compiled form"
-    known = [profiles.of(factor) for factor in term.factors]
-    for factor, profile in zip(term.factors, known, strict=True):
-        if profile is None:
-            return f"{factor.kind.__name__} has no compiled form, or none with these numbers"
-    if len(known) > 1 and any(profile.singular for profile in known):
-        return "inverse distances have a compiled form on their own only"
-    if term.mask is not None:
-        return "a mask is looked up by the kernel's own formula"
-    if is_tensor(task.values) and task.values.device.type != "cpu":
-        return f"tensors on the device {task.values.device} stay there"
-    if task.values.ndim != 2 or len(task.bound.shape) != 2:
-        return "there are batch dimensions"
-    return known
-
-
 def plan(task):
     """Return the `Plan`, or why compiled loops do not serve."""
     if task.grad:
@@ -81,7 +58,7 @@ def plan(task):
     # Asked first: who has few pairs need not wait for compiled code to be loaded.
     if not (task.pairs >= PAIRS or (task.kept is not None and task.bound.shape[-1] >= KEPT_KEYS and task.pairs)):
         return f"{task.pairs:,} pairs are too few to repay loading them"
-    from locmethods.engines.native.layout import Layout
+    from locmethods.engines.native.layout import Layout, refusal_of
 
     term = task.bound.term()
     known = refusal_of(task, term)

@@ -8,11 +8,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.namespace import to_numpy
+from locmethods.arrays.namespace import is_tensor, to_numpy
 from locmethods.engines.native import profiles
 from locmethods.kernels.bound import once
 
 SLICE = 4096  # rows that are looked at once: large temporary arrays would cost more than what is done with them
+
+
+def refusal_of(task, term):
+    """Return why compiled loops do not know a task's kernel, or its arrays; the known profiles if they do."""
+    if term is None:
+        return "the kernel is not a product of kernels that have a compiled form"
+    if term.neighbors is not None:
+        return "a kernel of ranks has no compiled form"
+    known = [profiles.of(factor) for factor in term.factors]
+    for factor, profile in zip(term.factors, known, strict=True):
+        if profile is None:
+            return f"{factor.kind.__name__} has no compiled form, or none with these numbers"
+    if len(known) > 1 and any(profile.singular for profile in known):
+        return "inverse distances have a compiled form on their own only"
+    if term.mask is not None:
+        return "a mask is looked up by the kernel's own formula"
+    if is_tensor(task.values) and task.values.device.type != "cpu":
+        return f"tensors on the device {task.values.device} stay there"
+    if task.values.ndim != 2 or len(task.bound.shape) != 2:
+        return "there are batch dimensions"
+    return known
 
 
 class Spread(NamedTuple):

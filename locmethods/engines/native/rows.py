@@ -38,10 +38,10 @@ def rows_of(bound):
 
 def _layout(bound):
     """Return the layout of a product of kernels of the distance, or None."""
-    from locmethods.engines.native.layout import Layout, spread_of
+    from locmethods.engines.native.layout import Layout, refusal_of, spread_of
 
     term = bound.term()
-    known = engine.refusal_of(Task(bound, bound.like), term)
+    known = refusal_of(Task(bound, bound.like), term)
     if isinstance(known, str) or any(profile.of != "distance" for profile in known):
         return None
     low, high = engine.RANGE[8]

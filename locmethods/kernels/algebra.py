@@ -17,6 +17,7 @@ from locmethods.kernels.base import Kernel, as_parameter
 from locmethods.kernels.bound import Bound, Term, block, log_at, log_or_nothing, once
 from locmethods.kernels.restricted import Restricted
 
+LEAST = 1e-150  # of a ratio of lengths, so that its square is a number
 MOST_PARTS = 16  # more parts are no faster than the slow contract of the whole
 
 
@@ -89,7 +90,7 @@ class Product(_Pair):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         a, b = (part.bind(query, keys, hollow=hollow, kept=kept) for part in (self.left, self.right))
-        return ProductBound(a, b, _unit(self.left), _unit(self.right))
+        return ProductBound(a, b, _shares(self))
 
 
 class Sum(_Pair):
@@ -108,20 +109,31 @@ class Sum(_Pair):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         a, b = (part.bind(query, keys, hollow=hollow, kept=kept) for part in (self.left, self.right))
-        return SumBound(a, b, _unit(self.left), _unit(self.right))
+        return SumBound(a, b, _shares(self))
 
 
 def _unit(kernel):
-    """Return the square of the length in which a part measures nearness (1 where it has none)."""
-    return 1.0 if kernel.length is None else kernel.length**2
+    """Return the length in which a kernel's gaps are measured: that of the first kernel in it, 1 where it has none."""
+    if isinstance(kernel, _Pair):
+        return _unit(kernel.left)
+    if isinstance(kernel, _Around):
+        return _unit(kernel.kernel)
+    return 1.0 if kernel.length is None else kernel.length
+
+
+def _shares(pair):
+    """Return by what the gaps of each part are multiplied, at most one, so that both count in lengths of their own."""
+    ratio = _unit(pair.left) / _unit(pair.right)
+    ratio = min(max(ratio, LEAST), 1 / LEAST) ** 2
+    return min(1.0, 1 / ratio), min(1.0, ratio)
 
 
 class _PairBound(Bound):
-    """What products and sums of bound kernels share; `units` make their gaps comparable."""
+    """What products and sums of bound kernels share; `shares` make their gaps comparable."""
 
-    def __init__(self, a, b, *units):
+    def __init__(self, a, b, shares):
         super().__init__(tuple(np.broadcast_shapes(a.shape, b.shape)), a.like, a.grad or b.grad)
-        self._a, self._b, self._units = a, b, units
+        self._a, self._b, self._shares = a, b, shares
         self.signed, self.whole = a.signed or b.signed, a.whole or b.whole
 
     def __repr__(self):
@@ -142,15 +154,15 @@ class _PairBound(Bound):
 class ProductBound(_PairBound):
     """A product of bound kernels: log-weights add."""
 
-    def __init__(self, a, b, *units):
-        super().__init__(a, b, *units)
+    def __init__(self, a, b, shares):
+        super().__init__(a, b, shares)
         self.anchored, self.centred = a.anchored or b.anchored, a.centred or b.centred
 
     def log(self, rows, cols, take=block):
         return self._a.log(rows, cols, take) + self._b.log(rows, cols, take)
 
     def gap(self, rows, cols):
-        return self._a.gap(rows, cols) / self._units[0] + self._b.gap(rows, cols) / self._units[1]
+        return self._a.gap(rows, cols) * self._shares[0] + self._b.gap(rows, cols) * self._shares[1]
 
     def sign(self, rows, cols):
         signs = [part.sign(rows, cols) for part in (self._a, self._b) if part.signed]
@@ -167,7 +179,7 @@ class ProductBound(_PairBound):
         left, right = self._a.parts(), self._b.parts()
         if self.signed or not 1 < len(left) * len(right) <= MOST_PARTS:
             return (self,)
-        return tuple(ProductBound(a, b, *self._units) for a in left for b in right)
+        return tuple(ProductBound(a, b, self._shares) for a in left for b in right)
 
     def term(self):
         """Factors are joined, and a pair that either part leaves out the product leaves out."""
@@ -181,8 +193,8 @@ class ProductBound(_PairBound):
 class SumBound(_PairBound):
     """A sum of bound kernels."""
 
-    def __init__(self, a, b, *units):
-        super().__init__(a, b, *units)
+    def __init__(self, a, b, shares):
+        super().__init__(a, b, shares)
         self.anchored = not self.signed and (a.anchored or b.anchored)
         self.centred = not self.signed and (a.centred or b.centred)
 
@@ -194,7 +206,7 @@ class SumBound(_PairBound):
         return self._both(rows, cols, take)[0]
 
     def gap(self, rows, cols):
-        gaps = self._a.gap(rows, cols) / self._units[0], self._b.gap(rows, cols) / self._units[1]
+        gaps = self._a.gap(rows, cols) * self._shares[0], self._b.gap(rows, cols) * self._shares[1]
         return namespace(self.like).minimum(*gaps)
 
     def sign(self, rows, cols):

@@ -230,7 +230,7 @@ def pairwise_square(query, keys):
         from locmethods.kernels.differences import SquaredDistance
 
         return SquaredDistance.apply(pairwise_square, query, keys, None)
-    if query.shape[-1] > FEW_FEATURES:
+    if query.shape[-1] > FEW_FEATURES and query.dtype != np.longdouble:
         return _pairwise_square_of_many(query, keys)
     total, columns = None, matrix_transpose(keys)
     with np.errstate(over="ignore"):  # what is too far for a double is infinitely far

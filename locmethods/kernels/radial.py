@@ -126,7 +126,8 @@ class RadialBound(Bound):
                          if other != name and is_tensor(value) and value.requires_grad}
         super().__init__(outer_shape(query, keys), query,
                          carries_grad(query, keys, self._length, *self._learned.values()))
-        self.anchored = kernel.log_ratio is not None
+        # Without a form free of cancellation, two logarithms are subtracted in extended precision, which NumPy has.
+        self.anchored = kernel.log_ratio is not None or not (is_tensor(query) or kernel.reach < math.inf)
 
     def __repr__(self):
         return repr(self._kernel)
@@ -158,11 +159,28 @@ class RadialBound(Bound):
         return comparable_square(self._query[..., rows, :], self._keys[..., cols, :])
 
     def relative(self, rows, cols, reference, take=block):
+        if self._kernel.log_ratio is None:
+            return self._difference(rows, cols, reference)
         here, place, length = take(self._query, rows), there(self._keys, reference), take(self._length)
         more = square_difference(here, take(self._keys, cols), place) / length / length
         xp = namespace(more)
         least = xp.sum((here - place) ** 2, axis=-1, keepdims=True) / length / length
         return self._of(take).log_ratio(more, least, xp)
+
+    def _difference(self, rows, cols, reference):
+        """Return log K(q, k) − log K(q, r) in extended precision, or in double if the formula takes no other."""
+        here, place = self._query[..., rows, :], there(self._keys, reference)
+        for number in (np.longdouble, np.float64):
+            q, k, r = (part.astype(number) for part in (here, self._keys[..., cols, :], place))
+            least = np.square(q - r).sum(-1, keepdims=True)
+            length = number(self._length)
+            squares = [square / length / length for square in (pairwise_square(q, k), least)]
+            try:
+                far, near = (_formula(self._kernel, u2, namespace(u2)) for u2 in squares)
+            except TypeError:  # a function that knows doubles alone
+                continue
+            return (far - near).astype(np.float64)
+        raise TypeError(f"log_profile of {self._kernel!r} takes no array of doubles")
 
     def offset(self, rows, reference, take=block):
         gap = take(self._query, rows) - there(self._keys, reference)

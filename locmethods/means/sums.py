@@ -32,7 +32,8 @@ class LocalSum:
         """Σᵢ K(q, kᵢ) vᵢ, of shape (..., n_queries[, n_outputs]); zero where it underflows."""
         xp = namespace(self.total)
         with np.errstate(over="ignore", invalid="ignore"):
-            numerator = self.scaled * xp.exp(self.log_scale)[..., None]
+            root = xp.exp(self.log_scale / 2)[..., None]  # twice: the product may be a number where its factor is none
+            numerator = self.scaled * root * root
         return self._door.leave_outputs(xp.where(self.scaled == 0, 0.0, numerator))  # also where weights are infinite
 
     @property

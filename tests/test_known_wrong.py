@@ -101,7 +101,6 @@ def test_a_factor_leaves_a_compact_kernels_length():
 
 
 @pytest.mark.parametrize("kernel", [Shepard(), 2.0 * Shepard(4.0)], ids=["plain", "scaled"])
-@fails("power is not among the parameters that set a width")
 def test_the_power_of_shepards_kernel_is_selected_by_default(kernel):
     X, y = sample()
     powers = [1.0, 2.0, 3.0]
@@ -186,9 +185,8 @@ def test_keys_in_lists_serve_the_local_polynomials_functions():
 
 
 @pytest.mark.parametrize("keys", [
-    pytest.param(lambda X: X.tolist(), id="lists", marks=fails("the keys are indexed before they are an array")),
-    pytest.param(lambda X: np.round(10 * X).astype(int), id="integers",
-                 marks=fails("the answer has the keys' type, not the type of answers")),
+    pytest.param(lambda X: X.tolist(), id="lists"),
+    pytest.param(lambda X: np.round(10 * X).astype(int), id="integers"),
     pytest.param(lambda X: X, id="float64"),
 ])
 @pytest.mark.parametrize("degree", [0, 1])
@@ -290,13 +288,10 @@ def clusters(seed, d, width):
 
 
 @pytest.mark.parametrize(("kernel", "degree"), [
-    pytest.param(Exponential(0.006) + Triangular(66.0), 1, id="a sum of two, degree 1",
-                 marks=fails("singular values of 1e-10 are inverted")),
-    pytest.param(Exponential(0.006) + Triangular(66.0), 2, id="a sum of two, degree 2",
-                 marks=fails("singular values of 1e-10 are inverted")),
-    pytest.param(Exponential(0.006), 2, id="inner product, degree 2",
-                 marks=fails("singular values of 1e-10 are inverted")),
-    pytest.param(Gaussian(0.05), 2, id="narrow, degree 2", marks=fails("singular values of 1e-10 are inverted")),
+    pytest.param(Exponential(0.006) + Triangular(66.0), 1, id="a sum of two, degree 1"),
+    pytest.param(Exponential(0.006) + Triangular(66.0), 2, id="a sum of two, degree 2"),
+    pytest.param(Exponential(0.006), 2, id="inner product, degree 2"),
+    pytest.param(Gaussian(0.05), 2, id="narrow, degree 2"),
     pytest.param(Cauchy(1e-3), 2, id="tails, degree 2"),
 ])
 def test_a_window_that_does_not_carry_the_degree_gives_no_huge_weights(kernel, degree):
@@ -323,7 +318,6 @@ def test_a_line_of_keys_carries_a_lower_rank_and_says_so(degree):
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
-@fails("in windows where all weights but one underflow, the solver gives infinities or raises LinAlgError")
 def test_no_width_of_the_window_stops_a_local_polynomial(degree):
     for seed in range(30):
         X, y = sample(9, 2, seed)
@@ -334,9 +328,7 @@ def test_no_width_of_the_window_stops_a_local_polynomial(degree):
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
 @pytest.mark.parametrize("scale", [1e-150, 1e-100, 1.0, 1e100, 1e150])
-def test_no_unit_of_the_keys_changes_a_local_polynomial(scale, degree, request):
-    if scale != 1 and degree > 1:
-        request.applymarker(fails("powers of the keys over- or underflow"))
+def test_no_unit_of_the_keys_changes_a_local_polynomial(scale, degree):
     for seed in range(10):
         X, y = sample(30, 2, seed)
         found, wanted = (lm.local_polynomial(unit * X, unit * X, y, kernel=Gaussian(2.0 * unit), degree=degree)
@@ -360,16 +352,11 @@ def generalised(X, y, kernel, degree):
     return np.mean((y - matrix @ y) ** 2) / free**2 if free > 1e-12 else np.inf
 
 
-SINGULAR = "where a window is nearly singular, two ways to one fit differ"
-
-
 @pytest.mark.parametrize(("criterion", "reference"), [("loo", refitted), ("gcv", generalised)])
 @pytest.mark.parametrize(("kernel", "degree"), [
     (Epanechnikov(0.6), 0), (Epanechnikov(0.6), 1), (Epanechnikov(0.6), 2), (Triangular(1.2), 1), (Gaussian(0.1), 0),
     (Gaussian(0.1), 1), (Gaussian(0.1), 2)], ids=str)
-def test_scores_are_those_of_refits_where_windows_are_singular(kernel, degree, criterion, reference, request):
-    if isinstance(kernel, Gaussian) and (degree == 2 or (degree == 1 and criterion == "loo")):
-        request.applymarker(fails(SINGULAR))
+def test_scores_are_those_of_refits_where_windows_are_singular(kernel, degree, criterion, reference):
     for seed in range(12):
         X, y = sample(4 + seed % 8, 1 + seed % 2, seed)
         if seed % 3 == 0:

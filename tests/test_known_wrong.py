@@ -66,14 +66,13 @@ TENSORS = fails("feature maps receive tensors from NumPy callers")
                  id="local_mode between values", marks=TENSORS),
     pytest.param(lambda X, y, K: lm.local_mode(X, X, y, kernel=Gaussian(0.5), value_kernel=2.0 * K),
                  id="local_mode between values, scaled", marks=TENSORS),
-    pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5).fit(X), id="MeanShift", marks=TENSORS),
+    pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5).fit(X), id="MeanShift"),
     pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5, blurring=True).fit(X),
-                 id="MeanShift, blurring", marks=TENSORS),
+                 id="MeanShift, blurring"),
     pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5, assign="basin").fit(X).predict(X[:3]),
-                 id="MeanShift, basins", marks=TENSORS),
-    pytest.param(lambda X, y, K: lm.meanshift.climb(X[:3], X, kernel=K, length=0.5), id="climb", marks=TENSORS),
-    pytest.param(lambda X, y, K: lm.meanshift.trajectories(X[:3], X, kernel=K, steps=2), id="trajectories",
-                 marks=TENSORS),
+                 id="MeanShift, basins"),
+    pytest.param(lambda X, y, K: lm.meanshift.climb(X[:3], X, kernel=K, length=0.5), id="climb"),
+    pytest.param(lambda X, y, K: lm.meanshift.trajectories(X[:3], X, kernel=K, steps=2), id="trajectories"),
 ])
 def test_a_feature_map_receives_what_the_caller_uses(call):
     X, y = sample()
@@ -140,10 +139,9 @@ NUMBERS = {
 SCALARS = {"float16": np.float16, "float32": np.float32, "float64": np.float64, "longdouble": np.longdouble,
            "an array of shape ()": np.array}
 NO_SCALAR = {
-    ("get_bin_seeds", "float16"), ("tolerance", "float16"), ("tolerance", "float32"), ("tolerance", "longdouble"),
+    ("tolerance", "float16"), ("tolerance", "float32"), ("tolerance", "longdouble"),
     *((name, "an array of shape ()") for name in (
-        "tolerance", "q", "rcond", "MeanShift(bandwidth)", "MeanShift(merge_radius)", "MeanShift(tol)",
-        "estimate_bandwidth", "LazyMap(tol)", "LazyMap(relaxation)", "localize(tolerance)")),
+        "tolerance", "q", "rcond", "estimate_bandwidth", "LazyMap(tol)", "LazyMap(relaxation)", "localize(tolerance)")),
 }
 
 
@@ -165,7 +163,7 @@ def test_numpys_numbers_are_numbers(name, kind):
     pytest.param(lambda X, y, v: lm.local_polynomial(X, X, y, kernel=Gaussian(), degree=v).value, 2, id="degree"),
     pytest.param(lambda X, y, v: lm.local_pca(X, X, kernel=Gaussian(), n_components=v).mean, 1, id="n_components"),
     pytest.param(lambda X, y, v: lm.lazy.residual_correction(X, X, y, kernel=Gaussian(), steps=v).value, 2, id="steps"),
-    pytest.param(lambda X, y, v: lm.MeanShift(bandwidth=1, max_iter=v).fit(X).labels_, 2, id="max_iter"),
+    pytest.param(lambda X, y, v: lm.MeanShift(bandwidth=1, tol=1.0, max_iter=v).fit(X).labels_, 2, id="max_iter"),
 ])
 @pytest.mark.parametrize("kind", [np.int8, np.int32, np.uint64])
 def test_numpys_integers_are_integers(call, value, kind):
@@ -403,6 +401,8 @@ def test_mean_shift_on_a_lattice_has_scikit_learns_labels_but_for_ties(scale):
     for seed in range(8):
         X = scale * np.round(np.random.default_rng(seed).normal(size=(40, 1)), 1)
         found, peer = lm.MeanShift().fit(X), cluster.MeanShift().fit(X)
+        if (abs(abs(X - found.cluster_centers_.T) - found.kernel_.radius) < 1e-12 * scale).any():
+            continue  # a point on the edge of a mode's window: the last digit of a sum decides whether it counts
         np.testing.assert_allclose(found.cluster_centers_, peer.cluster_centers_, rtol=1e-12)
         # Where two modes are equally near, the last digit of a mode decides.
         distance = np.sort(np.abs(X - found.cluster_centers_.T), axis=1)
@@ -410,7 +410,6 @@ def test_mean_shift_on_a_lattice_has_scikit_learns_labels_but_for_ties(scale):
         np.testing.assert_array_equal(found.labels_[sure], peer.labels_[sure])
 
 
-@fails("that no cell is full enough is noticed only by the ascent")
 def test_cells_that_are_all_too_empty_are_named_as_the_reason():
     with pytest.raises(ValueError, match="min_bin_freq"):
         lm.MeanShift(bandwidth=0.5, bin_seeding=True, min_bin_freq=100).fit(sample()[0])

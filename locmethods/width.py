@@ -9,13 +9,15 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_X_y
 
 from locmethods.arrays.checks import check_in_memory, check_option
-from locmethods.arrays.estimators import FLOATS, targets
 from locmethods.kernels.default import kernel_or_default
 from locmethods.models.polynomial import check_degree, local_polynomial, own_weights
 
 __all__ = ["Selection", "cross_validation", "select_bandwidth"]
 
 CRITERIA = ("loo", "gcv")
+WIDTHS = ("bandwidth", "radius", "temperature", "power", "n_neighbors")
+# The mean of n diagonal entries carries rounding errors of the size of ε; what it leaves of one must have four digits.
+INTERPOLATION = 1e4 * np.finfo(float).eps
 Selection = namedtuple("Selection", ["best", "scores", "kernel"])
 
 
@@ -43,8 +45,8 @@ def cross_validation(X, y, *, kernel, degree=0, criterion="loo", empty="nearest"
     Returns
     -------
     float
-        In squared units of `y`, averaged over outputs. Generalised cross-validation is inf if tr S = n, when
-        the fit interpolates.
+        In squared units of `y`, averaged over outputs. Generalised cross-validation is inf if tr S = n but for
+        rounding, when the fit interpolates.
 
     Raises
     ------
@@ -60,19 +62,19 @@ def _checked(X, y, kernel, degree, criterion, empty):
     check_degree(degree)
     kernel = kernel_or_default(kernel, empty)
     check_in_memory(X=X, y=y)
-    X, y = check_X_y(X, y, dtype=FLOATS, multi_output=True, y_numeric=True, ensure_min_samples=2)
-    return X, targets(y), kernel
+    X, y = check_X_y(X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
+    check_degree(degree, X.shape[1])
+    return X, y.astype(np.float64, copy=False), kernel
 
 
 def _score(X, y, kernel, degree, criterion, empty):
     loo = criterion == "loo"
     fit = local_polynomial(X, X, y, kernel=kernel.hollow() if loo else kernel, degree=degree, empty=empty).value
-    error = float(np.mean(np.square(y - fit, dtype=np.float64)))
+    error = float(np.mean(np.square(y - fit)))
     if loo:
         return np.inf if np.isnan(error) else error
-    free = 1 - own_weights(X, kernel=kernel, degree=degree, empty=empty).mean(dtype=np.float64)
-    # tr S carries n rounding errors of the size of ε; what is left below that is nothing.
-    return error / free**2 if free > 8 * np.finfo(X.dtype).eps else np.inf
+    free = 1 - own_weights(X, kernel=kernel, degree=degree, empty=empty).mean()
+    return error / free**2 if free > INTERPOLATION else np.inf
 
 
 def select_bandwidth(X, y, *, kernel, bandwidths, degree=0, criterion="loo", parameter=None, empty="nearest"):
@@ -91,7 +93,7 @@ def select_bandwidth(X, y, *, kernel, bandwidths, degree=0, criterion="loo", par
     criterion : {"loo", "gcv"}, default="loo"
         See `cross_validation`.
     parameter : str, optional
-        The name in ``kernel.get_params()``; by default the only one of bandwidth, radius, temperature and
+        The name in ``kernel.get_params()``; by default the only one of bandwidth, radius, temperature, power and
         n_neighbors that the kernel has.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
 
@@ -131,8 +133,7 @@ def _parameter_of(kernel, parameter):
         if parameter not in names:
             raise ValueError(f"parameter must be one of {sorted(names)}, got {parameter!r}")
         return parameter
-    widths = [name for name in names
-              if name.split("__")[-1] in ("bandwidth", "radius", "temperature", "n_neighbors")]
+    widths = [name for name in names if name.split("__")[-1] in WIDTHS]
     if len(widths) != 1:
         raise ValueError(f"{kernel!r} has {len(widths)} parameters that set its width, {widths}: name one as parameter")
     return widths[0]

@@ -66,14 +66,13 @@ TENSORS = fails("feature maps receive tensors from NumPy callers")
                  id="local_mode between values", marks=TENSORS),
     pytest.param(lambda X, y, K: lm.local_mode(X, X, y, kernel=Gaussian(0.5), value_kernel=2.0 * K),
                  id="local_mode between values, scaled", marks=TENSORS),
-    pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5).fit(X), id="MeanShift", marks=TENSORS),
+    pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5).fit(X), id="MeanShift"),
     pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5, blurring=True).fit(X),
-                 id="MeanShift, blurring", marks=TENSORS),
+                 id="MeanShift, blurring"),
     pytest.param(lambda X, y, K: lm.MeanShift(kernel=K, merge_radius=0.5, assign="basin").fit(X).predict(X[:3]),
-                 id="MeanShift, basins", marks=TENSORS),
-    pytest.param(lambda X, y, K: lm.meanshift.climb(X[:3], X, kernel=K, length=0.5), id="climb", marks=TENSORS),
-    pytest.param(lambda X, y, K: lm.meanshift.trajectories(X[:3], X, kernel=K, steps=2), id="trajectories",
-                 marks=TENSORS),
+                 id="MeanShift, basins"),
+    pytest.param(lambda X, y, K: lm.meanshift.climb(X[:3], X, kernel=K, length=0.5), id="climb"),
+    pytest.param(lambda X, y, K: lm.meanshift.trajectories(X[:3], X, kernel=K, steps=2), id="trajectories"),
 ])
 def test_a_feature_map_receives_what_the_caller_uses(call):
     X, y = sample()
@@ -101,7 +100,6 @@ def test_a_factor_leaves_a_compact_kernels_length():
 
 
 @pytest.mark.parametrize("kernel", [Shepard(), 2.0 * Shepard(4.0)], ids=["plain", "scaled"])
-@fails("power is not among the parameters that set a width")
 def test_the_power_of_shepards_kernel_is_selected_by_default(kernel):
     X, y = sample()
     powers = [1.0, 2.0, 3.0]
@@ -141,10 +139,9 @@ NUMBERS = {
 SCALARS = {"float16": np.float16, "float32": np.float32, "float64": np.float64, "longdouble": np.longdouble,
            "an array of shape ()": np.array}
 NO_SCALAR = {
-    ("get_bin_seeds", "float16"), ("tolerance", "float16"), ("tolerance", "float32"), ("tolerance", "longdouble"),
+    ("tolerance", "float16"), ("tolerance", "float32"), ("tolerance", "longdouble"),
     *((name, "an array of shape ()") for name in (
-        "tolerance", "q", "rcond", "MeanShift(bandwidth)", "MeanShift(merge_radius)", "MeanShift(tol)",
-        "estimate_bandwidth", "LazyMap(tol)", "LazyMap(relaxation)", "localize(tolerance)")),
+        "tolerance", "q", "rcond", "estimate_bandwidth", "LazyMap(tol)", "LazyMap(relaxation)", "localize(tolerance)")),
 }
 
 
@@ -166,7 +163,7 @@ def test_numpys_numbers_are_numbers(name, kind):
     pytest.param(lambda X, y, v: lm.local_polynomial(X, X, y, kernel=Gaussian(), degree=v).value, 2, id="degree"),
     pytest.param(lambda X, y, v: lm.local_pca(X, X, kernel=Gaussian(), n_components=v).mean, 1, id="n_components"),
     pytest.param(lambda X, y, v: lm.lazy.residual_correction(X, X, y, kernel=Gaussian(), steps=v).value, 2, id="steps"),
-    pytest.param(lambda X, y, v: lm.MeanShift(bandwidth=1, max_iter=v).fit(X).labels_, 2, id="max_iter"),
+    pytest.param(lambda X, y, v: lm.MeanShift(bandwidth=1, tol=1.0, max_iter=v).fit(X).labels_, 2, id="max_iter"),
 ])
 @pytest.mark.parametrize("kind", [np.int8, np.int32, np.uint64])
 def test_numpys_integers_are_integers(call, value, kind):
@@ -186,9 +183,8 @@ def test_keys_in_lists_serve_the_local_polynomials_functions():
 
 
 @pytest.mark.parametrize("keys", [
-    pytest.param(lambda X: X.tolist(), id="lists", marks=fails("the keys are indexed before they are an array")),
-    pytest.param(lambda X: np.round(10 * X).astype(int), id="integers",
-                 marks=fails("the answer has the keys' type, not the type of answers")),
+    pytest.param(lambda X: X.tolist(), id="lists"),
+    pytest.param(lambda X: np.round(10 * X).astype(int), id="integers"),
     pytest.param(lambda X: X, id="float64"),
 ])
 @pytest.mark.parametrize("degree", [0, 1])
@@ -327,13 +323,10 @@ def clusters(seed, d, width):
 
 
 @pytest.mark.parametrize(("kernel", "degree"), [
-    pytest.param(Exponential(0.006) + Triangular(66.0), 1, id="a sum of two, degree 1",
-                 marks=fails("singular values of 1e-10 are inverted")),
-    pytest.param(Exponential(0.006) + Triangular(66.0), 2, id="a sum of two, degree 2",
-                 marks=fails("singular values of 1e-10 are inverted")),
-    pytest.param(Exponential(0.006), 2, id="inner product, degree 2",
-                 marks=fails("singular values of 1e-10 are inverted")),
-    pytest.param(Gaussian(0.05), 2, id="narrow, degree 2", marks=fails("singular values of 1e-10 are inverted")),
+    pytest.param(Exponential(0.006) + Triangular(66.0), 1, id="a sum of two, degree 1"),
+    pytest.param(Exponential(0.006) + Triangular(66.0), 2, id="a sum of two, degree 2"),
+    pytest.param(Exponential(0.006), 2, id="inner product, degree 2"),
+    pytest.param(Gaussian(0.05), 2, id="narrow, degree 2"),
     pytest.param(Cauchy(1e-3), 2, id="tails, degree 2"),
 ])
 def test_a_window_that_does_not_carry_the_degree_gives_no_huge_weights(kernel, degree):
@@ -360,7 +353,6 @@ def test_a_line_of_keys_carries_a_lower_rank_and_says_so(degree):
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
-@fails("in windows where all weights but one underflow, the solver gives infinities or raises LinAlgError")
 def test_no_width_of_the_window_stops_a_local_polynomial(degree):
     for seed in range(30):
         X, y = sample(9, 2, seed)
@@ -371,9 +363,7 @@ def test_no_width_of_the_window_stops_a_local_polynomial(degree):
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
 @pytest.mark.parametrize("scale", [1e-150, 1e-100, 1.0, 1e100, 1e150])
-def test_no_unit_of_the_keys_changes_a_local_polynomial(scale, degree, request):
-    if scale != 1 and degree > 1:
-        request.applymarker(fails("powers of the keys over- or underflow"))
+def test_no_unit_of_the_keys_changes_a_local_polynomial(scale, degree):
     for seed in range(10):
         X, y = sample(30, 2, seed)
         found, wanted = (lm.local_polynomial(unit * X, unit * X, y, kernel=Gaussian(2.0 * unit), degree=degree)
@@ -397,16 +387,11 @@ def generalised(X, y, kernel, degree):
     return np.mean((y - matrix @ y) ** 2) / free**2 if free > 1e-12 else np.inf
 
 
-SINGULAR = "where a window is nearly singular, two ways to one fit differ"
-
-
 @pytest.mark.parametrize(("criterion", "reference"), [("loo", refitted), ("gcv", generalised)])
 @pytest.mark.parametrize(("kernel", "degree"), [
     (Epanechnikov(0.6), 0), (Epanechnikov(0.6), 1), (Epanechnikov(0.6), 2), (Triangular(1.2), 1), (Gaussian(0.1), 0),
     (Gaussian(0.1), 1), (Gaussian(0.1), 2)], ids=str)
-def test_scores_are_those_of_refits_where_windows_are_singular(kernel, degree, criterion, reference, request):
-    if isinstance(kernel, Gaussian) and (degree == 2 or (degree == 1 and criterion == "loo")):
-        request.applymarker(fails(SINGULAR))
+def test_scores_are_those_of_refits_where_windows_are_singular(kernel, degree, criterion, reference):
     for seed in range(12):
         X, y = sample(4 + seed % 8, 1 + seed % 2, seed)
         if seed % 3 == 0:
@@ -428,7 +413,7 @@ def test_a_loss_is_localized_about_a_single_key(kernel, n_queries, method):
     np.testing.assert_allclose(found, np.repeat(X[3:4], n_queries, axis=0), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", ["newton", pytest.param("lbfgs", marks=fails("no target is left to search for"))])
+@pytest.mark.parametrize("method", ["newton", "lbfgs"])
 def test_a_target_without_a_key_has_no_parameters_and_stops_nobody(method):
     X, _ = sample()
     local = lm.localize(lambda x, t: (x - t).square().sum(), kernel=Gaussian(0.5).hollow(), empty="nan", method=method)
@@ -454,6 +439,8 @@ def test_mean_shift_on_a_lattice_has_scikit_learns_labels_but_for_ties(scale):
         # A lattice of eighths, whose sums are exact: on one of tenths the last digit of a mean decides who is in reach.
         X = scale * np.round(np.random.default_rng(seed).normal(size=(40, 1)) * 8) / 8
         found, peer = lm.MeanShift().fit(X), cluster.MeanShift().fit(X)
+        if (abs(abs(X - found.cluster_centers_.T) - found.kernel_.radius) < 1e-12 * scale).any():
+            continue  # a point on the edge of a mode's window: the last digit of a sum decides whether it counts
         np.testing.assert_allclose(found.cluster_centers_, peer.cluster_centers_, rtol=1e-12)
         # Where two modes are equally near, the last digit of a mode decides.
         distance = np.sort(np.abs(X - found.cluster_centers_.T), axis=1)
@@ -461,15 +448,12 @@ def test_mean_shift_on_a_lattice_has_scikit_learns_labels_but_for_ties(scale):
         np.testing.assert_array_equal(found.labels_[sure], peer.labels_[sure])
 
 
-@fails("that no cell is full enough is noticed only by the ascent")
 def test_cells_that_are_all_too_empty_are_named_as_the_reason():
     with pytest.raises(ValueError, match="min_bin_freq"):
         lm.MeanShift(bandwidth=0.5, bin_seeding=True, min_bin_freq=100).fit(sample()[0])
 
 
-@pytest.mark.parametrize("bandwidth", [
-    0.2, 0.1, *(pytest.param(h, marks=fails("a first step below rounding counts as settled"))
-                for h in (0.03, 0.0285, 0.0275, 0.02))])
+@pytest.mark.parametrize("bandwidth", [0.2, 0.1, 0.03, 0.0285, 0.0275, 0.02])
 def test_a_lazy_map_of_narrow_kernels_is_right_or_says_that_it_is_not(bandwidth):
     """On a chain whose ends are labelled the settled values are a straight line, however narrow the kernel."""
     X, y = np.arange(8.0)[:, None], np.full(8, np.nan)

@@ -75,8 +75,8 @@ FLOATS = "an integer beyond float overflows in float()"
         ("tolerance", "tolerance", lambda: lm.local_mean(X, X, kernel=G, tolerance=HUGE), False),
         ("q", "q must", lambda: lm.local_quantile(X, X, Y, HUGE, kernel=G), False),
         ("rcond", "rcond", lambda: lm.local_polynomial(X, X, Y, kernel=G, rcond=HUGE), False),
-        ("MeanShift(bandwidth)", "bandwidth", lambda: lm.MeanShift(bandwidth=HUGE).fit(X), True),
-        ("MeanShift(tol)", "tol", lambda: lm.MeanShift(bandwidth=1.0, tol=HUGE).fit(X), True),
+        ("MeanShift(bandwidth)", "bandwidth", lambda: lm.MeanShift(bandwidth=HUGE).fit(X), False),
+        ("MeanShift(tol)", "tol", lambda: lm.MeanShift(bandwidth=1.0, tol=HUGE).fit(X), False),
         ("LazyMap(relaxation)", "relaxation", lambda: lm.LazyMap(relaxation=HUGE).fit(X, Y), False),
         ("bandwidths", "bandwidths", lambda: lm.select_bandwidth(X, Y, kernel=G, bandwidths=[HUGE]), False),
         ("features", "features", lambda: lm.local_mean(X, X, kernel=G.on(lambda x: [[HUGE]] * len(x))), True),
@@ -102,14 +102,14 @@ def test_an_integer_beyond_float_is_refused(says, call):
         ("empty", "empty", lambda v: lm.local_mean(X, X, kernel=G, empty=v), False),
         ("MeanShift(bandwidth)", "bandwidth", lambda v: lm.MeanShift(bandwidth=v).fit(X), False),
         ("MeanShift(merge_radius)", "merge_radius", lambda v: lm.MeanShift(kernel=G, merge_radius=v).fit(X), False),
-        ("climb(tol)", "tol", lambda v: lm.meanshift.climb(X, X, kernel=G, tol=v), True),
-        ("climb(length)", "length", lambda v: lm.meanshift.climb(X, X, kernel=G, length=v), True),
-        ("climb(max_iter)", "max_iter", lambda v: lm.meanshift.climb(X, X, kernel=G, max_iter=v), True),
-        ("blur(tol)", "tol", lambda v: lm.meanshift.blur(X, kernel=G, tol=v), True),
-        ("trajectories(steps)", "steps", lambda v: lm.meanshift.trajectories(X, X, kernel=G, steps=v), True),
-        ("merge_modes(radius)", "radius", lambda v: lm.meanshift.merge_modes(X, np.abs(Y), v), True),
-        ("get_bin_seeds(bin_size)", "bin_size", lambda v: lm.meanshift.get_bin_seeds(X, v), True),
-        ("get_bin_seeds(min_bin_freq)", "min_bin_freq", lambda v: lm.meanshift.get_bin_seeds(X, 1.0, v), True),
+        ("climb(tol)", "tol", lambda v: lm.meanshift.climb(X, X, kernel=G, tol=v), False),
+        ("climb(length)", "length", lambda v: lm.meanshift.climb(X, X, kernel=G, length=v), False),
+        ("climb(max_iter)", "max_iter", lambda v: lm.meanshift.climb(X, X, kernel=G, max_iter=v), False),
+        ("blur(tol)", "tol", lambda v: lm.meanshift.blur(X, kernel=G, tol=v), False),
+        ("trajectories(steps)", "steps", lambda v: lm.meanshift.trajectories(X, X, kernel=G, steps=v), False),
+        ("merge_modes(radius)", "radius", lambda v: lm.meanshift.merge_modes(X, np.abs(Y), v), False),
+        ("get_bin_seeds(bin_size)", "bin_size", lambda v: lm.meanshift.get_bin_seeds(X, v), False),
+        ("get_bin_seeds(min_bin_freq)", "min_bin_freq", lambda v: lm.meanshift.get_bin_seeds(X, 1.0, v), False),
     ]])
 def test_a_tensor_of_several_numbers_is_no_parameter(says, call):
     import torch
@@ -140,7 +140,6 @@ def test_a_bandwidth_that_is_no_number_is_refused(value):
     ("length", lambda: lm.meanshift.climb(X, X, kernel=G, length=-1.0)),
     ("steps", lambda: lm.meanshift.trajectories(X, X, kernel=G, steps=-1)),
 ])
-@fails("the parameters of an ascent are used unchecked")
 def test_the_parameters_of_an_ascent_are_checked(says, call):
     refused(call, says)
 
@@ -351,7 +350,6 @@ LIMITED = """
     "lm.local_polynomial(X, X, X[:, 0], kernel=Gaussian(), degree=1000)",
     "lm.LocalPolynomialRegressor(degree=1000).fit(X, X[:, 0]).predict(X)",
 ])
-@fails("the monomials are listed before anybody counts them")
 def test_a_degree_beyond_all_memory_is_refused_before_any_work(call, tmp_path):
     script = tmp_path / "limited.py"
     script.write_text(textwrap.dedent(LIMITED.format(call=call)))
@@ -362,21 +360,20 @@ def test_a_degree_beyond_all_memory_is_refused_before_any_work(call, tmp_path):
     assert "degree" in found.stdout and found.stdout.startswith(("ValueError", "TypeError"))
 
 
-@fails("as many processes are started as were asked for")
 def test_a_thousand_jobs_do_not_become_a_thousand_processes(monkeypatch):
     """They are refused, or run by as many processes as there are processors."""
     from sklearn.linear_model import LinearRegression
 
-    from locmethods import localized
+    from locmethods.trick import estimator
 
     asked = []
 
-    class Recorder(localized.Parallel):
+    class Recorder(estimator.Parallel):
         def __init__(self, n_jobs=None, **options):
             asked.append(n_jobs or 1)
             super().__init__(n_jobs=1, **options)
 
-    monkeypatch.setattr(localized, "Parallel", Recorder)
+    monkeypatch.setattr(estimator, "Parallel", Recorder)
     try:
         lm.Localized(LinearRegression(), kernel=G, n_jobs=1000).fit(X, Y).predict(X[:4])
     except ValueError as error:
@@ -385,7 +382,7 @@ def test_a_thousand_jobs_do_not_become_a_thousand_processes(monkeypatch):
 
 
 @pytest.mark.parametrize(("says", "call"), [
-    pytest.param(says, call, id=name, marks=fails("the arguments are used unchecked"))
+    pytest.param(says, call, id=name)
     for name, says, call in [
         ("NaN", "X|finite|NaN", lambda: lm.meanshift.get_bin_seeds(np.array([[np.nan, 1], [1, 2.0]]), 0.5)),
         ("infinity", "X|finite|inf", lambda: lm.meanshift.get_bin_seeds(np.array([[np.inf, 1], [1, 2.0]]), 0.5)),

@@ -13,7 +13,7 @@ from sklearn.manifold import SpectralEmbedding
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import locmethods as lm
-from locmethods.kernels import Exponential, Flat, Gaussian, NearestNeighbors, Shepard, Triangular
+from locmethods.kernels import Exponential, Flat, Gaussian, Laplace, NearestNeighbors, Shepard, Triangular
 from locmethods.lazy import (
     LazyMap,
     correction_factor,
@@ -355,6 +355,32 @@ def test_rows_that_no_label_reaches_stay_at_the_mean_of_the_labels():
     found = settle(x, y, kernel=Flat(0.7))
     assert found.settled
     assert_array_equal(found.values, [0.0, 2.0, 4.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize("n", [8, 2500])  # the second is summed in blocks
+@pytest.mark.parametrize("safeguard", ["clamp", "none", "scale"])
+@pytest.mark.parametrize("bandwidth", [0.03, 0.02, 0.005])
+def test_steps_that_are_lost_in_rounding_settle_nothing(bandwidth, safeguard, n):
+    """Neighbours have weights of 3e-15, 2e-22 and 1e-87: all of the way is left to go, and no step shows."""
+    x, y = np.arange(float(n))[:, None], np.linspace(0, 1, n) ** 2
+    if safeguard == "clamp":
+        y[1:-1] = np.nan
+    with pytest.warns(ConvergenceWarning):
+        model = LazyMap(Laplace(bandwidth), safeguard=safeguard, max_iter=20).fit(x, y)
+    assert model.n_iter_ == 20
+
+
+def test_what_stands_still_by_right_has_settled():
+    x = np.array([[0.0], [1.0], [2.0]])
+    for kernel, y in [(Flat(0.5), [0.0, 3.0, 1.0]),  # each row is its own mean
+                      (Laplace(0.005), [2.0, 2.0, 2.0]),  # no two values differ
+                      (Flat(0.5) + 1e-300 * Flat(0.7), [0.0, 3.0, 1.0])]:
+        found = settle(x, y, kernel=kernel, safeguard="none")
+        assert found.settled and found.n_iter == 1
+        assert_array_equal(found.values, y)
+    # The slowest mode of three points in a row is (−1, 0, 1): the step shrinks it, and the safeguard puts it back.
+    found = settle(x, [-1.0, 0.0, 1.0], kernel=Gaussian(1.0), safeguard="scale")
+    assert found.settled and found.n_iter == 1
 
 
 def test_scale_ends_in_the_slowest_mode(sample):

@@ -1,5 +1,6 @@
 """Mean shift: scikit-learn's answers for the flat kernel, closed forms for the others, and clear refusals."""
 
+import math
 import pickle
 import re
 import warnings
@@ -9,6 +10,7 @@ import pytest
 import sklearn.cluster
 from scipy.optimize import minimize
 from sklearn.datasets import load_iris, load_sample_image, load_wine, make_blobs, make_moons
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import locmethods as lm
@@ -62,7 +64,8 @@ def test_defaults_are_scikit_learns():
     theirs = sklearn.cluster.MeanShift().fit(X)
     for ours in (MeanShift(n_jobs=2).fit(X), MeanShift().fit(X)):
         np.testing.assert_array_equal(ours.labels_, theirs.labels_)
-    centres, labels = mean_shift(X, max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 while"):
+        centres, labels = mean_shift(X, max_iter=1)
     other_centres, other_labels = sklearn.cluster.mean_shift(X, max_iter=1)
     np.testing.assert_allclose(centres, other_centres, rtol=1e-12)  # rounding
     np.testing.assert_array_equal(labels, other_labels)
@@ -153,9 +156,13 @@ def test_a_start_with_nothing_in_reach_stays():
 def test_iterations_are_counted_and_limited():
     X = SAMPLES["blobs"]
     full = climb(X, X, kernel=Flat(1.2))
-    short = climb(X, X, kernel=Flat(1.2), max_iter=2)
-    assert full.n_iter > 2 == short.n_iter
-    np.testing.assert_allclose(short.points, trajectories(X, X, kernel=Flat(1.2), steps=3)[-1], rtol=1e-12)
+    path = trajectories(X, X, kernel=Flat(1.2), steps=3)
+    moving = int((np.linalg.norm(path[3] - path[2], axis=1) > 1e-3 * 1.2).sum())
+    with pytest.warns(ConvergenceWarning, match=f"^mean shift was stopped by max_iter=2 while {moving} of 300 starts "
+                      "were still moving: raise max_iter or tol$"):
+        short = climb(X, X, kernel=Flat(1.2), max_iter=2)
+    assert full.n_iter > 2 == short.n_iter and full.moving == 0 < moving == short.moving
+    np.testing.assert_allclose(short.points, path[-1], rtol=1e-12)
 
 
 def test_blurring_is_the_iterated_smoother():
@@ -165,7 +172,9 @@ def test_blurring_is_the_iterated_smoother():
         weight = np.exp(-((slow[:, None] - slow) ** 2).sum(-1) / (2 * 0.3**2))
         slow = weight @ slow / weight.sum(1, keepdims=True)
     np.testing.assert_allclose(trajectories(X, None, kernel=Gaussian(0.3), steps=4)[-1], slow, rtol=1e-12)
-    np.testing.assert_allclose(blur(X, kernel=Gaussian(0.3), max_iter=3).points, slow, rtol=1e-12)
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=3 while \d+ of 100 starts"):
+        short = blur(X, kernel=Gaussian(0.3), max_iter=3)
+    np.testing.assert_allclose(short.points, slow, rtol=1e-12)
 
 
 def test_blurring_separates_clusters_and_stops_before_they_merge():
@@ -255,6 +264,17 @@ def test_bad_parameters_are_told(params, error, message):
      "kernel must be a kernel from locmethods.kernels, got NoneType"),
     (lambda: estimate_bandwidth([[0.0], [1.0]], quantile=2), ValueError,
      "quantile must be a number between 0 and 1, got 2"),
+    (lambda: blur([[0.0]], kernel=Flat(1.0), tol=math.inf), ValueError, "tol must be at least 0 and finite, got inf"),
+    (lambda: climb([[0.0]], [[0.0]], kernel=Flat(1.0), length="1"), ValueError,
+     "length must be positive and finite, got '1'"),
+    (lambda: merge_modes([[0.0]], [1.0, 2.0], 1.0), ValueError,
+     "weight must be 1 numbers of at least 0, one a point, got an array of shape (2,)"),
+    (lambda: merge_modes([[0.0]], [-1.0], 1.0), ValueError,
+     "weight must be 1 numbers of at least 0, one a point, got an array of shape (1,) with negative numbers"),
+    (lambda: get_bin_seeds(np.zeros((0, 2)), 1.0), ValueError,
+     "X must have shape (n, n_features), neither zero, got shape (0, 2)"),
+    (lambda: MeanShift(bandwidth=1.2, bin_seeding=True, min_bin_freq=301).fit(SAMPLES["blobs"]), ValueError,
+     "no cell of size 1.2 holds min_bin_freq=301 points, so there is no seed: lower min_bin_freq, or widen the kernel"),
     (lambda: joint_domain(np.zeros((3, 3)), spatial=1, colour=1), ValueError,
      "picture must have shape (rows, columns, n_channels), got shape (3, 3)"),
 ])

@@ -1,15 +1,19 @@
 """Local polynomials against a slow loop of least squares, exact polynomials and singular windows."""
 
+import math
 import re
 
+import mpmath
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from statsmodels.nonparametric.kernel_regression import KernelReg
 
-from locmethods.kernels import Cauchy, Epanechnikov, Flat, Gaussian, Linear, NearestNeighbors
+from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors
 from locmethods.models.polynomial import degrees_of_freedom, local_polynomial, smoother_blocks, smoother_matrix
+from locmethods.models.regression import LocalPolynomialRegressor
+from locmethods.width import cross_validation
 
 
 def sample(seed=0, n=60, d=2, queries=6, outputs=2):
@@ -122,6 +126,108 @@ def test_a_window_on_a_line_has_the_slope_along_it():
     assert_allclose(got.value, [7.0], rtol=0, atol=1e-13)
     assert_allclose(got.gradient @ line, [2.0], rtol=0, atol=1e-13)
     assert_array_equal(got.rank, [2])
+
+
+def exactly(query, keys, values, weight, exponents):
+    """Return the coefficients of weighted least squares with 200 digits, for one target."""
+    with mpmath.workdps(200):
+        gap = [[mpmath.mpf(a) - mpmath.mpf(b) for a, b in zip(key, query, strict=True)] for key in keys]
+        design = mpmath.matrix([[mpmath.fprod(g**int(e) for g, e in zip(row, one, strict=True)) for one in exponents]
+                                for row in gap])
+        half = design.T * mpmath.diag([mpmath.mpf(w) for w in weight])
+        return np.array(mpmath.lu_solve(half * design, half * mpmath.matrix(values)).tolist(), dtype=float)[:, 0]
+
+
+def weighing(weight):
+    """Return the kernel that gives the keys these weights, wherever the query is."""
+    return Exponential(1.0).on(lambda query: np.ones((len(query), 1)), lambda keys: np.log(weight)[:, None])
+
+
+@pytest.mark.parametrize("share", [1e-4, 1e-8, 1e-16])
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("d", [1, 2])
+def test_weights_that_differ_by_many_powers_of_ten_cost_no_digits(share, degree, d):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        keys, values, query = rng.normal(size=(7, d)), rng.normal(size=7), rng.normal(size=(1, d))
+        weight = share ** np.array([0, 0.05, 0.4, 0.5, 0.6, 0.8, 1.0])  # two heavy keys, the others ever lighter
+        got = local_polynomial(query, keys, values, kernel=weighing(weight), degree=degree)
+        assert_array_equal(got.rank, len(got.exponents))
+        want = exactly(query[0], keys, values, weight, got.exponents)
+        # The conditions of seven random places reach 1e4, squared by normal equations, which are used below 1e2 only;
+        # of the condition of the weights, 1e16, there is no trace.
+        assert_allclose(got.coefficients[0], want, rtol=0, atol=1e-10 * np.abs(want).max())
+        rows = smoother_matrix(query, keys, kernel=weighing(weight), degree=degree)
+        assert_allclose(rows @ values, want[:1], rtol=0, atol=1e-10 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_target_far_outside_a_tiny_cluster_falls_to_the_degree_that_is_carried(d):
+    rng = np.random.default_rng(0)
+    keys, values = 1e-5 * rng.normal(size=(40, d)), rng.normal(size=40)
+    at = np.eye(d)[:1]
+    for distance, degree in [(1e-5, 3), (3e-3, 2), (5e-2, 1), (1e3, 0)]:  # 1, 300, 5e3 and 1e8 spreads away
+        got = local_polynomial(distance * at, keys, values, kernel=Flat(1e9), degree=3)
+        assert_array_equal(got.rank, math.comb(d + degree, d))
+        lower = local_polynomial(distance * at, keys, values, kernel=Flat(1e9), degree=degree)
+        # Weights that sum to 1e6 at most leave ten digits.
+        assert_allclose(got.value, lower.value, rtol=1e-9)
+        assert_allclose(got.coefficients[:, :lower.coefficients.shape[1]], lower.coefficients, rtol=1e-8)
+        assert not got.coefficients[:, lower.coefficients.shape[1]:].any()
+        rows = smoother_matrix(distance * at, keys, kernel=Flat(1e9), degree=3)
+        assert np.abs(rows).sum() <= 1e6
+        assert_allclose(rows @ values, got.value, rtol=1e-9)
+
+
+def test_keys_on_an_axis_but_for_rounding_have_the_slope_along_it():
+    along = np.linspace(-1, 1, 9)
+    keys = np.column_stack([0.3 + np.where(np.arange(9) % 2, 2.0**-54, 0.0), along])
+    got = local_polynomial([[5.0, 0.5]], keys, 7 + 2 * along, kernel=Flat(50.0))
+    assert_allclose(got.value, [8.0], rtol=0, atol=1e-13)
+    assert_allclose(got.gradient, [[0.0, 2.0]], rtol=0, atol=1e-13)
+    assert_array_equal(got.rank, [2])
+
+
+def test_units_of_single_features_do_not_matter_however_extreme():
+    query, keys, values, _ = sample(11, n=40)
+    for degree in (1, 2, 3):
+        base = local_polynomial(query, keys, values, kernel=Flat(1e9), degree=degree)
+        for unit in (np.array([1e-140, 1.0]), np.array([1e-90, 1e90]), np.array([1e150, 1e-150])):
+            got = local_polynomial(query * unit, keys * unit, values, kernel=Flat(1e160), degree=degree)
+            assert_allclose(got.value, base.value, rtol=0, atol=1e-9)
+            assert_allclose(got.gradient * unit[:, None], base.gradient, rtol=0, atol=1e-8)
+            assert_array_equal(got.rank, base.rank)
+
+
+def test_windows_that_are_solved_for_themselves_have_gradients():
+    rng = np.random.default_rng(12)
+    query, keys, values = (torch.tensor(a, requires_grad=True) for a in (
+        rng.normal(size=(3, 2)), rng.normal(size=(8, 2)), rng.normal(size=8)))
+    kernel = Gaussian(0.4)  # windows of a few keys, the others fading
+    with torch.no_grad():
+        fit = local_polynomial(query, keys, values, kernel=kernel, degree=2)
+    assert bool((fit.rank <= 6).all())
+    assert torch.autograd.gradcheck(
+        lambda v: local_polynomial(query, keys, v, kernel=kernel, degree=2).value, (values,))
+    # Differences with steps of 1e-6 across windows whose slopes are steep.
+    assert torch.autograd.gradcheck(
+        lambda q, k: local_polynomial(q, k, values.detach(), kernel=kernel, degree=1).value, (query, keys), rtol=1e-2)
+    line = torch.linspace(-1, 1, 7, dtype=torch.float64)[:, None] * torch.tensor([3.0, 4.0], dtype=torch.float64)
+    slope = local_polynomial(query, line, values[:7], kernel=Flat(99.0), degree=1).value.sum()
+    assert all(bool(g.isfinite().all()) for g in torch.autograd.grad(slope, (query, values)))
+
+
+@pytest.mark.parametrize(("degree", "says"), [
+    (91, "4278"), (1000, "501501"), (10**6, "500001500001"), (10**400, "about 1e800")])
+def test_too_many_monomials_are_counted_and_refused(degree, says):
+    query, keys, values, _ = sample()
+    message = (f"degree must leave no more than 4096 monomials, got {degree!r}, which makes {says} of 2 features")
+    for call in (lambda: local_polynomial(query, keys, values, kernel=Gaussian(1.0), degree=degree),
+                 lambda: smoother_matrix(query, keys, kernel=Gaussian(1.0), degree=degree),
+                 lambda: LocalPolynomialRegressor(degree=degree).fit(keys, values),
+                 lambda: cross_validation(keys, values, kernel=Gaussian(1.0), degree=degree)):
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            call()
 
 
 def test_fewer_keys_than_monomials_are_interpolated():

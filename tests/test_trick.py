@@ -49,6 +49,23 @@ def test_squared_loss_gives_the_local_mean(method):
     assert_allclose(got, mean, rtol=0, atol={"newton": 1e-13, "lbfgs": 1e-7}[method])
 
 
+@pytest.mark.parametrize("method", ["newton", "lbfgs"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("n_keys", [1, 10])
+def test_tensors_give_tensors_of_their_type_without_a_graph(method, dtype, learns, n_keys):
+    keys = torch.from_numpy(data()[1][:10]).to(dtype).requires_grad_(learns)
+    for n_queries in (0, 1, 3):
+        got = localize(squared, kernel=Gaussian(torch.tensor(0.8, requires_grad=learns)), method=method)(
+            keys[:n_queries], keys[:n_keys])
+        assert got.dtype == dtype and not got.requires_grad
+        query, points = (part.detach().double().numpy() for part in (keys[:n_queries], keys[:n_keys]))
+        weight = gaussian(query, points, 0.8)
+        # The bandwidth is given in single precision.
+        assert_allclose(got.double(), weight @ points / weight.sum(1, keepdims=True), rtol=0,
+                        atol=max(1e-6, 4 * torch.finfo(dtype).eps))
+
+
 def test_poisson_loss_gives_the_logarithm_of_the_local_mean():
     query, keys, y = data(1)
     counts = np.round(np.exp(y))
@@ -240,6 +257,15 @@ def test_weights_are_scaled_by_the_largest():
     want = [Ridge(alpha=1.0).fit(keys, y, sample_weight=w / w.max()).predict(q[None])[0]
             for q, w in zip(query, weight, strict=True)]
     assert_allclose(got, want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 2.0, True, "2"])
+def test_jobs_are_counted(n_jobs):
+    _, keys, y = data(10)
+    model = Localized(Ridge(), n_jobs=n_jobs).fit(keys, y)
+    message = f"n_jobs must be None or an integer other than 0, got {n_jobs!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        model.predict(keys)
 
 
 def test_a_far_target_is_fitted():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
+import math
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from locmethods.arrays.checks import check_count, check_option
+from locmethods.arrays.checks import as_number, check_count, check_option, is_number
 from locmethods.arrays.estimators import check_array
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_weights, prepare
@@ -16,7 +16,8 @@ from locmethods.means import local_weights, prepare
 __all__ = ["Settled", "lazy_iteration", "settle"]
 
 SAFEGUARDS = ("clamp", "scale", "orthonormal", "none")
-UNREACHED = 1e-12  # a chance for each step below which a label counts as out of reach
+ROUNDING = 8 * np.finfo(float).eps  # a step below this share of the values' size may be rounding
+ROUGH = 1e-9  # so much of the values' size may hide in steps of rounding before a map is not called settled
 DENSE = 1 << 22  # up to so many weights, 32 MiB, K̃ is formed once; beyond, each step sums in blocks
 
 
@@ -32,7 +33,8 @@ class Settled(NamedTuple):
         The length of the last step as a share of the one before: the map's rate of contraction, once the slowest
         mode is all that moves. NaN if there were not two steps.
     settled : bool
-        Whether what is left to go was within the tolerance: by a bound if labels are clamped, else by `rate`.
+        Whether what is left to go was within the tolerance: by a bound if labels are clamped, else by `rate`. Steps
+        that are small because the kernel's weights are, below the rounding of the values, settle nothing.
     spread : float
         The largest standard deviation of an output as a share of that at the start; 1 if there was none.
     """
@@ -91,57 +93,83 @@ def settle(points, values, *, kernel, safeguard="clamp", relaxation=1.0, tol=1e-
     ValueError, TypeError
         If the data or an option are not as above.
     """
-    if not (isinstance(tol, numbers.Real) and not isinstance(tol, bool) and tol >= 0):
+    if not (is_number(tol) and tol >= 0):
         raise ValueError(f"tol must be a number of at least 0, got {tol!r}")
+    tol = as_number("tol", tol)
     check_count("max_iter", max_iter, least=1)
     points, values, kernel = _checked(points, values, kernel, safeguard, relaxation, empty)
     known, start = (part.reshape(len(values), -1) for part in _filled(values))
-    # Beside clamped values goes a column of doubt for each pattern of labels: one where there is none, zero at labels.
-    masks = np.unique(known, axis=1) if safeguard == "clamp" else known[:, :0]
-    joint, held = np.column_stack([start, ~masks]), np.column_stack([known, masks])
-    states = _states(joint, _guard(joint, held, safeguard), averager(points, kernel, empty), relaxation)
+    average, clamped = averager(points, kernel, empty), safeguard == "clamp"
+    # Beside clamped values goes a column for each pattern of labels, one at labels and zero elsewhere: what it becomes
+    # is the chance that a walker has met a label, with all its digits however small it is.
+    masks = np.unique(known, axis=1) if clamped else known[:, :0]
+    joint, held = np.column_stack([start, masks]), np.column_stack([known, masks])
+    states = _states(joint, _guard(joint, held, safeguard), average, relaxation)
     state, outputs = next(states), start.shape[1]
     first, scale, before, walked = state[:, :outputs], float(np.ptp(start, axis=0).max()), 0.0, 0.0
-    nothing = 8 * np.finfo(float).eps * float(np.abs(first).max())
+    size = float(np.abs(first).max())
+    nothing, moved = ROUNDING * size, scale == 0
     for n_iter, new in enumerate(states, start=1):
         step = float(np.abs(new - state)[:, :outputs].max())
         rate = step / before if before > 0 else np.nan
-        walked = walked + state[:, outputs:]
-        doubts = state[:, outputs:], new[:, outputs:]
-        ahead = _walk_ahead(*doubts, walked, n_iter) if safeguard == "clamp" else _tail(rate)
+        if clamped:
+            walked = walked + (1 - state[:, outputs:])
+            ahead = _walk_ahead(state[:, outputs:], new[:, outputs:], walked)
+            settled = (step <= nothing or step * ahead <= tol * scale) and (
+                scale == 0 or nothing * ahead <= max(tol * scale, ROUGH * size))
+        else:
+            moved = moved or step > nothing or _moves(first, average, nothing)
+            settled = moved and (step <= nothing or step * _tail(step, before, nothing) <= tol * scale)
         state, before = new, step
-        settled = step <= nothing or step * ahead <= tol * scale
         if settled or n_iter == max_iter:
             break
     end = state[:, :outputs]
     left = [b / a for a, b in zip(first.std(axis=0), end.std(axis=0), strict=True) if a > 0]
-    return Settled(end.reshape(values.shape), n_iter, rate, settled, float(max(left, default=1.0)))
+    return Settled(end.reshape(values.shape), n_iter, rate, bool(settled), float(max(left, default=1.0)))
 
 
-def _tail(rate):
-    """Return ρ + ρ² + …, how much of the last step is to go if all shrink by the factor ρ; infinite if they do not."""
-    return rate / (1 - rate) if rate < 1 else np.inf
+def _tail(step, before, nothing):
+    """Return ρ + ρ² + …, how much of the last step is to go if all shrink by the factor ρ; infinite if they do not.
+
+    The factor is the greatest that the two steps allow, each being known but for rounding.
+    """
+    rate = (step + nothing) / (before - nothing) if before > nothing else math.inf
+    return rate / (1 - rate) if rate < 1 else math.inf
 
 
-def _walk_ahead(before, doubt, walked, n_iter):
+def _moves(values, average, nothing):
+    """Say whether values whose first step is lost in rounding stand still by right.
+
+    They do if the safeguard undoes a true step, or if no two that differ have weight for each other, however little:
+    that is asked of zeros and ones, row by row of a binary code, beside which the least weight shows.
+    """
+    if np.abs(average(values) - values).max() > nothing:
+        return True
+    code = np.unique(values, axis=0, return_inverse=True)[1].reshape(-1, 1)
+    bits = (code >> np.arange(max(1, int(code.max()).bit_length())) & 1).astype(float)
+    return not any(bool(average(one)[one == 0].any()) for one in (bits, 1 - bits))
+
+
+def _walk_ahead(before, chance, walked):
     """Return a bound of the number of steps that a walker takes, from any row, until it meets a label.
 
-    `doubt` is the chance, row by row, of not having met one in `n_iter` steps, `before` in one step less, and
-    `walked` the mean number of steps taken by then, so that no row's expectation exceeds max walked / (1 − max doubt).
-    By the maximum principle at most the last step, times it, is to go. Rows that no label reaches stay as they are and
-    do not count; as long as labels reach further rows the bound is infinite.
+    `chance` is that of having met one by now, row by row, `before` that of a step ago, and `walked` the mean number of
+    steps taken, so that no row's expectation exceeds max walked / min chance. By the maximum principle at most the last
+    step, times it, is to go. Rows that no label reaches stay as they are and do not count; as long as labels reach
+    further rows the bound is infinite.
     """
-    reached = doubt < 1 - UNREACHED * n_iter
-    if (reached & (before >= 1 - UNREACHED * (n_iter - 1))).any():
-        return np.inf
-    return float(walked[reached].max() / (1 - doubt[reached].max()))
+    reached = chance > 0
+    if (reached & (before == 0)).any():
+        return math.inf
+    with np.errstate(over="ignore"):
+        return float(walked[reached].max() / chance[reached].min())
 
 
 def _checked(points, values, kernel, safeguard, relaxation, empty):
     """Return points and values as float64, and the kernel, once all have been checked."""
     check_option("safeguard", safeguard, SAFEGUARDS)
     kernel = kernel_or_default(kernel, empty)
-    if not (isinstance(relaxation, numbers.Real) and not isinstance(relaxation, bool) and 0 < relaxation <= 1):
+    if not (is_number(relaxation) and 0 < relaxation <= 1):
         raise ValueError(f"relaxation must be a number in (0, 1], got {relaxation!r}")
     points = check_array(points, dtype=np.float64, input_name="points")
     values = check_array(values, dtype=np.float64, ensure_2d=False, ensure_all_finite="allow-nan", input_name="values")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
-from locmethods.arrays.checks import as_array, check_localization
+from locmethods.arrays.checks import as_array, as_number, check_count, check_localization
+from locmethods.arrays.door import check_kernel
 from locmethods.arrays.namespace import is_lazy, to_numpy
-from locmethods.kernels import Kernel
 from locmethods.kernels.default import check_pairwise
 from locmethods.means import prepare
 
@@ -24,11 +26,14 @@ class Ascent(NamedTuple):
         Σ K over the data at the last step; zero where no datum was in reach.
     n_iter : int
         The greatest number of steps taken before the last one.
+    moving : int
+        How many starts had not arrived when ``max_iter`` stopped them.
     """
 
     points: np.ndarray
     weight: np.ndarray
     n_iter: int
+    moving: int = 0
 
 
 def _step(points, keys):
@@ -42,8 +47,7 @@ def _step(points, keys):
 
 def _checked(starts, keys, kernel):
     """Return starts and keys as float64, lazy keys as they are, once they and the kernel have been checked."""
-    if not isinstance(kernel, Kernel):
-        raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
+    check_kernel(kernel)
     check_localization(kernel)
     found = []
     for name, value in (("starts", starts), ("keys", keys)):
@@ -51,14 +55,42 @@ def _checked(starts, keys, kernel):
             check_pairwise(kernel)
             found.append(value)
             continue
-        value = as_array(name, value)
-        if value.ndim != 2 or 0 in value.shape:
-            raise ValueError(f"{name} must have shape (n, n_features), neither zero, got shape {tuple(value.shape)}")
-        found.append(to_numpy(value).astype(np.float64, copy=False))
+        found.append(as_points(name, value).astype(np.float64, copy=False))
     if found[0].shape[1] != found[1].shape[1]:
         raise ValueError(f"starts and keys must have the same number of features, got {found[0].shape[1]} and "
                          f"{found[1].shape[1]}")
     return found
+
+
+def as_points(name, value):
+    """Return an array-like of shape (n, n_features) as a finite floating array.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is none, or holds NaN, or there are no points or features.
+    """
+    value = as_array(name, value)
+    if value.ndim != 2 or 0 in value.shape:
+        raise ValueError(f"{name} must have shape (n, n_features), neither zero, got shape {tuple(value.shape)}")
+    return to_numpy(value)
+
+
+def as_size(name, value, *, zero=False):
+    """Return a number as a float.
+
+    Raises
+    ------
+    ValueError
+        If it is not positive and finite, or, where `zero` is allowed, at least 0 and finite.
+    """
+    try:
+        size = as_number(name, value)
+    except TypeError:
+        size = math.nan
+    if not (0 < size < math.inf or (zero and size == 0)):
+        raise ValueError(f"{name} must be {'at least 0' if zero else 'positive'} and finite, got {value!r}")
+    return size
 
 
 def length_of(kernel):
@@ -88,6 +120,7 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     tol : float, default=1e-3
         A start has arrived when a step is no longer than `tol` times `length`.
     max_iter : int, default=300
+        Starts that move still after so many steps are left where they are, with a ConvergenceWarning.
     length : float, optional
         In the units of the keys; the kernel's radius or bandwidth by default.
 
@@ -99,10 +132,11 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     Raises
     ------
     ValueError, TypeError
-        If the arrays or the kernel are not as above, or the kernel has no length of its own and none is given.
+        If the arrays, the kernel or a number are not as above, or the kernel has no length of its own and none is
+        given.
     """
     points, keys = _checked(starts, keys, kernel)
-    stop = tol * (length_of(kernel) if length is None else length)
+    stop = _stop(kernel, tol, max_iter, length)
     points, prepared = points.copy(), prepare(keys, kernel=kernel)
     weight = np.zeros(len(points))
     moving, steps = np.arange(len(points)), 0
@@ -115,7 +149,21 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
         if steps == max_iter:
             break
         steps += bool(len(moving))
-    return Ascent(points, weight, steps)
+    _say_moving(len(moving), len(points), max_iter)
+    return Ascent(points, weight, steps, len(moving))
+
+
+def _stop(kernel, tol, max_iter, length):
+    """Return how long the last step may be, once the numbers have been checked."""
+    tol = as_size("tol", tol, zero=True)
+    check_count("max_iter", max_iter, 0)
+    return tol * (length_of(kernel) if length is None else as_size("length", length))
+
+
+def _say_moving(moving, starts, max_iter):
+    if moving:
+        warnings.warn(f"mean shift was stopped by max_iter={max_iter} while {moving} of {starts} starts were still "
+                      "moving: raise max_iter or tol", ConvergenceWarning, stacklevel=3)
 
 
 def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
@@ -140,13 +188,14 @@ def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
         As in `climb`.
     """
     points, _ = _checked(points, points, kernel)
-    stop, steps = tol * (length_of(kernel) if length is None else length), 0
+    stop, steps = _stop(kernel, tol, max_iter, length), 0
     while True:
         there, weight = _step(points, prepare(points, kernel=kernel))
-        moved = math.sqrt(np.square(there - points).sum(-1).max())
+        moving = int((np.sqrt(np.square(there - points).sum(-1)) > stop).sum())
         points = there
-        if moved <= stop or steps == max_iter:
-            return Ascent(points, weight, steps)
+        if not moving or steps == max_iter:
+            _say_moving(moving, len(points), max_iter)
+            return Ascent(points, weight, steps, moving)
         steps += 1
 
 
@@ -164,6 +213,7 @@ def trajectories(starts, keys, *, kernel, steps):
     ValueError, TypeError
         As in `climb`.
     """
+    check_count("steps", steps, 0)
     here, data = _checked(starts, starts if keys is None else keys, kernel)
     path, prepared = [here], prepare(data, kernel=kernel)
     for _ in range(steps):
@@ -180,18 +230,29 @@ def merge_modes(points, weight, radius):
 
     Parameters
     ----------
-    points : ndarray of shape (n, n_features)
-    weight : ndarray of shape (n,)
+    points : array-like of shape (n, n_features)
+    weight : array-like of shape (n,)
+        None negative.
     radius : float
-        In the units of the points.
+        In the units of the points, at least 0.
 
     Returns
     -------
     modes : ndarray of shape (n_modes, n_features)
     weight : ndarray of shape (n_modes,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the arrays or the radius are not as above.
     """
     from scipy.spatial import cKDTree
 
+    points, weight = as_points("points", points), to_numpy(as_array("weight", weight))
+    if weight.shape != points.shape[:1] or (weight < 0).any():
+        raise ValueError(f"weight must be {len(points)} numbers of at least 0, one a point, got an array of shape "
+                         f"{weight.shape}{' with negative numbers' if (weight < 0).any() else ''}")
+    radius = as_size("radius", radius, zero=True)
     found = weight > 0
     points, weight = points[found], weight[found]
     points, place = np.unique(points, axis=0, return_inverse=True)

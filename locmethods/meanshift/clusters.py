@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from functools import partial
 
 import numpy as np
@@ -15,7 +14,7 @@ from locmethods.arrays.estimators import FLOATS, validate_data
 from locmethods.arrays.lazy import Blocks
 from locmethods.arrays.namespace import is_lazy
 from locmethods.kernels import Flat, Kernel
-from locmethods.meanshift.ascent import blur, climb, length_of, merge_modes
+from locmethods.meanshift.ascent import as_size, blur, climb, length_of, merge_modes
 from locmethods.meanshift.seeds import estimate_bandwidth, get_bin_seeds
 
 ASSIGN = ("nearest", "basin")
@@ -79,6 +78,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
     tol : float, default=1e-3
         A start has arrived when a step is no longer than `tol` times the kernel's length.
     max_iter : int, default=300
+        Starts that move still after so many steps are left where they are, with a ConvergenceWarning.
     n_jobs : int, optional
         Accepted for scikit-learn's sake; the engine has threads of its own.
 
@@ -117,11 +117,10 @@ class MeanShift(ClusterMixin, BaseEstimator):
                 raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
         check_count("min_bin_freq", self.min_bin_freq, 1)
         check_count("max_iter", self.max_iter, 0)
-        for name, least in (("bandwidth", 0), ("merge_radius", 0), ("tol", -1e-300)):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, numbers.Real) and least < value < math.inf):
-                bound = "positive" if least == 0 else "at least 0"
-                raise ValueError(f"{name} must be {bound} and finite, got {value!r}")
+        as_size("tol", self.tol, zero=True)
+        for name in ("bandwidth", "merge_radius"):
+            if getattr(self, name) is not None:
+                as_size(name, getattr(self, name))
         if self.kernel is not None and self.bandwidth is not None:
             raise ValueError("give bandwidth, for the flat kernel, or kernel, not both: a kernel has its own length")
         if self.blurring and self.seeds is not None:
@@ -133,8 +132,10 @@ class MeanShift(ClusterMixin, BaseEstimator):
             if not isinstance(self.kernel, Kernel):
                 raise TypeError("kernel must be a kernel from locmethods.kernels or None, got "
                                 f"{type(self.kernel).__name__}")
-            return self.kernel, length_of(self.kernel) if self.merge_radius is None else self.merge_radius
+            return self.kernel, length_of(self.kernel) if self.merge_radius is None else float(self.merge_radius)
         radius = estimate_bandwidth(X) if self.bandwidth is None else self.bandwidth
+        if not np.isscalar(radius):  # a number keeps its type, which tells the type of a grid's seeds
+            radius = float(radius)
         if radius == 0:  # most points coincide: together is what rounding cannot tell apart
             radius = 8 * np.finfo(X.dtype).eps * max(float(np.abs(X).max()), 1e-290)
         return Flat(radius=float(radius)), radius
@@ -157,7 +158,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         X = self._lazy(X) if is_lazy(X) else validate_data(self, X, dtype=FLOATS)
         self._check()
         kernel, length = self._kernel_and_length(X)
-        radius = length if self.merge_radius is None else self.merge_radius
+        radius = length if self.merge_radius is None else float(self.merge_radius)
         options = dict(kernel=kernel, tol=self.tol, max_iter=self.max_iter, length=length)
         if self.blurring:
             seeds, ascent = X, blur(X, **options)
@@ -197,7 +198,13 @@ class MeanShift(ClusterMixin, BaseEstimator):
             if seeds.ndim != 2 or seeds.shape[1] != X.shape[1]:
                 raise ValueError(f"seeds must have shape (n_seeds, {X.shape[1]}), got shape {tuple(seeds.shape)}")
             return seeds
-        return get_bin_seeds(X, length, self.min_bin_freq) if self.bin_seeding else X
+        if not self.bin_seeding:
+            return X
+        seeds = get_bin_seeds(X, length, self.min_bin_freq)
+        if not len(seeds):
+            raise ValueError(f"no cell of size {length:g} holds min_bin_freq={self.min_bin_freq} points, so there is "
+                             "no seed: lower min_bin_freq, or widen the kernel")
+        return seeds
 
     def _nearest(self, X, cluster_all=None):
         """Return the label of the nearest mode, −1 beyond the radius unless all points are to be clustered."""

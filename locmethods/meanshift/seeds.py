@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 import warnings
 
 import numpy as np
 
-from locmethods.arrays.checks import check_count, check_in_memory
+from locmethods.arrays.checks import as_number, check_count, is_number
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.arrays.namespace import slices
 from locmethods.kernels.bound import pairwise_square
+from locmethods.meanshift.ascent import as_points, as_size
 
 BLOCK = 1 << 20  # distances held at once
 
@@ -44,12 +44,12 @@ def estimate_bandwidth(X, *, quantile=0.3, n_samples=None, random_state=0, n_job
     from sklearn.utils import check_random_state
 
     X = check_array(X, dtype=FLOATS)
-    if not (isinstance(quantile, numbers.Real) and 0 <= quantile <= 1):
+    if not (is_number(quantile) and 0 <= quantile <= 1):
         raise ValueError(f"quantile must be a number between 0 and 1, got {quantile!r}")
     if n_samples is not None:
         check_count("n_samples", n_samples, 1)
         X = X[check_random_state(random_state).permutation(len(X))[:n_samples]]
-    rank = max(1, int(len(X) * quantile))
+    rank = max(1, int(len(X) * as_number("quantile", quantile)))
     points, total = X.astype(np.float64, copy=False), 0.0
     for rows in slices(len(points), max(1, BLOCK // len(points))):
         square = pairwise_square(points[rows], points)
@@ -73,15 +73,21 @@ def get_bin_seeds(X, bin_size, min_bin_freq=1):
     -------
     ndarray of shape (n_seeds, n_features)
         `X` itself if the spacing is zero or as good as zero, or if no two points share a cell.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `X` is not a finite matrix, the spacing is negative or `min_bin_freq` no count.
     """
-    if bin_size == 0:
+    size = as_size("bin_size", bin_size, zero=True)
+    check_count("min_bin_freq", min_bin_freq, 1)
+    X = as_points("X", X)
+    if size == 0:
         return X
-    check_in_memory(X=X)
-    X = np.asarray(X)
     # Beyond 2²⁴ cells from the origin float32 would put seeds beside their cells; nothing is gained there either.
-    if np.abs(X).max() > 2**24 * bin_size:
+    if np.abs(X).max() > 2**24 * size:
         return X
-    cells, first, counts = np.unique(np.round(X / bin_size), axis=0, return_index=True, return_counts=True)
+    cells, first, counts = np.unique(np.round(X / size), axis=0, return_index=True, return_counts=True)
     order = first.argsort()
     # In float32, as scikit-learn has them, so that both start from the same places.
     cells = cells[order][counts[order] >= min_bin_freq].astype(np.float32)

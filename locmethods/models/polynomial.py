@@ -4,39 +4,44 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
-from functools import lru_cache
-from itertools import combinations_with_replacement
 
 import numpy as np
 
 from locmethods.arrays.checks import check_count, check_share
 from locmethods.arrays.door import operands
-from locmethods.arrays.namespace import detached, is_tensor, matrix_transpose, namespace, to_numpy, to_tensor
+from locmethods.arrays.namespace import detached, is_tensor, like, matrix_transpose, namespace, to_numpy, to_tensor
 from locmethods.engines.weights import blocks_of_weights
 from locmethods.means import local_mean
+from locmethods.models.windows import monomials, window_rows
 
 __all__ = ["LocalPolynomial", "degrees_of_freedom", "local_polynomial", "smoother_blocks", "smoother_matrix"]
 
 BUDGET = 1 << 18  # numbers in the designs of one block of targets: 2 MiB, about a core's cache
+PRODUCTS = 1 << 22  # numbers in the products of one block of targets, 32 MiB
+MONOMIALS = 4096  # at most so many: their products take 128 MiB a target
 # Normal equations lose the square of the condition: above this condition of the correlation matrix (error
-# about 1e4 · ε = 2e-12) a window is solved from its design by singular values instead.
+# about 1e4 · ε = 2e-12) a window is solved for itself, from its design.
 CONDITION = 1e4
+TINY = 1e-280  # a variance between this and its inverse is a normal number, and so is a product of two roots
 
 LocalPolynomial = namedtuple("LocalPolynomial", ["value", "gradient", "coefficients", "exponents", "rank"])
 
 
-@lru_cache(maxsize=64)
-def _monomials(n_features, degree):
-    """Return the monomials of degree 1 … `degree`: exponents, and for each its parent and the feature it adds."""
-    combos = [c for k in range(degree + 1) for c in combinations_with_replacement(range(n_features), k)]
-    place = {combo: index for index, combo in enumerate(combos)}
-    steps = tuple((place[combo[:-1]] - 1, combo[-1]) for combo in combos[1:])
-    exponents = np.array([[combo.count(j) for j in range(n_features)] for combo in combos])
-    return exponents, steps
-
-
-def check_degree(degree):
+def check_degree(degree, n_features=None):
+    """Raise ValueError unless `degree` is a count and, of so many features, its monomials are not too many."""
     check_count("degree", degree, 0)
+    if n_features is None:
+        return
+    if degree >= MONOMIALS or math.comb(n_features + int(degree), int(degree)) > MONOMIALS:
+        number = _binomial(n_features + int(degree), min(int(degree), n_features))
+        raise ValueError(f"degree must leave no more than {MONOMIALS} monomials, got {degree!r}, which makes {number} "
+                         f"of {n_features} feature{'s' if n_features > 1 else ''}")
+
+
+def _binomial(n, k):
+    """Return the binomial coefficient in words: its digits if there are few, else its power of ten."""
+    size = sum(math.log10(n - i) - math.log10(i + 1) for i in range(k))
+    return str(math.comb(n, k)) if size < 15 else f"about 1e{size:.0f}"
 
 
 def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", rcond=1e-10):
@@ -44,9 +49,12 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
 
     θ(x*) = argmin Σᵢ K(x*, xᵢ) (yᵢ − Σ_α θ_α (xᵢ − x*)^α)² over |α| ≤ degree [cleveland1979]_ [fan1996]_
     [ruppert1994]_; degree 0 is the local mean. A window with too few distinct keys has many minimisers; the one
-    taken has the least Euclidean norm in the monomials other than the constant, each centred and scaled to unit
-    variance in the window. So a window with a single key gives that key's value and slope zero, adding a
-    constant to the values adds it to the fit, and no unit of a feature or a value matters.
+    taken has the least Euclidean norm in the monomials other than the constant, each measured from the heaviest key,
+    centred and scaled to unit variance in the window. A window carries a degree if the weights lᵢ with which the
+    values enter that fit are not huge, Σ |lᵢ| ≤ 1e6; where it does not, as for a target far outside a tiny cluster,
+    the fit is that of the highest lower degree that it carries. So a window with a single key gives that key's value
+    and slope zero, keys on a line have the slope along it, adding a constant to the values adds it to the fit, and
+    no unit of a feature or a value matters.
 
     Parameters
     ----------
@@ -59,8 +67,8 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         Which weights a query with no key in reach has; see `locmethods.local_mean`.
     rcond : float, default=1e-10
-        Singular values of the window's design (√w times the standardised monomials) below this share of the
-        largest count as zero, and so does the spread of a monomial below this share of its size.
+        Pivots of the window's design (√w times the standardised monomials) below this share of the largest count
+        as zero.
 
     Returns
     -------
@@ -68,34 +76,62 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
         ``value`` of shape (n_queries[, n_outputs]); ``gradient`` of shape (n_queries, n_features[, n_outputs]),
         zero for degree 0; ``coefficients`` of shape (n_queries, n_monomials[, n_outputs]), so that the partial
         derivative of multi-index α at the query is α! times its coefficient; ``exponents``, an integer ndarray of
-        shape (n_monomials, n_features); ``rank`` of shape (n_queries,), the constant counted, below
-        n_monomials where the window is singular.
+        shape (n_monomials, n_features); ``rank`` of shape (n_queries,), the constant counted: how many combinations
+        of monomials are fitted, below n_monomials where the window is singular or its degree was lowered, 0 without
+        a key.
 
     Raises
     ------
     ValueError, TypeError
-        As `locmethods.local_mean`, and if `degree` or `rcond` is not as above.
+        As `locmethods.local_mean`, and if `degree` or `rcond` is not as above or makes more than 4096 monomials.
     """
     check_degree(degree)
     check_share("rcond", rcond)
     if values is None:
         raise TypeError("values must be an array or a tensor, got None")
     data = operands(query, keys, values, kernel=kernel, empty=empty)
-    exponents, steps = _monomials(data.keys.shape[1], int(degree))
+    check_degree(degree, data.keys.shape[1])
+    exponents, steps = monomials(data.keys.shape[1], int(degree))
     if not steps:
         return _constants(data, query, keys, values, kernel, empty, exponents)
-    xp, coefficients, rank = namespace(data.keys), [], []
-    for level, mean, cross, solve, found in _fits(data, empty, steps, rcond):
-        slopes = solve @ cross  # (b, p, o)
-        level = level[..., None, :] - mean[..., None, :] @ slopes
-        coefficients.append(xp.concat([level, slopes], axis=-2))
-        rank.append(found)
-    door, like, d = data.door, data.keys, data.keys.shape[1]
-    shape = 0, len(exponents), door.values.shape[-1]
-    answer = xp.concat(coefficients) if coefficients else xp.zeros(shape, dtype=like.dtype, device=like.device)
-    rank = xp.concat(rank) if rank else xp.zeros(0, dtype=xp.int64, device=like.device)
+    xp, door, d = namespace(data.keys), data.door, data.keys.shape[1]
+    unit = _rescale(data)
+    found = list(_fits(data, empty, int(degree), rcond))
+    if found:
+        answer, rank = (xp.concat(part) for part in zip(*found, strict=True))
+    else:
+        shape, place = (0, len(exponents), door.values.shape[-1]), data.keys.device
+        answer = xp.zeros(shape, dtype=data.keys.dtype, device=place)
+        rank = xp.zeros(0, dtype=xp.int64, device=place)
+    answer = _in_units(answer, -exponents @ unit)
     parts = [door.leave_outputs(part) for part in (answer[:, 0], answer[:, 1:d + 1], answer)]
     return LocalPolynomial(*parts, exponents.copy(), rank)
+
+
+def _rescale(data):
+    """Bring the points' features to spreads of about one, so that no power of them over- or underflows.
+
+    By powers of two, whose exponents are returned: no digit changes.
+    """
+    keys = to_numpy(data.keys)
+    with np.errstate(over="ignore"):
+        spread = np.ptp(keys, axis=0)
+        unit = np.frexp(np.where(np.isfinite(spread) & (spread > 0), spread, 1.0))[1]
+        data.query, data.keys = (_in_units(part, -unit) for part in (data.query, data.keys))
+    return unit
+
+
+def _in_units(array, unit):
+    """Return an array times two to the power of `unit`, which goes along the last axis, or the last but one of three.
+
+    In two steps, neither of which overflows before the product does.
+    """
+    half = unit // 2
+    factors = [np.exp2(part.astype(float)) for part in (half, unit - half)]
+    with np.errstate(over="ignore"):  # what is beyond every number is infinite
+        for factor in factors:
+            array = array * like(factor[:, None] if array.ndim == 3 else factor, array)
+    return array
 
 
 def _constants(data, query, keys, values, kernel, empty, exponents):
@@ -110,40 +146,49 @@ def _constants(data, query, keys, values, kernel, empty, exponents):
     return LocalPolynomial(value, gradient, coefficients, exponents.copy(), rank)
 
 
-def _fits(data, empty, steps, rcond):
-    """Yield what the least-squares problems of a block of targets are made of.
-
-    Yields
-    ------
-    level, mean : Tensor of shape (b, o) and (b, p)
-        Local means of the values, and of the monomials of x − x*.
-    cross : Tensor of shape (b, p, o)
-        Σ w (m − mean)(v − level).
-    solve, rank
-        As `_invert` returns them.
-    """
-    door = data.door
-    if not steps or door.grad or (is_tensor(door.values) and door.values.device.type != "cpu"):
+def _fits(data, empty, degree, rcond):
+    """Yield the coefficients of a block of targets, of shape (b, 1 + p, n_outputs), and their ranks."""
+    door, (_, steps) = data.door, monomials(data.keys.shape[1], degree)
+    if door.grad or (is_tensor(door.values) and door.values.device.type != "cpu"):
         for at, weight in _blocks(data, empty, 1 + len(steps)):
-            design, mean, solve, rank = _window(at, data.keys, weight, steps, rcond)
-            level = weight @ door.values
-            cross = design * weight[..., None, :] @ (door.values - level[..., None, :])
-            yield level, mean, cross, solve, rank
+            design, mean = _design(at, data.keys, weight, steps)
+            level, half = weight @ door.values, design * weight[..., None, :]
+            cross = half @ (door.values - level[..., None, :])
+            yield _solved(at, data.keys, weight, door.values, (level, mean, half @ matrix_transpose(design), cross),
+                          degree, rcond)
         return
-    columns = [np.ascontiguousarray(to_numpy(part).T) for part in (data.keys, door.values)]
-    for rows, weight in blocks_of_weights(door.bound, empty):
-        at, p = data.query[rows], len(steps)
-        mean, products = (_as(weight, part) for part in _products(to_numpy(at), *columns, to_numpy(weight), steps))
+    query, keys, values = map(to_numpy, (data.query, data.keys, door.values))
+    columns, p = [np.ascontiguousarray(part.T) for part in (keys, values)], len(steps)
+    size = max(1, PRODUCTS // (p * (p + values.shape[1])))
+    for rows, block in blocks_of_weights(door.bound, empty):
+        for first in range(0, len(block), size):
+            at, weight = query[rows][first:first + size], to_numpy(block[first:first + size])
+            mean, products = _products(at, *columns, weight, steps)
+            sums = mean[:, p:], mean[:, :p], products[..., :p], products[..., p:]
+            found = _solved(at, keys, weight, values, sums, degree, rcond)
+            yield tuple(map(to_tensor, found)) if door.tensor else found
 
-        def design(index, at=at, weight=weight):
-            return _design(at[index], data.keys, weight[index], steps)[0]
 
-        solve, rank = _invert(products[..., :p], mean[:, :p], weight, design, rcond)
-        yield mean[:, p:], mean[:, :p], products[..., p:], solve, rank
+def _solved(at, keys, weight, values, sums, degree, rcond):
+    """Return coefficients and ranks of a block of targets.
 
-
-def _as(reference, array):
-    return to_tensor(array) if is_tensor(reference) else array
+    Parameters
+    ----------
+    sums : tuple of arrays of shapes (b, o), (b, p), (b, p, p) and (b, p, o)
+        Local means of the values and of the monomials of x − x*; Σ w (m − mean)(m − mean)ᵀ and
+        Σ w (m − mean)(v − level).
+    """
+    level, mean, gram, cross = sums
+    xp = namespace(weight)
+    solve, mean, rank, hard = _invert(gram, mean, weight)
+    with np.errstate(over="ignore", invalid="ignore"):
+        slopes = solve @ xp.where(rank[:, None, None] > 1, cross, 0.0)  # (b, p, o)
+    level = level[..., None, :] - mean[..., None, :] @ slopes
+    coefficients = xp.concat([level, slopes], axis=-2)
+    for index in hard:
+        rows, found = window_rows(at[index], keys, weight[index], degree, rcond)
+        coefficients[index], rank[index] = rows @ values, found
+    return coefficients, rank
 
 
 def _products(at, points, values, weight, steps):
@@ -183,79 +228,48 @@ def _design(at, points, weight, steps):
     return design - mean[..., None], mean
 
 
-def _window(at, points, weight, steps, rcond):
-    """Prepare the least-squares problems of a block of targets.
-
-    Returns
-    -------
-    design, mean
-        As from `_design`.
-    solve, rank
-        As from `_invert`.
-    """
-    if not steps:
-        xp, (b, n) = namespace(weight), weight.shape
-        empty = [xp.zeros(shape, dtype=weight.dtype, device=weight.device) for shape in ((b, 0, n), (b, 0), (b, 0, 0))]
-        return *empty, xp.ones(b, dtype=xp.int64, device=weight.device)
-    design, mean = _design(at, points, weight, steps)
-    gram = (design * weight[..., None, :]) @ matrix_transpose(design)
-    return design, mean, *_invert(gram, mean, weight, lambda index: design[index], rcond)
-
-
-def _invert(gram, mean, weight, design, rcond):
-    """Solve the least-squares problems of a block of targets.
+def _invert(gram, mean, weight):
+    """Solve the least-squares problems of a block of targets, those that normal equations can solve.
 
     Parameters
     ----------
     gram : array of shape (b, p, p)
         design · diag(w) · designᵀ.
     mean, weight : array of shape (b, p) and (b, n)
-    design : callable
-        ``design(index)`` is the design of those targets, of shape (len(index), p, n).
-    rcond : float
 
     Returns
     -------
     solve : array of shape (b, p, p)
-        The pseudo-inverses of `gram`.
+        The inverses of `gram`; zero for a window with one key or none, and for those that are left, NaN without a key.
+    mean : array of shape (b, p)
+        Zero where `solve` is.
     rank : integer array of shape (b,)
         With the constant.
+    hard : list of int
+        The windows that are left.
     """
-    xp = namespace(gram)
-    nothing = xp.any(xp.isnan(weight), axis=-1)
-    gram = xp.where(nothing[:, None, None], 0.0, gram)
+    xp, p = namespace(gram), mean.shape[-1]
+    one = xp.eye(p, dtype=gram.dtype, device=gram.device)
+    nothing, lonely = xp.any(xp.isnan(weight), axis=-1), xp.sum(xp.astype(weight > 0, xp.int64), axis=-1) == 1
     variance = xp.linalg.diagonal(gram)
-    # A monomial that is constant in the window but for rounding carries no slope.
-    flat = ~(variance > rcond**2 * (variance + mean * mean))
-    unit = xp.where(flat, 0.0, 1 / xp.sqrt(xp.where(flat, 1.0, variance)))  # (b, p)
+    normal = xp.all((variance > TINY) & (variance < 1 / TINY), axis=-1) & xp.all(xp.isfinite(gram), axis=(-2, -1))
+    plain = normal & ~(nothing | lonely)
+    gram, mean = xp.where(plain[:, None, None], gram, one), xp.where(plain[:, None], mean, 0.0)
+    unit = 1 / xp.sqrt(xp.linalg.diagonal(gram))
     scale = unit[..., :, None] * unit[..., None, :]
-    correlation = xp.where(scale > 0, gram, 0.0) * scale
+    correlation = gram * scale
     spectrum = xp.linalg.eigvalsh(detached(correlation))
-    easy = (spectrum[:, 0] * CONDITION > spectrum[:, -1]) & ~xp.any(flat, axis=-1)
-    rank = xp.full(len(unit), unit.shape[-1] + 1, dtype=xp.int64, device=unit.device)
-    solve = xp.zeros_like(correlation)
-    if bool(easy.any()):
-        solve[easy] = xp.linalg.inv(correlation[easy])
-    hard = xp.nonzero(~easy)[0]
-    size = max(1, BUDGET // weight.shape[-1] // unit.shape[-1])
-    for first in range(0, len(hard), size):
-        some = hard[first:first + size]
-        solve[some], rank[some] = _invert_by_design(design(some), weight[some], unit[some], rcond)
-    solve = xp.where(nothing[:, None, None], math.nan, solve * scale)
-    return solve, xp.where(nothing, 0, rank)
-
-
-def _invert_by_design(design, weight, unit, rcond):
-    """The same through the singular values of √w times the design, whose condition is not squared."""
-    xp = namespace(design)
-    positive = weight > 0  # √ has no slope at zero, and NaN, where there are no weights, counts as none
-    root = xp.where(positive, xp.sqrt(xp.where(positive, weight, 1.0)), 0.0)
-    half = xp.where((unit[..., None] > 0) & positive[..., None, :], design, 0.0) * unit[..., None] * root[..., None, :]
-    _, size, vector = xp.linalg.svd(matrix_transpose(half), full_matrices=False)  # (b, k), (b, k, p)
-    kept = size > rcond * size[:, :1]
-    inverse = xp.where(kept, 1 / xp.where(kept, size, 1.0), 0.0)
-    solve = (matrix_transpose(vector) * (inverse * inverse)[..., None, :]) @ vector
-    return solve, xp.sum(xp.astype(kept, xp.int64), axis=-1) + 1
+    plain = plain & (spectrum[:, 0] * CONDITION > spectrum[:, -1])
+    solve = xp.linalg.inv(xp.where(plain[:, None, None], correlation, one)) * scale
+    # Far from its keys, in units of their spread, a window's monomials lose digits as they are centred; this is also
+    # the square of the sum of the sizes of the values' weights, at most.
+    lever = (mean[..., None, :] @ solve @ mean[..., :, None])[:, 0, 0]
+    plain = plain & (detached(lever) < CONDITION)
+    solve = xp.where(plain[:, None, None], solve, 0.0)
+    mean = xp.where(plain[:, None], mean, 0.0)
+    rank = xp.where(plain, p + 1, xp.where(nothing, 0, 1))
+    hard = to_numpy(xp.nonzero(~(plain | nothing | lonely))[0]).tolist()
+    return xp.where(nothing[:, None, None], math.nan, solve), mean, rank, hard
 
 
 def smoother_blocks(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
@@ -279,18 +293,33 @@ def smoother_blocks(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     ValueError, TypeError
         As `local_polynomial`, before the first block.
     """
+    data, degree = _checked(query, keys, kernel, degree, empty, rcond)
+    return _rows_of_smoother(data, degree, empty, rcond)
+
+
+def _checked(query, keys, kernel, degree, empty, rcond):
     check_degree(degree)
     check_share("rcond", rcond)
     data = operands(query, keys, None, kernel=kernel, empty=empty)
-    return _rows_of_smoother(data, int(degree), empty, rcond)
+    check_degree(degree, data.keys.shape[1])
+    return data, int(degree)
 
 
 def _rows_of_smoother(data, degree, empty, rcond):
-    exponents, steps = _monomials(data.keys.shape[1], degree)
+    exponents, steps = monomials(data.keys.shape[1], degree)
+    _rescale(data)
     for at, weight in _blocks(data, empty, len(exponents)):
-        design, mean, solve, _ = _window(at, data.keys, weight, steps, rcond)
-        tilt = (mean[..., None, :] @ solve @ design)[..., 0, :]  # (b, n)
-        yield data.door.leave(weight * (1 - tilt))
+        rows = weight
+        if steps:
+            design, mean = _design(at, data.keys, weight, steps)
+            with np.errstate(over="ignore", invalid="ignore"):  # such windows are hard
+                gram = (design * weight[..., None, :]) @ matrix_transpose(design)
+            solve, mean, rank, hard = _invert(gram, mean, weight)
+            tilt = (mean[..., None, :] @ solve @ namespace(design).where(rank[:, None, None] > 1, design, 0.0))
+            rows = weight * (1 - tilt[..., 0, :])
+            for index in hard:
+                rows[index] = window_rows(at[index], data.keys, weight[index], degree, rcond)[0][0]
+        yield data.door.leave(rows)
 
 
 def smoother_matrix(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
@@ -300,11 +329,12 @@ def smoother_matrix(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     ------------------
     As `smoother_blocks`, which gives the same rows a block at a time.
     """
-    rows = list(smoother_blocks(query, keys, kernel=kernel, degree=degree, empty=empty, rcond=rcond))
+    data, degree = _checked(query, keys, kernel, degree, empty, rcond)
+    rows = list(_rows_of_smoother(data, degree, empty, rcond))
+    xp = namespace(data.keys)
     if not rows:
-        keys = keys if is_tensor(keys) else np.asarray(keys)
-        return keys[:0, :1] @ matrix_transpose(keys[:, :1])
-    return namespace(rows[0]).concat(rows)
+        return data.door.leave(xp.zeros((0, len(data.keys)), dtype=data.keys.dtype, device=data.keys.device))
+    return xp.concat(rows)
 
 
 def degrees_of_freedom(keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):

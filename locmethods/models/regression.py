@@ -121,6 +121,7 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         check_degree(self.degree)
         check_share("rcond", self.rcond)
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
+        check_degree(self.degree, X.shape[1])
         self.keys_, self.values_ = X, targets(y)
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import os
 from copy import deepcopy
 
 import numpy as np
@@ -45,7 +47,8 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         What a target with no key in reach gives: a fit to its nearest keys, NaN, a fit to all keys with equal
         weights, or a ValueError.
     n_jobs : int, optional
-        Fits at the same time, as in scikit-learn.
+        Fits at the same time, as in scikit-learn, but no more than there are cores: each job is a process of its own,
+        with a copy of the sample.
 
     Attributes
     ----------
@@ -158,7 +161,7 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         kernel = kernel_or_default(self.kernel, self.empty)
         answers = []
-        with Parallel(n_jobs=self.n_jobs) as parallel:
+        with Parallel(n_jobs=_jobs(self.n_jobs)) as parallel:
             # In double precision, so that float32 data lose no weights.
             blocks = weight_blocks(X.astype(np.float64), self.keys_.astype(np.float64), kernel=kernel,
                                    empty=self.empty)
@@ -176,6 +179,16 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         if inner.classifier_tags is not None:
             inner.target_tags.multi_output = inner.classifier_tags.multi_label = False
         return inner
+
+
+def _jobs(n_jobs):
+    """Return the number of jobs, no more than there are cores; what is below zero counts from their number."""
+    if n_jobs is None:
+        return None
+    if not isinstance(n_jobs, numbers.Integral) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(int(n_jobs), cores)
 
 
 def _fit_and_apply(estimator, X, y, weight, row, function):

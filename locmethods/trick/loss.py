@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from locmethods.arrays.checks import as_array, check_count, check_localization, check_option
-from locmethods.arrays.door import operands
+from locmethods.arrays.checks import as_array, as_number, check_count, check_localization, check_option, check_share
+from locmethods.arrays.door import check_kernel, operands
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.namespace import is_tensor, to_tensor
 from locmethods.engines.weights import blocks_of_weights
-from locmethods.kernels import Kernel
 from locmethods.numerics.minimize import Objective, lbfgs, newton
 
 __all__ = ["LocalizedLoss", "localize"]
@@ -58,6 +56,8 @@ def localize(loss, *, kernel, initial=None, method="newton", empty="nearest", to
     ------
     ValueError, TypeError
         If a parameter is not what is asked above.
+    ImportError
+        When it is called, if torch is not installed.
 
     Examples
     --------
@@ -77,16 +77,14 @@ class LocalizedLoss:
     def __init__(self, loss, *, kernel, initial, method, empty, tolerance, max_iter):
         if not callable(loss):
             raise TypeError(f"loss must be a callable, got {type(loss).__name__}")
-        if not isinstance(kernel, Kernel):
-            raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
+        check_kernel(kernel)
         check_localization(kernel)
         check_option("method", method, tuple(METHODS))
         check_option("empty", empty, EMPTY)
-        if not (isinstance(tolerance, numbers.Real) and 0 < tolerance < 1):
-            raise ValueError(f"tolerance must be a number in (0, 1), got {tolerance!r}")
+        check_share("tolerance", tolerance)
         check_count("max_iter", max_iter, 1)
         self.loss, self.kernel, self.initial, self.method = loss, kernel, initial, method
-        self.empty, self.tolerance, self.max_iter = empty, tolerance, max_iter
+        self.empty, self.tolerance, self.max_iter = empty, as_number("tolerance", tolerance), max_iter
 
     def __repr__(self):
         return f"localize({getattr(self.loss, '__name__', self.loss)}, kernel={self.kernel!r}, method={self.method!r})"
@@ -116,8 +114,7 @@ class LocalizedLoss:
         ConvergenceWarning
             If the search failed at some targets: how many of how many.
         """
-        import torch
-
+        torch = _torch()
         data = operands(query, keys, values, kernel=self.kernel, empty=self.empty)
         columns = [to_tensor(data.keys).detach()]
         if values is not None:
@@ -149,6 +146,8 @@ class LocalizedLoss:
 
         present = ~weight.isnan().any(-1)
         theta = torch.full_like(start, math.nan)
+        if not bool(present.any()):
+            return theta, 0
         found, converged = METHODS[self.method](objective, start[present], weight[present], tolerance=self.tolerance,
                                                 max_iter=self.max_iter)
         theta[present] = found
@@ -183,6 +182,15 @@ class LocalizedLoss:
         if bad:
             raise ValueError(f"loss must be finite at the start of the search, got {bad} NaN or infinite values at "
                              f"{len(each)} keys")
+
+
+def _torch():
+    """Return torch, which differentiates the loss."""
+    try:
+        import torch
+    except ImportError:
+        raise ImportError('localize differentiates the loss with torch: pip install "locmethods[torch]"') from None
+    return torch
 
 
 def _objective(loss, columns):

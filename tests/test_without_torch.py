@@ -1,0 +1,61 @@
+"""NumPy callers need no torch: everything but `localize` works where it can not be imported, and `localize` says so."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, NoTorch())  # not None in sys.modules: SciPy takes what stands there for a module
+import numpy as np
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+import locmethods as lm
+from locmethods.kernels import Epanechnikov, Exponential, Gaussian, NearestNeighbors
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(60, 2)), rng.normal(size=60)
+label = np.where(y > 0, "a", "b")
+for kernel in (Gaussian(0.5), Epanechnikov(0.4).hollow(), Exponential(0.5), NearestNeighbors(5), Gaussian(0.02),
+               Gaussian(0.5).on(np.tanh) + 0.1 * Gaussian(1.0)):
+    for empty in ("nearest", "mean"):
+        lm.local_polynomial(X, X, y, kernel=kernel, degree=2, empty=empty)
+        lm.LocalPolynomialRegressor(2, kernel, empty=empty).fit(X, y).gradient(X)
+        lm.smoother_matrix(X, X, kernel=kernel, degree=1, empty=empty)
+        lm.degrees_of_freedom(X, kernel=kernel, degree=1, empty=empty)
+        lm.LocalPCA(1, kernel, empty=empty).fit(X).transform(X)
+        lm.LocalClassifier(kernel, empty=empty).fit(X, label).predict(X)
+        lm.LocalMeanRegressor(kernel, empty=empty).fit(X, y).predict(X)
+    lm.LazyMap(kernel + 0.1 * Gaussian(1.0), max_iter=10_000).fit(X, np.where(y > 1, y, np.nan)).predict(X)
+    lm.lazy.twicing(X, X, y, kernel=kernel)
+for kernel in (Gaussian(0.5), NearestNeighbors(5)):
+    lm.Localized(LinearRegression(), kernel=kernel).fit(X, y).predict(X[:5])
+    lm.Localized(LogisticRegression(), kernel=kernel).fit(X, label).predict_proba(X[:5])
+for criterion in ("loo", "gcv"):
+    for degree in (0, 1):
+        lm.select_bandwidth(X, y, kernel=Gaussian(), bandwidths=[0.3, 0.6], degree=degree, criterion=criterion)
+lm.MeanShift().fit(X)
+lm.MeanShift(kernel=Gaussian(0.5), assign="basin").fit(X).predict(X)
+lm.MeanShift(kernel=Gaussian(0.5), blurring=True).fit(X)
+lm.MeanShift(bandwidth=0.5, bin_seeding=True).fit(X)
+large = rng.normal(size=(3000, 2))  # enough for the compiled sums
+lm.LocalMeanRegressor(Gaussian(0.1)).fit(large, large[:, 0]).predict(large)
+try:
+    lm.localize(lambda x, t: ((x - t) ** 2).sum(), kernel=Gaussian())(X, X)
+except ImportError as error:
+    print(error)
+assert "torch" not in sys.modules
+"""
+
+
+def test_numpy_callers_import_no_torch():
+    found = subprocess.run([sys.executable, "-W", "error", "-c", SCRIPT], capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == 'localize differentiates the loss with torch: pip install "locmethods[torch]"\n'

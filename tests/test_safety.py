@@ -20,9 +20,8 @@ from tests.oracles import hollow, mapped, masked, multiplied, named, scaled, sum
 PROMISED = {"f4": 1e-5, "f8": 1e-12}
 LENGTH = {2: 0.3, 20: 1.5}  # of the smooth kernels; the data have variance one
 RADIUS = {2: 0.7, 20: 5.5}  # of the compact kernels; in twenty dimensions 1 % of the pairs are as near as that
-SMOOTH = dict.fromkeys(("Gaussian", "Laplace", "Cauchy", "Matern32"), lambda d: {"bandwidth": LENGTH[d]})
-COMPACT = dict.fromkeys(("Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat", "Wendland"),
-                        lambda d: {"radius": RADIUS[d]})
+SMOOTH = dict.fromkeys(oracles.SMOOTH, lambda d: {"bandwidth": LENGTH[d]})
+COMPACT = dict.fromkeys(oracles.COMPACT, lambda d: {"radius": RADIUS[d]})
 OTHER = {
     "Shepard": lambda d: {"power": 3.0},  # one that compiled loops know
     "Shepard 2.5": lambda d: {"power": 2.5},

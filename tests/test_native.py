@@ -330,6 +330,10 @@ def test_every_named_kernel_of_the_distance_has_a_record_and_a_subclass_has_none
     class Other(Gaussian):
         pass
 
+    numbers = [profile.number for profile in profiles.PROFILES.values()]
+    assert len(set(numbers)) == len(numbers)
+    for profile in profiles.PROFILES.values():
+        assert (profile.number < profiles.IS_SHEPARD) == (profile.of == "distance")
     points = np.zeros((1, 1))
     assert profiles.of(Factor(Other, points, points, 1.0)) is None
     assert profiles.of(Factor(Shepard, points, points, 2.5)) is None

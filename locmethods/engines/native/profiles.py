@@ -39,7 +39,7 @@ class Profile(NamedTuple):
     kind : type
         The kernel's class.
     number : int
-        By which compiled code asks for it.
+        By which compiled code asks for it: the next one for a kernel of the distance.
     of : {"distance", "inverse distance", "power of q·k", "exponential of q·k"}
         What it is a function of.
     compact : bool
@@ -192,9 +192,10 @@ def _log_flat(u):
 
 FLAT = Profile(Flat, 7, compact=True, jump=True)
 
-SHEPARD = Profile(Shepard, 8, of="inverse distance")
-EXPONENTIAL = Profile(Exponential, 9, of="exponential of q·k")
-POLYNOMIAL = Profile(Polynomial, 10, of="power of q·k")
+# Numbers from here on are no functions of the distance that boxes can bound.
+SHEPARD = Profile(Shepard, 100, of="inverse distance")
+EXPONENTIAL = Profile(Exponential, 101, of="exponential of q·k")
+POLYNOMIAL = Profile(Polynomial, 102, of="power of q·k")
 
 PROFILES = {profile.kind: profile for profile in (
     GAUSSIAN, LAPLACE, CAUCHY, EPANECHNIKOV, TRIANGULAR, BIWEIGHT, TRICUBE, FLAT, SHEPARD, EXPONENTIAL, POLYNOMIAL)}

@@ -14,8 +14,8 @@ from scipy.linalg import lapack
 
 from locmethods.arrays.namespace import detached, is_tensor, like, namespace, to_numpy
 
-# A window carries a degree if the sizes of its equivalent weights, Σ |lᵢ|, sum to no more than this: an error in the
-# values comes into the fit so many times as large, and ten of sixteen digits are left.
+# A window carries a degree if the sizes of its equivalent weights, Σ |lᵢ|, sum to no more than this, monomial by
+# monomial: an error in the values comes into the fit so many times as large, and ten of sixteen digits are left.
 LARGEST = 1e6
 ROUNDING = 4 * np.finfo(float).eps  # a gap between two coordinates below this share of their size is none
 
@@ -135,8 +135,9 @@ def _carried(columns, place, weight, heavy, rcond):
     slopes = inverse * unit[:, None]  # (m, n), of reduced values √w (v − v̄/(1 + √w₁)), counted from the heaviest key's
     slopes = (slopes * root - (slopes @ root)[:, None] * share * weight) * others
     slopes = slopes - xp.sum(slopes, axis=1)[:, None] * (1 - others)
-    level = weight + (place - mean) @ slopes
-    return (level, slopes, 1 + rank) if float(xp.sum(abs(detached(level)))) <= LARGEST else None
+    lever = place - mean
+    terms = 1 + float(xp.sum(abs(detached(lever)) @ abs(detached(slopes))))
+    return (weight + lever @ slopes, slopes, 1 + rank) if terms <= LARGEST else None
 
 
 def _pseudo_inverse(matrix, rcond):

@@ -13,6 +13,7 @@ from statsmodels.nonparametric.kernel_regression import KernelReg
 from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors
 from locmethods.models.polynomial import degrees_of_freedom, local_polynomial, smoother_blocks, smoother_matrix
 from locmethods.models.regression import LocalPolynomialRegressor
+from locmethods.models.windows import pseudo_inverse
 from locmethods.width import cross_validation
 
 
@@ -215,6 +216,22 @@ def test_windows_that_are_solved_for_themselves_have_gradients():
     line = torch.linspace(-1, 1, 7, dtype=torch.float64)[:, None] * torch.tensor([3.0, 4.0], dtype=torch.float64)
     slope = local_polynomial(query, line, values[:7], kernel=Flat(99.0), degree=1).value.sum()
     assert all(bool(g.isfinite().all()) for g in torch.autograd.grad(slope, (query, values)))
+
+
+@pytest.mark.parametrize(("n", "m", "rank"), [(6, 3, 3), (6, 4, 2), (3, 5, 3)])
+def test_thepseudo_inverse_has_torchs_two_derivatives(n, m, rank):
+    rng = np.random.default_rng(n + m)
+    left, right, weight = (torch.from_numpy(rng.normal(size=shape)) for shape in ((n, rank), (rank, m), (m, n)))
+    left.requires_grad_()
+    found = []
+    for inverse in (lambda A: pseudo_inverse(A, 1e-10)[0], lambda A: torch.linalg.pinv(A, rtol=1e-10)):
+        matrix = left @ right
+        total = (inverse(matrix / torch.linalg.vector_norm(matrix, dim=0)) * weight).sum()
+        slope, = torch.autograd.grad(total, left, create_graph=True)
+        found.append((total.detach(), slope.detach(), *torch.autograd.grad(slope.square().sum(), left)))
+    for ours, theirs in zip(*found, strict=True):
+        # Conditions of a few hundred at most, to the fourth power in the second derivative.
+        assert_allclose(ours, theirs, rtol=0, atol=1e-9 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize(("degree", "says"), [

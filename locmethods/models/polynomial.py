@@ -51,10 +51,10 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     [ruppert1994]_; degree 0 is the local mean. A window with too few distinct keys has many minimisers; the one
     taken has the least Euclidean norm in the monomials other than the constant, each measured from the heaviest key,
     centred and scaled to unit variance in the window. A window carries a degree if the weights lᵢ with which the
-    values enter that fit are not huge, Σ |lᵢ| ≤ 1e6; where it does not, as for a target far outside a tiny cluster,
-    the fit is that of the highest lower degree that it carries. So a window with a single key gives that key's value
-    and slope zero, keys on a line have the slope along it, adding a constant to the values adds it to the fit, and
-    no unit of a feature or a value matters.
+    values enter that fit are not huge, Σ |lᵢ| ≤ 1e6, monomial by monomial; where it does not, as for a target far
+    outside a tiny cluster, the fit is that of the highest lower degree that it carries. So a window with a single key
+    gives that key's value and slope zero, keys on a line have the slope along it, adding a constant to the values
+    adds it to the fit, and no unit of a feature or a value matters.
 
     Parameters
     ----------
@@ -124,14 +124,16 @@ def _rescale(data):
 def _in_units(array, unit):
     """Return an array times two to the power of `unit`, which goes along the last axis, or the last but one of three.
 
-    In two steps, neither of which overflows before the product does.
+    In steps, none of which overflows before the product does.
     """
-    half = unit // 2
-    factors = [np.exp2(part.astype(float)) for part in (half, unit - half)]
-    with np.errstate(over="ignore"):  # what is beyond every number is infinite
-        for factor in factors:
-            array = array * like(factor[:, None] if array.ndim == 3 else factor, array)
-    return array
+    while True:
+        part = np.clip(unit, -1000, 1000)
+        factor = like(np.exp2(part.astype(float)), array)
+        with np.errstate(over="ignore"):  # what is beyond every number is infinite
+            array = array * (factor[:, None] if array.ndim == 3 else factor)
+        unit = unit - part
+        if not unit.any():
+            return array
 
 
 def _constants(data, query, keys, values, kernel, empty, exponents):
@@ -222,10 +224,12 @@ def _design(at, points, weight, steps):
     gap = matrix_transpose(points)[None] - at[..., None]  # (b, d, n)
     columns = []
     for parent, feature in steps:
-        columns.append(gap[:, feature] if parent < 0 else columns[parent] * gap[:, feature])
+        with np.errstate(over="ignore", invalid="ignore"):  # a window whose powers overflow is solved for itself
+            columns.append(gap[:, feature] if parent < 0 else columns[parent] * gap[:, feature])
     design = namespace(gap).stack(columns, axis=1)  # (b, p, n)
-    mean = (design @ weight[..., None])[..., 0]
-    return design - mean[..., None], mean
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = (design @ weight[..., None])[..., 0]
+        return design - mean[..., None], mean
 
 
 def _invert(gram, mean, weight):

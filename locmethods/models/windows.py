@@ -14,8 +14,8 @@ from scipy.linalg import lapack
 
 from locmethods.arrays.namespace import detached, is_tensor, like, namespace, to_numpy
 
-# A window carries a degree if the sizes of its equivalent weights, Σ |lᵢ|, sum to no more than this: an error in the
-# values comes into the fit so many times as large, and ten of sixteen digits are left.
+# A window carries a degree if the sizes of its equivalent weights, Σ |lᵢ|, sum to no more than this, monomial by
+# monomial: an error in the values comes into the fit so many times as large, and ten of sixteen digits are left.
 LARGEST = 1e6
 ROUNDING = 4 * np.finfo(float).eps  # a gap between two coordinates below this share of their size is none
 
@@ -131,15 +131,16 @@ def _carried(columns, place, weight, heavy, rcond):
         return None
     flat = size == 0  # a monomial that is the same at all keys carries no slope
     unit = xp.where(flat, 0.0, 1 / xp.where(flat, 1.0, size))
-    inverse, rank = _pseudo_inverse(reduced * unit, rcond)
+    inverse, rank = pseudo_inverse(reduced * unit, rcond)
     slopes = inverse * unit[:, None]  # (m, n), of reduced values √w (v − v̄/(1 + √w₁)), counted from the heaviest key's
     slopes = (slopes * root - (slopes @ root)[:, None] * share * weight) * others
     slopes = slopes - xp.sum(slopes, axis=1)[:, None] * (1 - others)
-    level = weight + (place - mean) @ slopes
-    return (level, slopes, 1 + rank) if float(xp.sum(abs(detached(level)))) <= LARGEST else None
+    lever = place - mean
+    terms = 1 + float(xp.sum(abs(detached(lever)) @ abs(detached(slopes))))
+    return (weight + lever @ slopes, slopes, 1 + rank) if terms <= LARGEST else None
 
 
-def _pseudo_inverse(matrix, rcond):
+def pseudo_inverse(matrix, rcond):
     """Return the pseudo-inverse of a matrix of shape (n, m) with columns of length one or zero, and its rank.
 
     By Householder's reflections of rows in order of their size, columns by pivots: so each row is perturbed by a
@@ -150,8 +151,6 @@ def _pseudo_inverse(matrix, rcond):
     packed, pivots, tau, _, _ = lapack.dgeqp3(np.asfortranarray(array[order]))
     pivots, m = pivots - 1, array.shape[1]
     rank = int((np.abs(np.diagonal(packed)) > rcond).sum())
-    if is_tensor(matrix):
-        return _pinv_of_rank(matrix, rank), rank
     left, _, _ = lapack.dorgqr(np.asfortranarray(packed[:, :min(packed.shape)]), tau)
     left, upper = left[:, :rank], np.triu(packed)[:rank]
     inverse = np.zeros((m, len(array)))
@@ -160,15 +159,27 @@ def _pseudo_inverse(matrix, rcond):
     elif rank:
         across, lower = np.linalg.qr(upper.T)
         inverse[np.ix_(pivots, order)] = across @ np.linalg.solve(lower.T, left.T)
-    return inverse, rank
+    return (_with_graph(matrix, inverse) if is_tensor(matrix) else inverse), rank
 
 
-def _pinv_of_rank(matrix, rank):
-    """Return the pseudo-inverse of a tensor of that rank; its derivative holds where singular values coincide, too."""
+def _with_graph(matrix, inverse):
+    """Return the pseudo-inverse of a tensor as part of its graph: the derivative at constant rank.
+
+    dP = −P dA P + P Pᵀ dAᵀ (1 − A P) + (1 − P A) dAᵀ Pᵀ P.
+    """
     import torch
 
-    size = torch.linalg.svdvals(matrix.detach())
-    if rank == 0:
-        return torch.zeros_like(matrix.mT)
-    below = float(size[rank]) if rank < len(size) else 0.0
-    return torch.linalg.pinv(matrix, rtol=math.sqrt(float(size[rank - 1]) * below) / float(size[0]))
+    class PseudoInverse(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, A):
+            P = like(inverse, A)
+            ctx.save_for_backward(A, P)
+            return P
+
+        @staticmethod
+        def backward(ctx, G):
+            A, P = ctx.saved_tensors
+            outer = G.mT - A @ (P @ G.mT)
+            return -P.mT @ G @ P.mT + outer @ P @ P.mT + P.mT @ (P @ (G.mT - (G.mT @ P) @ A))
+
+    return PseudoInverse.apply(matrix)

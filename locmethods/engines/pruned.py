@@ -28,6 +28,7 @@ PAIRS = 1 << 22  # below this many pairs to be summed slowly, looking for a way 
 WORTH = 0.6  # leaving out pays while at most this share of the pairs remains
 QUERY_BLOCK, KEY_BLOCK = 64, 32
 FEW = 1024  # for fewer queries, to cut the keys takes longer than to pass them all by
+MANY_BLOCKS = 64  # of few queries
 SAMPLE = 16  # blocks of queries from which the share that remains is estimated
 # What is left out when no tolerance is given, by bytes of the answer: nothing that a sum in that type could show.
 NOTHING = {8: 2.0**-54, 4: 2.0**-30, 2: 2.0**-30}
@@ -130,7 +131,7 @@ def in_blocks(layout, lost, worth=WORTH):
         return None
     keys = layout.once(("blocks", layout.place), lambda: cut(layout.keys, scale=layout.scale))
     # Blocks of few queries: each sees fewer keys, and keys that are kept need not be shared out among many.
-    size = min(QUERY_BLOCK, 1 << max(0, (n // SAMPLE).bit_length() - 1))
+    size = min(QUERY_BLOCK, 1 << max(0, (n // MANY_BLOCKS).bit_length() - 1))
     def cut_queries():
         return cut(layout.query, size, layout.scale)
 

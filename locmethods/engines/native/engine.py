@@ -21,8 +21,9 @@ from locmethods.engines.task import Plan, Sums
 from locmethods.kernels.bound import once
 
 NAME = "native"
-# From here on compiled loops repay what it takes to load them; where keys are kept they are asked again and again.
-PAIRS, KEPT_KEYS = 1 << 20, 1 << 11
+# From here on compiled loops repay what it takes to load them: many pairs, many keys, or keys that are kept and will be
+# asked again and again.
+PAIRS, KEYS, KEPT_KEYS = 1 << 20, 1 << 16, 1 << 11
 # Lengths and places between these can be squared, by bytes of the type.
 RANGE = {4: (1e-15, 1e15), 8: (1e-140, 1e140)}
 FEW_FEATURES = 5  # up to this many, differences are as fast as products
@@ -56,7 +57,8 @@ def plan(task):
     if task.grad:
         return "the answer is part of a graph"
     # Asked first: who has few pairs need not wait for compiled code to be loaded.
-    if not (task.pairs >= PAIRS or (task.kept is not None and task.bound.shape[-1] >= KEPT_KEYS and task.pairs)):
+    least = KEYS if task.kept is None else KEPT_KEYS
+    if task.pairs < PAIRS and (task.bound.shape[-1] < least or not task.pairs):
         return f"{task.pairs:,} pairs are too few to repay loading them"
     from locmethods.engines.native.layout import Layout, refusal_of
 

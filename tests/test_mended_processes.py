@@ -13,11 +13,6 @@ import pytest
 THREADS = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "2")}
 
 
-def fails(reason):
-    """Return the mark of a test that fails today."""
-    return pytest.mark.xfail(strict=False, reason=reason)
-
-
 FORKED = """
     import multiprocessing
     import os
@@ -48,15 +43,12 @@ FORKED = """
             print("no answer")
         pool.terminate()
 """
-HANGS = fails("torch's threads do not survive a fork")
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.parametrize(("kernel", "n", "d", "function"), [
     pytest.param("Gaussian(0.3)", 5_000, 2, "local_mean", id="loops of differences"),
-    pytest.param("Gaussian(0.3)", 2_000, 2, "local_mean", id="all pairs", marks=HANGS),
-    pytest.param("Gaussian(3.0)", 3_000, 20, "local_mean", id="products of matrices", marks=HANGS),
-    pytest.param("Gaussian(0.3) + Laplace(0.3)", 2_500, 2, "local_mean", id="sum of kernels", marks=HANGS),
+    pytest.param("Gaussian(0.3)", 2_000, 2, "local_mean", id="all pairs"),
+    pytest.param("Gaussian(3.0)", 3_000, 20, "local_mean", id="products of matrices"),
+    pytest.param("Gaussian(0.3) + Laplace(0.3)", 2_500, 2, "local_mean", id="sum of kernels"),
 ])
 def test_a_process_forked_after_a_large_sum_answers(kernel, n, d, function, tmp_path):
     """Each of the four takes a tenth of a second: five are enough on a machine that has other things to do."""
@@ -86,10 +78,8 @@ INTERRUPTED = """
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals here")
 @pytest.mark.parametrize(("kernel", "d", "function"), [
-    pytest.param("Gaussian(1.0)", 2, "local_mean", id="loops of differences",
-                 marks=fails("the threads' parts are waited for, all that have been handed out")),
-    pytest.param("Gaussian(1.0) + Laplace(1.0)", 2, "local_mean", id="sum of kernels",
-                 marks=fails("a block of pairs takes seconds, and is not left before its end")),
+    pytest.param("Gaussian(1.0)", 2, "local_mean", id="loops of differences"),
+    pytest.param("Gaussian(1.0) + Laplace(1.0)", 2, "local_mean", id="sum of kernels"),
 ])
 def test_an_interrupt_is_answered_within_a_second(kernel, d, function, tmp_path):
     script = tmp_path / "interrupted.py"

@@ -333,7 +333,7 @@ def test_a_cluster_of_processes_gives_the_same(client):
         np.testing.assert_allclose(lm.local_mean(many[:9], *moved, kernel=Gaussian(0.2)),
                                    lm.local_mean(many[:9], many, numbers, kernel=Gaussian(0.2)), rtol=1e-12)
         options = dict(kernel=Gaussian(0.8), seeds=keys[::30], max_iter=3)
-        with pytest.warns(ConvergenceWarning, match="stopped by max_iter=3"):  # three passes over the keys are enough here
+        with pytest.warns(ConvergenceWarning, match="stopped by max_iter=3"):  # three passes are enough
             here, there = (lm.MeanShift(**options).fit(points) for points in (keys, blocks[0]))
         np.testing.assert_array_equal(there.labels_.compute(), here.labels_)
         agree(there.cluster_centers_, here.cluster_centers_, np.float64)

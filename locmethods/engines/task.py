@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from locmethods.arrays.namespace import namespace
+from locmethods.arrays.namespace import log_or_nothing, namespace
 
 
 class Task(NamedTuple):
@@ -75,14 +75,7 @@ class Sums(NamedTuple):
     @property
     def log_total(self):
         """log |Σ K|, of shape (*batch, n_queries)."""
-        return log(abs(self.total)) + self.log_scale
-
-
-def log(array):
-    """Return log x, −inf where x = 0, without a warning."""
-    xp = namespace(array)
-    positive = array > 0
-    return xp.where(positive, xp.log(xp.where(positive, array, 1.0)), -math.inf)
+        return log_or_nothing(abs(self.total)) + self.log_scale
 
 
 def lead_of(left, right):

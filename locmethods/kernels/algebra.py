@@ -12,9 +12,9 @@ import numbers
 import numpy as np
 
 from locmethods.arrays.checks import as_array, as_number, check_positive
-from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, namespace, to_numpy
+from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, log_or_nothing, namespace, to_numpy
 from locmethods.kernels.base import Kernel, as_parameter
-from locmethods.kernels.bound import Bound, Term, block, log_at, log_or_nothing, once
+from locmethods.kernels.bound import Bound, Term, block, log_at, once
 from locmethods.kernels.restricted import Restricted
 
 LEAST = 1e-150  # of a ratio of lengths, so that its square is a number
@@ -242,7 +242,7 @@ def _log_of_sum(x, y, sign_x=None, sign_y=None):
     anchor = anchor.detach() if is_tensor(anchor) else anchor
     x, y = xp.exp(x - anchor), xp.exp(y - anchor)
     weight = (x if sign_x is None else x * sign_x) + (y if sign_y is None else y * sign_y)
-    return log_or_nothing(xp, abs(weight)) + anchor, xp.sign(weight)
+    return log_or_nothing(abs(weight)) + anchor, xp.sign(weight)
 
 
 def both_allow(mask, other):

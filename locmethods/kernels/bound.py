@@ -205,12 +205,6 @@ def root(squared):
     return xp.where(positive, xp.sqrt(xp.where(positive, squared, 1.0)), 0.0)
 
 
-def log_or_nothing(xp, size):
-    """Return log x, −inf where x = 0, with gradient zero rather than 0/0 there."""
-    positive = size > 0
-    return xp.where(positive, xp.log(xp.where(positive, size, 1.0)), -math.inf)
-
-
 def pairwise_square(query, keys):
     """Return ‖q − k‖² for all pairs from differences, never from ‖q‖² + ‖k‖² − 2 q·k.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from locmethods.arrays.checks import as_number, check_count
-from locmethods.arrays.namespace import carries_grad, detached, matrix_transpose, namespace
+from locmethods.arrays.namespace import carries_grad, detached, log_or_nothing, matrix_transpose, namespace
 from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
-from locmethods.kernels.bound import Bound, Factor, Term, block, log_or_nothing, outer_shape
+from locmethods.kernels.bound import Bound, Factor, Term, block, outer_shape
 from locmethods.kernels.restricted import without_own
 
 __all__ = ["Exponential", "Linear", "Polynomial"]
@@ -120,7 +120,7 @@ class PolynomialBound(_InnerBound):
 
     def log(self, rows, cols, take=block):
         size = abs(self.product(rows, cols, take) + take(self.parameter))
-        return log_or_nothing(namespace(size), size) * self.kernel.degree
+        return log_or_nothing(size) * self.kernel.degree
 
     def sign(self, rows, cols):
         product = self.product(rows, cols) + detached(self.parameter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from locmethods.arrays.namespace import detached, matrix_transpose, namespace
+from locmethods.arrays.namespace import detached, log_or_nothing, matrix_transpose, namespace
 from locmethods.kernels import Gaussian
 
 # The ascent stops when a step is below this share of the values' spread.
@@ -51,7 +51,7 @@ def dense_mode(weight, value, kernel):
         left = height
         for _ in range(min(starts, len(start_at)) if len(weight) else 0):
             start, top = xp.argmax(left, axis=-1), xp.max(left, axis=-1)
-            if bool(xp.all(_log(top) < level - math.log(2))):
+            if bool(xp.all(log_or_nothing(top) < level - math.log(2))):
                 break  # no peak worth climbing is left
             place = climb(weight, value, kernel, start_at[start])
             reached = detached(_log_density(weight, value, kernel, place))
@@ -69,19 +69,13 @@ def _candidates(value, kernel):
     return namespace(value).concat([value, value - edge, value + edge], axis=0)
 
 
-def _log(size):
-    """Return log x, −inf where x = 0."""
-    xp = namespace(size)
-    return xp.where(size > 0, xp.log(xp.where(size > 0, size, 1.0)), -math.inf)
-
-
 def _log_density(weight, value, kernel, place):
     """Return log Σᵢ wᵢ K(v, vᵢ) at the places v, of shape (b,)."""
-    score = _log(weight) + kernel.bind(place, value).log(slice(0, len(place)), slice(0, len(value)))
+    score = log_or_nothing(weight) + kernel.bind(place, value).log(slice(0, len(place)), slice(0, len(value)))
     xp = namespace(score)
     top = xp.max(score, axis=-1)
     anchor = detached(xp.where(top > -math.inf, top, 0.0))
-    return _log(xp.sum(xp.exp(score - anchor[..., None]), axis=-1)) + anchor
+    return log_or_nothing(xp.sum(xp.exp(score - anchor[..., None]), axis=-1)) + anchor
 
 
 def _spread(value):
@@ -91,7 +85,7 @@ def _spread(value):
 
 def _by_local_means(weight, value, kernel, place):
     """Climb by v ← Σ w K vᵢ / Σ w K."""
-    xp, log_weight = namespace(value), _log(weight)
+    xp, log_weight = namespace(value), log_or_nothing(weight)
     for _ in range(STEPS):
         score = log_weight + kernel.bind(place, value).log(slice(0, len(place)), slice(0, len(value)))
         share = xp.exp(score - detached(xp.max(score, axis=-1, keepdims=True)))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from locmethods.arrays.namespace import namespace
-from locmethods.engines.task import Sums, joined, log
+from locmethods.arrays.namespace import log_or_nothing, namespace
+from locmethods.engines.task import Sums, joined
 
 
 class LocalSum:
@@ -39,7 +39,7 @@ class LocalSum:
     @property
     def log_normaliser(self) -> Any:
         """log |Σᵢ K(q, kᵢ)|, of shape (..., n_queries); −inf where no key has weight."""
-        return self._door.leave(log(abs(self.total)) + self.log_scale)
+        return self._door.leave(log_or_nothing(abs(self.total)) + self.log_scale)
 
     @property
     def sign(self) -> Any:

@@ -2,7 +2,11 @@
 
 from importlib import import_module
 
-_HOME = {"claim": "claims", "ClaimError": "claims", "figure": "build.figures", "frames": "build.sliders"}
+_HOME = {
+    "check": "checking.check", "claim": "checking.claim", "ClaimError": "checking.evidence",
+    "same": "checking.evidence", "at_most": "checking.evidence", "at_least": "checking.evidence",
+    "order": "checking.evidence", "figure": "build.figures", "frames": "build.sliders",
+}
 _ROOMS = ("datasets", "drawings", "pictures")
 __all__ = [*_HOME, *_ROOMS]
 

@@ -1,4 +1,4 @@
-"""A figure in one call: drawn for both themes, with the data and the record that let it be cited."""
+"""A figure in one call: drawn for both themes and two widths, with the data and the record that let it be cited."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,11 +14,62 @@ from locmethods.companion.build import records
 from locmethods.companion.build.style import THEMES, settings
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# What a plot can show, and what is the same whichever way a sum was ordered.
+DIGITS, NOTHING = 7, 1e-13
+NARROW = 3.6  # inches: a page 390 pixels wide
 _NO_DATES = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
              "png": {"Software": None}}
 
 
-def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), parameters=None, seed=None):
+class Layout(NamedTuple):
+    """The size of a drawing in inches, and how many rows and columns of axes it has."""
+
+    size: tuple
+    panels: tuple
+
+
+class Table:
+    """What a figure's CSV holds, read back from it: a column, or a matrix of columns, by name.
+
+    It knows which names were asked for, so that nothing stands in the CSV that no drawing shows.
+    """
+
+    def __init__(self, text):
+        head, *rows = csv.reader(io.StringIO(text))
+        self.asked, self._columns = set(), {}
+        for name, column in zip(head, zip(*rows, strict=True), strict=True):
+            self._columns[name] = _column(column)
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        if name in self._columns:
+            return self._columns[name]
+        found = [self._columns[key] for key in self._columns if re.fullmatch(rf"{re.escape(name)}_\d+", key)]
+        if not found:
+            raise KeyError(f"the figure's data have no column {name!r}; there are {', '.join(self._columns)}")
+        return np.stack(found, 1)
+
+    def __contains__(self, name):
+        return name in self._columns or f"{name}_0" in self._columns
+
+    def unseen(self):
+        """Return the columns that nobody has asked for."""
+        return [name for name in self._columns
+                if name not in self.asked and re.sub(r"_\d+$", "", name) not in self.asked]
+
+
+def _column(cells):
+    """Return a column of a CSV as an array: numbers if all are, the blanks at its end left out."""
+    cells = list(cells)
+    while cells and cells[-1] == "":
+        cells.pop()
+    try:
+        return np.array([float(cell) for cell in cells])
+    except ValueError:
+        return np.array(cells)
+
+
+def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), narrow=None, parameters=None, seed=None):
     """Draw a figure for the page, and leave SVG, PDF, the plotted data as CSV and a record to cite it by.
 
     Parameters
@@ -25,16 +77,19 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), pa
     name : str
         Lower-case words joined by hyphens; in a chapter it begins with the chapter's stem.
     draw : callable
-        ``draw(axes)`` draws on one Axes, or on an array of them for several `panels`; it is called once for
-        each theme and must leave colours to the style.
+        ``draw(axes, table)`` draws what `table` holds on one Axes, or on a flat array of them for several `panels`;
+        it is called for each theme and width, and must leave colours to the style. `table` is read back from the CSV:
+        ``table["x"]`` is a column, or a matrix with a row for each of the array's.
     caption, alt : str
         The caption (Markdown, with mathematics) and what somebody who cannot see the figure must know.
     data : dict of str to array
-        What is plotted; one CSV column each, one for each column of a matrix.
+        All that is plotted; one CSV column each, one for each column of a matrix.
     size : (float, float), default=(6.4, 3.8)
         Inches.
     panels : (int, int), default=(1, 1)
         Rows and columns of axes.
+    narrow : pair of (float, float) and (int, int), optional
+        Size and panels of the variant for a phone, 3.6 inches wide; by default panels side by side are stacked.
     parameters : dict, optional
         What the figure was made with.
     seed : int, optional
@@ -42,16 +97,35 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), pa
     Raises
     ------
     ValueError
-        If the name is not of that form, or the caption, alt text or data are missing.
+        If the name is not of that form, the caption, alt text or data are missing, or a column is not drawn.
     """
     check(name, caption, alt, data)
-    pictures = {theme: render(draw, name, theme, size, panels, "svg") for theme in THEMES}
+    text = as_csv(data)
+    layouts = layouts_of(size, panels, narrow)
+    table = Table(text)
+    wide = render(draw, table, name, "light", layouts[""], "png", ground=True)
+    check_drawn(name, table)
     place = records.folder("figures")
     if place is not None:
-        for theme, picture in pictures.items():
-            records.write_whole(place / f"{name}.{theme}.svg", picture)
-        leave(place, name, caption, alt, data, parameters, seed, still=draw, size=size, panels=panels)
-    show(name, caption, alt, render(draw, name, "light", size, panels, "png", ground=True))
+        for variant, layout in layouts.items():
+            for theme in THEMES:
+                records.write_whole(place / f"{name}{variant}.{theme}.svg",
+                                    render(draw, Table(text), name, theme, layout, "svg"))
+        leave(place, name, caption, alt, text, parameters, seed, draw=draw, layout=layouts[""])
+    show(name, caption, alt, wide)
+
+
+def layouts_of(size, panels, narrow):
+    """Return {"": the layout for a desktop, ".narrow": that for a phone}."""
+    wide = Layout(tuple(size), tuple(panels))
+    if narrow is not None:
+        return {"": wide, ".narrow": Layout(*map(tuple, narrow))}
+    rows, columns = panels
+    if columns == 1 or rows > 1:
+        small = Layout((NARROW, size[1] * max(0.75, NARROW / size[0])), wide.panels)
+    else:
+        small = Layout((NARROW, columns * min(size[1], 3.0)), (columns, 1))
+    return {"": wide, ".narrow": small}
 
 
 def check(name, caption, alt, data):
@@ -68,7 +142,13 @@ def check(name, caption, alt, data):
         raise ValueError(f"data must be a dict of the plotted arrays, got {data!r}")
 
 
-def render(draw, name, theme, size, panels, kind, ground=False):
+def check_drawn(name, table):
+    """Raise ValueError if a column of the table is not drawn."""
+    if unseen := table.unseen():
+        raise ValueError(f"the data of {name} hold what the drawing does not show: {', '.join(unseen)}")
+
+
+def render(draw, table, name, theme, layout, kind, ground=False):
     """Return the bytes of the drawing in one theme; on a transparent ground unless `ground`."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -76,25 +156,25 @@ def render(draw, name, theme, size, panels, kind, ground=False):
     from locmethods.companion.build.style import theme_colours
 
     with matplotlib.rc_context(settings(theme, name)):
-        canvas = Figure(figsize=size)
-        draw(canvas.subplots(*panels))
+        canvas = Figure(figsize=layout.size)
+        axes = canvas.subplots(*layout.panels)
+        draw(axes if layout.panels == (1, 1) else np.ravel(axes), table)
         out = io.BytesIO()
         colour = theme_colours(theme)["ground"] if ground else "none"
         canvas.savefig(out, format=kind, metadata=_NO_DATES[kind], facecolor=colour)
     return out.getvalue()
 
 
-def leave(place, name, caption, alt, data, parameters, seed, *, still, size, panels, extra=None):
-    """Write the files to cite a figure by, and last its record."""
-    table = as_csv(data)
-    files = {f"{name}.svg": render(still, name, "light", size, panels, "svg", ground=True),
-             f"{name}.pdf": render(still, name, "light", size, panels, "pdf", ground=True), f"{name}.csv": table}
+def leave(place, name, caption, alt, text, parameters, seed, *, draw, layout, extra=None):
+    """Write the files to cite a figure by, and last its record; `text` is the CSV."""
+    files = {f"{name}.svg": render(draw, Table(text), name, "light", layout, "svg", ground=True),
+             f"{name}.pdf": render(draw, Table(text), name, "light", layout, "pdf", ground=True), f"{name}.csv": text}
     for file, content in files.items():
         records.write_whole(place / file, content)
     records.write_json(place / f"{name}.json", {
         "name": name, "chapter": records.chapter(), "caption": caption, "alt": alt, "seed": seed,
         "parameters": parameters or {}, "versions": versions(), "files": sorted(files),
-        "checksum": hashlib.sha256(table.encode()).hexdigest(), **(extra or {})})
+        "checksum": hashlib.sha256(text.encode()).hexdigest(), **(extra or {})})
 
 
 def versions():
@@ -111,18 +191,24 @@ def as_csv(data):
     for key, value in data.items():
         value = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
         if value.ndim <= 1:
-            columns[key] = np.atleast_1d(value)
+            columns[key] = as_written(np.atleast_1d(value))
         else:
             flat = value.reshape(len(value), -1)
-            columns |= {f"{key}_{j}": flat[:, j] for j in range(flat.shape[1])}
+            columns |= {f"{key}_{j}": as_written(flat[:, j]) for j in range(flat.shape[1])}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    for row in range(max(map(len, columns.values()))):
-        # Ten digits: what a plot can show, and the same whichever way a sum was ordered.
-        writer.writerow(["" if row >= len(c) else f"{c[row]:.10g}" if c.dtype.kind == "f" else c[row]
-                         for c in columns.values()])
+    longest = max(map(len, columns.values()))
+    writer.writerows(zip(*(column + [""] * (longest - len(column)) for column in columns.values()), strict=True))
     return out.getvalue()
+
+
+def as_written(column):
+    """Return the cells of a column: floats to seven digits, and what is rounding beside its largest as zero."""
+    if column.dtype.kind != "f":
+        return column.tolist()
+    largest = np.max(np.abs(column), where=np.isfinite(column), initial=0.0)
+    return [f"{0.0 if abs(value) <= NOTHING * largest else value:.{DIGITS}g}" for value in column]
 
 
 def show(name, caption, alt, picture):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from locmethods.companion.build import records
-from locmethods.companion.build.figures import check, leave, render, show
+from locmethods.companion.build.figures import Table, as_csv, check, check_drawn, layouts_of, leave, render, show
 from locmethods.companion.build.style import THEMES
 
 
-def frames(name, draws, *, labels, caption, alt, data, still=0, size=(6.4, 3.8), panels=(1, 1), parameters=None,
-           seed=None):
+def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4, 3.8), panels=(1, 1), narrow=None,
+           parameters=None, seed=None):
     """Show a sequence of drawings with a slider that works offline and from the keyboard.
 
     Parameters
     ----------
-    name, caption, alt, data, size, panels, parameters, seed
+    name, caption, alt, data, size, panels, narrow, parameters, seed
         As in `figure`.
-    draws : list of callables
-        One ``draw(axes)`` for each frame.
+    draw : callable
+        ``draw(axes, table, number)`` draws the frame of that number, counted from zero.
+    moves : str
+        What the slider moves, in a word or two: its name for who does not see it.
     labels : list of str
         What the slider shows beside each frame.
     still : int, default=0
@@ -25,21 +29,30 @@ def frames(name, draws, *, labels, caption, alt, data, still=0, size=(6.4, 3.8),
     Raises
     ------
     ValueError
-        As in `figure`, or if there are fewer than two frames, or not one label for each.
+        As in `figure`, or if there are fewer than two frames.
     """
     check(name, caption, alt, data)
-    draws, labels = list(draws), [str(label) for label in labels]
-    if len(draws) < 2 or len(labels) != len(draws):
-        raise ValueError(f"there must be at least two frames and one label for each, got {len(draws)} frames "
-                         f"and {len(labels)} labels")
-    if not 0 <= still < len(draws):
-        raise ValueError(f"still must be one of the frames, 0 to {len(draws) - 1}, got {still!r}")
+    labels = [str(label) for label in labels]
+    if len(labels) < 2:
+        raise ValueError(f"there must be at least two frames and a label for each, got the labels {labels}")
+    if not 0 <= still < len(labels):
+        raise ValueError(f"still must be one of the frames, 0 to {len(labels) - 1}, got {still!r}")
+    if not (isinstance(moves, str) and moves.strip()):
+        raise ValueError(f"moves must name what the slider moves, got {moves!r}")
+    text = as_csv(data)
+    layouts, table = layouts_of(size, panels, narrow), Table(text)
+    draws = [partial(draw, number=number) for number in range(len(labels))]
+    pictures = [render(one, table, name, "light", layouts[""], "png", ground=True) for one in draws]
+    check_drawn(name, table)
     place = records.folder("figures")
     if place is not None:
-        for theme in THEMES:
-            for i, draw in enumerate(draws):
-                records.write_whole(place / f"{name}.{i}.{theme}.svg", render(draw, name, theme, size, panels, "svg"))
-            records.write_whole(place / f"{name}.{theme}.svg", render(draws[still], name, theme, size, panels, "svg"))
-        leave(place, name, caption, alt, data, parameters, seed, still=draws[still], size=size, panels=panels,
-              extra={"labels": labels, "still": still})
-    show(name, caption, alt, render(draws[still], name, "light", size, panels, "png", ground=True))
+        for variant, layout in layouts.items():
+            for theme in THEMES:
+                for number, one in enumerate(draws):
+                    picture = render(one, table, name, theme, layout, "svg")
+                    records.write_whole(place / f"{name}.{number}{variant}.{theme}.svg", picture)
+                    if number == still:
+                        records.write_whole(place / f"{name}{variant}.{theme}.svg", picture)
+        leave(place, name, caption, alt, text, parameters, seed, draw=draws[still], layout=layouts[""],
+              extra={"labels": labels, "still": still, "moves": moves})
+    show(name, caption, alt, pictures[still])

@@ -1,153 +1,227 @@
-"""The drawings that several pages are made of. Each returns ``draw(axes)``; colours come from the style."""
+"""The drawings that several pages are made of.
+
+Each draws columns of a figure's table on axes: ``lines(axes, table, "distance", ["Gaussian", "flat"], …)``. Colours
+come from the style. A line carries its name where it ends or where there is room; a legend is the last resort.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
+APART = 12.0  # points between the middles of two names that stand one above the other
 
 
-def _labels(axes, xlabel, ylabel, title=None, legend=False, logx=False, logy=False, **limits):
-    axes.set(xlabel=xlabel, ylabel=ylabel, **{key: value for key, value in limits.items() if value is not None})
+def lines(axes, table, x, curves, *, xlabel, ylabel, title=None, names="end", points=None, points_name=None, band=None,
+          marker=False, vertical=None, horizontal=None, xlim=None, ylim=None, logx=False, logy=False):
+    """Draw curves over a common abscissa, each with its name beside it.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : Table
+    x : str
+        The column of the abscissa.
+    curves : sequence of str, or dict of str to str
+        Columns; a dict maps them to the names that are shown.
+    names : {"end", "start", "legend", None} or dict of str to (float, float)
+        Where the names stand: at a curve's last or first point, in a legend, nowhere, or each at a place (x, y) of the
+        axes' own coordinates; of a dict, what it does not name stands at the end.
+    points : pair of str, optional
+        Columns scattered behind the curves, with `points_name` where ``points_name = (text, x, y)`` says.
+    band : triple of str, optional
+        Columns x, low and high of a shaded band.
+    vertical, horizontal : float, optional
+        Where a thin reference line stands.
+    """
+    shown = curves if isinstance(curves, dict) else {name: name for name in curves}
+    if points is not None:
+        scattered(axes, table, points, points_name)
+    if band is not None:
+        axes.fill_between(*(table[name] for name in band), alpha=0.2, color="C0", linewidth=0)
+    for number, column in enumerate(shown):
+        axes.plot(table[x], table[column], marker=MARKERS[number % 6] if marker else None, markersize=5)
+    drawn = axes.lines[-len(shown):]
+    references(axes, vertical, horizontal)
+    frame(axes, xlabel, ylabel, title, xlim, ylim, logx, logy)
+    name_lines(axes, drawn, list(shown.values()), names)
+
+
+def scattered(axes, table, points, name=None):
+    """Scatter two columns of the table behind everything else; `name` is (text, x, y)."""
+    axes.scatter(table[points[0]], table[points[1]], s=14, alpha=0.45, color="C3", linewidths=0, zorder=1)
+    if name is not None:
+        text, x, y = name
+        axes.text(x, y, text, color="C3", fontsize=10)
+
+
+def references(axes, vertical=None, horizontal=None):
+    """Draw thin dotted lines at a place of either axis."""
+    for place, rule in ((vertical, axes.axvline), (horizontal, axes.axhline)):
+        if place is not None:
+            rule(place, linewidth=1, linestyle=":", color=ink(axes))
+
+
+def ink(axes):
+    """Return the colour of the theme's text."""
+    return axes.xaxis.label.get_color()
+
+
+def frame(axes, xlabel, ylabel, title=None, xlim=None, ylim=None, logx=False, logy=False):
+    """Name the axes and set their scales and ends; without limits of their own they end with the data."""
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     if title:
         axes.set_title(title)
     if logx:
         axes.set_xscale("log")
     if logy:
         axes.set_yscale("log")
-    if legend:
-        axes.legend(loc="best" if legend is True else legend)
+    axes.margins(x=0.0 if xlim is None else None)
+    if xlim is not None:
+        axes.set_xlim(*xlim)
+    if ylim is not None:
+        axes.set_ylim(*ylim)
 
 
-def lines(x, curves, *, xlabel, ylabel, points=None, points_label=None, band=None, title=None, logx=False, logy=False,
-          marker=None, xlim=None, ylim=None, legend=True, vertical=None, horizontal=None):
-    """Draw curves over a common abscissa.
+def name_lines(axes, drawn, names, place="end"):
+    """Write each line's name beside it, in its colour; names that would overlap are moved apart.
 
     Parameters
     ----------
-    x : array of shape (n,)
-    curves : dict of str to array of shape (n,) or to a pair (x, y)
-    points : pair of arrays, optional
-        Scattered behind the curves, named `points_label`.
-    band : triple (x, low, high), optional
-        A shaded band.
-    vertical, horizontal : float, optional
-        Where to draw a thin reference line.
+    drawn : sequence of Line2D
+    names : sequence of str
+    place : {"end", "start", "legend", None} or dict of str to (float, float)
+        As in `lines`.
     """
-    def draw(axes):
-        if points is not None:
-            axes.scatter(*points, s=14, alpha=0.45, color="C3", linewidths=0, label=points_label, zorder=1)
-        if band is not None:
-            axes.fill_between(*band, alpha=0.2, color="C0", linewidth=0)
-        for i, (label, y) in enumerate(curves.items()):
-            xy = y if isinstance(y, tuple) else (x, y)
-            axes.plot(*xy, label=label, marker=MARKERS[i % 6] if marker else None, markersize=5)
-        for place, rule in ((vertical, axes.axvline), (horizontal, axes.axhline)):
-            if place is not None:
-                rule(place, linewidth=1, linestyle=":", color=axes.xaxis.label.get_color())
-        named = len(curves) > 1 or points_label
-        _labels(axes, xlabel, ylabel, title, named and legend, logx, logy, xlim=xlim, ylim=ylim)
-
-    return draw
-
-
-def images(pictures, *, cmap="gray", symmetric=False, shared=False):
-    """Draw pictures side by side, one for each of the axes; `symmetric` centres the scale at zero."""
-    def draw(axes):
-        low = min(np.min(p) for p in pictures.values()) if shared else None
-        high = max(np.max(p) for p in pictures.values()) if shared else None
-        for ax, (title, picture) in zip(np.ravel(axes), pictures.items(), strict=True):
-            top = np.abs(picture).max() if symmetric else None
-            ax.imshow(picture, cmap=cmap, vmin=-top if symmetric else low, vmax=top if symmetric else high,
-                      interpolation="nearest")
-            ax.set_title(title)
-            ax.set_axis_off()
-
-    return draw
+    if place is None or (len(names) == 1 and not isinstance(place, dict)):
+        return
+    if place == "legend":
+        for line, name in zip(drawn, names, strict=True):
+            line.set_label(name)
+        axes.legend(loc="best")
+        return
+    at_end = []
+    for line, name in zip(drawn, names, strict=True):
+        if isinstance(place, dict) and name in place:
+            axes.text(*place[name], name, color=line.get_color(), fontsize=10)
+        else:
+            at_end.append((line, name))
+    last = 0 if place == "start" else -1
+    side, offset = ("right", -4) if place == "start" else ("left", 4)
+    ends = [(line.get_xdata()[last], line.get_ydata()[last]) for line, _ in at_end]
+    for (line, name), end, lift in zip(at_end, ends, _lifts(axes, ends), strict=True):
+        axes.annotate(name, end, (offset, lift), textcoords="offset points", color=line.get_color(), ha=side,
+                      va="center", fontsize=10, annotation_clip=False)
 
 
-def heatmap(matrix, *, xlabel, ylabel, title=None, label=None, extent=None, cmap="cividis"):
-    """Draw a matrix with a colour bar."""
-    def draw(axes):
-        picture = axes.imshow(matrix, cmap=cmap, aspect="auto", extent=extent, interpolation="nearest",
-                              origin="lower" if extent else "upper")
-        axes.grid(False)
-        axes.figure.colorbar(picture, ax=axes, label=label)
-        _labels(axes, xlabel, ylabel, title)
+def _lifts(axes, ends):
+    """Return by how many points to lift names at these places, so that they stand at least `APART` from each other."""
+    if not ends:
+        return []
+    axes.figure.draw_without_rendering()  # the scales and the size of the axes are known only now
+    points = axes.transData.transform(ends)[:, 1] * 72 / axes.figure.dpi
+    order = np.argsort(points, kind="stable")
+    places = points[order]
+    for _ in range(100):  # push neighbours apart until all have room
+        gaps = np.diff(places)
+        tight = gaps < APART - 1e-9
+        if not tight.any():
+            break
+        push = np.where(tight, (APART - gaps) / 2, 0.0)
+        places[:-1] -= push
+        places[1:] += push
+    lifted = np.empty(len(ends))
+    lifted[order] = places
+    return lifted - points
 
-    return draw
+
+def images(axes, table, pictures, shape, *, cmap="gray", symmetric=False, shared=False):
+    """Draw pictures side by side, one on each of the axes.
+
+    Parameters
+    ----------
+    axes : array of Axes
+    pictures : sequence of str, or dict of str to str
+        Names in the table, each an array whose entries are a picture's; a dict maps them to titles.
+    shape : (int, int)
+        Rows and columns of a picture.
+    symmetric, shared : bool, default=False
+        The scale is centred at zero; one scale serves all.
+    """
+    titles = pictures if isinstance(pictures, dict) else {name: name for name in pictures}
+    found = {name: np.reshape(table[name], shape) for name in titles}
+    low = min(picture.min() for picture in found.values()) if shared else None
+    high = max(picture.max() for picture in found.values()) if shared else None
+    for ax, (name, picture) in zip(np.ravel(axes), found.items(), strict=True):
+        top = np.abs(picture).max() if symmetric else None
+        ax.imshow(picture, cmap=cmap, vmin=-top if symmetric else low, vmax=top if symmetric else high,
+                  interpolation="nearest")
+        ax.set_title(titles[name])
+        ax.set_axis_off()
 
 
-def scatter(groups, *, xlabel, ylabel, title=None, size=22, equal=False, circle=None, logx=False, logy=False,
-            xlim=None, legend=True):
+def scatter(axes, table, groups, *, xlabel, ylabel, title=None, size=22, equal=False, xlim=None, ylim=None, logx=False,
+            logy=False, legend=True):
     """Draw groups of points, told apart by colour and shape.
 
     Parameters
     ----------
-    groups : dict of str to pair of arrays
-    circle : float, optional
-        Radius of a circle about the origin, drawn thin.
+    groups : dict of str to pair of str
+        The columns x and y of each group, by its name.
     """
-    def draw(axes):
-        if circle is not None:
-            angle = np.linspace(0, 2 * np.pi, 200)
-            axes.plot(circle * np.cos(angle), circle * np.sin(angle), linewidth=1, linestyle=":",
-                      color=axes.xaxis.label.get_color())
-        for i, (label, xy) in enumerate(groups.items()):
-            axes.scatter(*xy, s=size, marker=MARKERS[i % 6], color=f"C{i % 6}", alpha=0.85, linewidths=0, label=label)
-        if equal:
-            axes.set_aspect("equal")
-        _labels(axes, xlabel, ylabel, title, len(groups) > 1 and legend, logx, logy, xlim=xlim)
-
-    return draw
+    for number, (name, (x, y)) in enumerate(groups.items()):
+        axes.scatter(table[x], table[y], s=size, marker=MARKERS[number % 6], color=f"C{number % 6}", alpha=0.85,
+                     linewidths=0, label=name)
+    if equal:
+        axes.set_aspect("equal")
+    frame(axes, xlabel, ylabel, title, xlim, ylim, logx, logy)
+    if xlim is None and not logx:
+        axes.margins(x=0.04)
+    if legend and len(groups) > 1:
+        axes.legend()
 
 
-def regions(grid_x, grid_y, share, sample, *, xlabel, ylabel, title=None):
+def regions(axes, table, x, y, share, sample, labels, *, xlabel, ylabel, title=None, names=("class 0", "class 1")):
     """Draw a two-class classifier: shaded probability, its boundary, and the labelled sample.
 
     Parameters
     ----------
-    grid_x, grid_y : arrays of shape (n,), (m,)
-    share : array of shape (m, n)
-        Probability of class 1.
-    sample : pair of arrays of shape (k, 2), (k,)
+    x, y : str
+        The columns of the grid's abscissae and ordinates, of lengths n and m.
+    share : str
+        Probability of class 1, a matrix of shape (m, n).
+    sample : (str, str)
+        The columns of the sample's two features.
+    labels : str
+        The column of its labels, 0 and 1.
     """
-    def draw(axes):
-        axes.contourf(grid_x, grid_y, share, levels=np.linspace(0, 1, 11), cmap="cividis", alpha=0.45)
-        axes.contour(grid_x, grid_y, share, levels=[0.5], colors=[axes.xaxis.label.get_color()], linewidths=2)
-        for label in (0, 1):
-            chosen = sample[0][sample[1] == label]
-            axes.scatter(*chosen.T, s=14, marker=MARKERS[label], color=f"C{label}", linewidths=0,
-                         label=f"class {label}")
-        axes.grid(False)
-        _labels(axes, xlabel, ylabel, title)
-
-    return draw
+    axes.contourf(table[x], table[y], table[share], levels=np.linspace(0, 1, 11), cmap="cividis", alpha=0.45)
+    axes.contour(table[x], table[y], table[share], levels=[0.5], colors=[ink(axes)], linewidths=2)
+    for label, name in enumerate(names):
+        chosen = table[labels] == label
+        axes.scatter(table[sample[0]][chosen], table[sample[1]][chosen], s=14, marker=MARKERS[label],
+                     color=f"C{label}", linewidths=0, label=name)
+    axes.grid(False)
+    frame(axes, xlabel, ylabel, title)
 
 
-def bars(heights, *, ylabel, title=None, xlabel="", ylim=None, horizontal=None):
-    """Draw labelled bars: a dict of str to float, or of str to dict of series."""
-    def draw(axes):
-        series = heights if isinstance(next(iter(heights.values())), dict) else {"": heights}
-        names = list(next(iter(series.values())))
-        width = 0.8 / len(series)
-        for i, (label, values) in enumerate(series.items()):
-            place = np.arange(len(names)) + (i - (len(series) - 1) / 2) * width
-            axes.bar(place, [values[name] for name in names], width * 0.92, color=f"C{i}", label=label or None,
-                     hatch=("", "//", "..")[i % 3], linewidth=0)
-        axes.set_xticks(range(len(names)), names)
-        axes.grid(axis="x", visible=False)
-        if horizontal is not None:
-            axes.axhline(horizontal, linewidth=1, linestyle=":", color=axes.xaxis.label.get_color())
-        _labels(axes, xlabel, ylabel, title, len(series) > 1, ylim=ylim)
+def dots(axes, table, name, mean, error, *, xlabel, title=None, colours=None, xlim=None):
+    """Draw numbers as dots with their error bars, a row for each name: for scores, in place of bars.
 
-    return draw
-
-
-def panels(*draws):
-    """Draw each of `draws` on its own axes."""
-    def draw(axes):
-        for one, ax in zip(draws, np.ravel(axes), strict=True):
-            one(ax)
-
-    return draw
+    Parameters
+    ----------
+    name, mean, error : str
+        Columns: what a row is called, where its dot stands, and half the length of its bar.
+    colours : sequence of int, optional
+        The place of each row's colour in the style's cycle, which is its marker's too.
+    """
+    colours = [0] * len(table[name]) if colours is None else colours
+    for row, (value, half, colour) in enumerate(zip(table[mean], table[error], colours, strict=True)):
+        axes.errorbar(value, row, xerr=half, capsize=3, markersize=7, marker=MARKERS[colour % 6],
+                      color=f"C{colour % 6}", linestyle="none")
+    axes.set_yticks(range(len(table[name])), table[name])
+    axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=4)
+    axes.set(xlabel=xlabel, title=title)
+    if xlim is not None:
+        axes.set_xlim(*xlim)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 KINDS = {
-    "ID": "identity", "ORD": "order of convergence", "LIM": "limit", "MON": "monotone", "INEQ": "inequality",
+    "ID": "identity", "ORD": "order", "LIM": "limit", "MON": "monotone", "INEQ": "inequality",
     "CEX": "counter-example",
 }
 SECTIONS = {

@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from locmethods.companion.build import records
-from locmethods.companion.claims import ledger
+from locmethods.companion.first_edition import ledger
 
 CONTROLS = "LOCMETHODS_CONTROLS"
 RELATIONS = {"==": np.abs, "<=": lambda gap: np.maximum(gap, 0), ">=": lambda gap: np.maximum(-gap, 0)}
@@ -63,16 +63,21 @@ def claim(name, statement, left, right, *, atol=0.0, rtol=0.0, why, control, rel
     outcome = {key: _check(name, key, statement, relation, *part) for key, part in parts.items()}
     bounds = sorted({bound for bound, _, _ in outcome.values()})
     text = ", ".join(bounds)
-    print(f"{name} holds: {statement} ({text}, control{'s' if len(parts) > 1 else ''} "
-          f"fail{'' if len(parts) > 1 else 's'})")
+    line = (f"{name} holds: {statement} ({text}, control{'s' if len(parts) > 1 else ''} "
+            f"fail{'' if len(parts) > 1 else 's'})")
+    print(line)
     place = records.folder("claims")
     if place is not None:
         if (place / f"{name}.json").exists():
             raise ValueError(f"{name} is checked twice in the chapter {home!r}; give its parts as dicts instead")
+        row, words = ledger.entry(name), {"==": "same", "<=": "at most", ">=": "at least"}
         records.write_json(place / f"{name}.json", {
-            "id": name, "statement": statement, "chapter": home, "relation": relation, "tolerance": text, "why": why,
-            "distance": {key: gap for key, (_, gap, _) in outcome.items()},
-            "control_distance": {key: gap for key, (_, _, gap) in outcome.items()}})
+            "id": name, "sentence": f"{statement}.", "chapter": home, "function": "", "source": "",
+            "kinds": [ledger.KINDS[kind] for kind in row.kinds], "sources": list(row.references),
+            "parts": [{"name": key or "both sides", "relation": words[relation], "bound": bound, "because": why,
+                       "how": "a broken variant", "order": False, "distance": gap, "broken": bad,
+                       "within": parts[key][3], "relative": parts[key][4]}
+                      for key, (bound, gap, bad) in outcome.items()]})
 
 
 def _switched_on(name):

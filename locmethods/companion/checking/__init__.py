@@ -1,0 +1,1 @@
+"""How a claim is checked, shown, listed and put to the test of sabotage."""

@@ -1,13 +1,17 @@
-// Figures follow the theme, sequences get a slider, and claims are marked. No library, no network.
+// Figures follow the theme and the width, sequences get a slider, the ledger is filtered. No library, no network.
 (() => {
   const root = document.documentElement;
   const drawings = new URL("../figures/", document.currentScript.src).href;
-  const dark = () => root.dataset.theme === "dark";
+  const phone = matchMedia("(max-width: 600px)");
 
-  const source = (name) => `${drawings}${name}.${dark() ? "dark" : "light"}.svg`;
-  const themed = () => document.querySelectorAll("img.themed").forEach((image) => {
-    image.src = source(image.dataset.frame === undefined ? image.dataset.name : `${image.dataset.name}.${image.dataset.frame}`);
-  });
+  // A figure's file: its name, the frame if it has some, the variant for a phone, the theme.
+  const show = (image) => {
+    const { name, frame } = image.dataset;
+    const drawn = frame === undefined ? name : `${name}.${frame}`;
+    const width = phone.matches && !image.closest(".figure-list") ? ".narrow" : "";
+    image.src = `${drawings}${drawn}${width}.${root.dataset.theme === "dark" ? "dark" : "light"}.svg`;
+  };
+  const showAll = () => document.querySelectorAll("img.themed").forEach(show);
 
   const adopt = () => document.querySelectorAll('img[src*=".light.svg"]').forEach((image) => {
     image.dataset.name = image.getAttribute("src").split("/").pop().replace(".light.svg", "");
@@ -15,42 +19,84 @@
   });
 
   const slider = (script) => {
-    const { name, labels, still } = JSON.parse(script.textContent);
+    const { name, labels, still, moves } = JSON.parse(script.textContent);
     const image = document.querySelector(`img.themed[data-name="${name}"]`);
     if (!image) return;
     const bar = document.createElement("div");
     bar.className = "frame-bar";
     bar.innerHTML = '<button type="button" aria-pressed="false">Play</button>'
-      + '<input type="range" min="0" step="1" aria-label="frame"><output></output>';
+      + '<input type="range" min="0" step="1"><output></output>';
     const [button, range, output] = bar.children;
+    range.setAttribute("aria-label", moves);
     range.max = labels.length - 1;
     range.value = still;
-    const show = () => {
+    const move = () => {
       image.dataset.frame = range.value;
       output.textContent = labels[range.value];
       range.setAttribute("aria-valuetext", labels[range.value]);
-      image.src = source(`${name}.${range.value}`);
+      show(image);
     };
     let timer = null;
-    const stop = () => { clearInterval(timer); timer = null; button.textContent = "Play"; button.setAttribute("aria-pressed", "false"); };
-    range.addEventListener("input", () => { if (timer) stop(); show(); });
+    const stop = () => {
+      clearInterval(timer);
+      timer = null;
+      button.textContent = "Play";
+      button.setAttribute("aria-pressed", "false");
+    };
+    const step = () => {
+      range.value = (Number(range.value) + 1) % labels.length;
+      move();
+    };
+    range.addEventListener("input", () => { if (timer) stop(); move(); });
     button.addEventListener("click", () => {
       if (timer) { stop(); return; }
       button.textContent = "Pause";
       button.setAttribute("aria-pressed", "true");
-      timer = setInterval(() => { range.value = (Number(range.value) + 1) % labels.length; show(); }, 700);
+      timer = setInterval(step, 700);
     });
     image.after(bar);
-    show();
+    move();
+  };
+
+  // The ledger: what does not match the words or the kinds is hidden; an address that names a claim opens it.
+  const ledger = (form) => {
+    const search = form.querySelector('input[type="search"]');
+    const boxes = [...form.querySelectorAll('input[type="checkbox"]')];
+    const items = [...document.querySelectorAll("details.ledger-item")];
+    // Without what MathJax adds: the text as it was written.
+    const texts = items.map((item) => item.textContent.toLowerCase());
+    const narrow = () => {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const kinds = boxes.filter((box) => box.checked).map((box) => box.value);
+      let count = 0;
+      items.forEach((item, i) => {
+        const fits = words.every((word) => texts[i].includes(word))
+          && (!kinds.length || kinds.some((kind) => item.dataset.kinds.split("|").includes(kind)));
+        item.hidden = !fits;
+        count += fits;
+      });
+      document.querySelectorAll(".ledger-chapter").forEach((chapter) => {
+        chapter.hidden = !chapter.querySelector("details.ledger-item:not([hidden])");
+      });
+      form.querySelector("output").textContent = `${count} of ${items.length} claims`;
+    };
+    form.hidden = false;
+    form.addEventListener("input", narrow);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    const open = () => {
+      const item = location.hash.startsWith("#ledger-") && document.getElementById(location.hash.slice(1));
+      if (item) { item.open = true; item.scrollIntoView(); }
+    };
+    addEventListener("hashchange", open);
+    open();
   };
 
   document.addEventListener("DOMContentLoaded", () => {
     adopt();
     document.querySelectorAll("script.frames").forEach(slider);
-    themed();
-    document.querySelectorAll("div.output.stream").forEach((box) => {
-      if (/^[A-N]\d+ holds:/.test(box.textContent.trim())) box.classList.add("claim");
-    });
-    new MutationObserver(themed).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
+    document.querySelectorAll("form.ledger-filter").forEach(ledger);
+    showAll();
+    phone.addEventListener("change", showAll);
+    new MutationObserver(showAll).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
   });
 })();

@@ -190,11 +190,12 @@ def as_csv(data):
     columns = {}
     for key, value in data.items():
         value = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+        cells = as_written(np.atleast_1d(value))
         if value.ndim <= 1:
-            columns[key] = as_written(np.atleast_1d(value))
+            columns[key] = cells.tolist()
         else:
-            flat = value.reshape(len(value), -1)
-            columns |= {f"{key}_{j}": as_written(flat[:, j]) for j in range(flat.shape[1])}
+            flat = cells.reshape(len(value), -1)
+            columns |= {f"{key}_{j}": flat[:, j].tolist() for j in range(flat.shape[1])}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -203,12 +204,14 @@ def as_csv(data):
     return out.getvalue()
 
 
-def as_written(column):
-    """Return the cells of a column: floats to seven digits, and what is rounding beside its largest as zero."""
-    if column.dtype.kind != "f":
-        return column.tolist()
-    largest = np.max(np.abs(column), where=np.isfinite(column), initial=0.0)
-    return [f"{0.0 if abs(value) <= NOTHING * largest else value:.{DIGITS}g}" for value in column]
+def as_written(array):
+    """Return the cells of an array: floats to seven digits, and what is rounding beside its largest entry as zero."""
+    if array.dtype.kind != "f":
+        return array.astype(object)
+    largest = np.max(np.abs(array), where=np.isfinite(array), initial=0.0)
+    cleaned = np.where(np.abs(array) <= NOTHING * largest, 0.0, array)
+    written = [f"{value:.{DIGITS}g}" for value in cleaned.ravel().tolist()]
+    return np.array(written, dtype=object).reshape(array.shape)
 
 
 def show(name, caption, alt, picture):

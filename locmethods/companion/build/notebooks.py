@@ -13,7 +13,7 @@ from locmethods.companion.build.records import write_whole
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # What nbval would skip or what differs from machine to machine; the frozen notebook keeps the text.
-_PICTURES = ("image/", "text/html", "application/javascript")
+_PICTURES = ("image/", "text/html", "text/markdown", "application/javascript")
 
 
 def environment(root, page, threads):
@@ -98,13 +98,24 @@ def _text_only(output):
     return output
 
 
-def _as_figure(root, chapter, output):
-    """Return the output of `figure` as a Sphinx figure: number, caption, alternative text, the light drawing."""
+def _for_site(root, chapter, output):
+    """Return an output as the site shows it: a figure with its number and caption, a claim as its card."""
+    shown = output.metadata.get("locmethods", {}) if "metadata" in output else {}
+    if "figure" in shown:
+        return _markdown(_figure_text(root, chapter, shown["figure"]))
+    if "claim" in shown:
+        return _markdown(f"```{{claim-card}} {shown['claim']}\n```\n")
+    return output
+
+
+def _markdown(text):
     import nbformat
 
-    name = output.metadata.get("locmethods", {}).get("figure") if "metadata" in output else None
-    if name is None:
-        return output
+    return nbformat.v4.new_output("display_data", data={"text/markdown": text})
+
+
+def _figure_text(root, chapter, name):
+    """Return a figure as Markdown: number, caption, alternative text, the light drawing, and its slider if it has one."""
     folder = Path(root) / "_build" / "records" / "figures" / chapter
     record = json.loads((folder / f"{name}.json").read_text())
     # One line, and no colon at its start, or the directive would take it for an option.
@@ -112,9 +123,10 @@ def _as_figure(root, chapter, output):
     text = (f"```{{figure}} /_build/records/figures/{chapter}/{name}.light.svg\n:name: fig-{name}\n:alt: {alt}\n"
             f":align: center\n\n{record['caption']}\n```\n")
     if "labels" in record:
-        script = json.dumps({"name": name, "labels": record["labels"], "still": record["still"]}).replace("</", "<\\/")
+        slider = {key: record[key] for key in ("name", "labels", "still", "moves")}
+        script = json.dumps(slider).replace("</", "<\\/")
         text += f'\n```{{raw}} html\n<script type="application/json" class="frames">{script}</script>\n```\n'
-    return nbformat.v4.new_output("display_data", data={"text/markdown": text})
+    return text
 
 
 def to_site(root, page, executed):
@@ -131,7 +143,7 @@ def to_site(root, page, executed):
     if [cell.source for cell in ours] != [cell.source for cell in theirs]:
         raise ValueError(f"{page.name} is read differently by jupytext and myst-nb: its cells are not the same")
     for cell, done in zip(ours, theirs, strict=True):
-        cell.outputs = [_as_figure(root, page.stem, output) for output in done.outputs]
+        cell.outputs = [_for_site(root, page.stem, output) for output in done.outputs]
         cell.execution_count = done.execution_count
     notebook.metadata["language_info"] = {"name": "python"}
     cache = get_cache(str(root / "_build" / ".jupyter_cache"))

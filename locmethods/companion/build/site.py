@@ -1,4 +1,4 @@
-"""The Sphinx side: pages follow their runs, the ledger and the figures page are made from the records."""
+"""The Sphinx side: pages follow their runs, the figures page and other lists are made from the records."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import locmethods
-from locmethods.companion.build import book, lists, pages
+from locmethods.companion.build import book, cards, lists, pages
 from locmethods.companion.build.figures import render
 from locmethods.companion.build.records import write_whole
 from locmethods.companion.build.style import THEMES
-from locmethods.companion.claims import ledger
 from locmethods.companion.drawings import cost
 
 
@@ -144,30 +143,6 @@ def table(titles, rows, kind):
     return nodes.table("", group, classes=[kind])
 
 
-class ClaimsLedger(_FromRecords):
-    """``{claims-ledger}``: every claim that was checked, with its tolerance and its control."""
-
-    def run(self):
-        found = {record["id"]: record for record in self.follow("claims")}
-        if missing := [name for name in ledger.LEDGER if name not in found]:
-            raise self.error(f"no record of the claims {', '.join(missing)}: run the chapters again with make book")
-        made, titles = [], ("id", "claim", "kind and source", "checked", "chapter")
-        for letter, title in ledger.SECTIONS.items():
-            rows = [self._row(found[name], entry) for name, entry in ledger.LEDGER.items() if name[0] == letter]
-            made += [nodes.rubric("", f"{letter}. {title}"), table(titles, rows, "ledger")]
-        return made
-
-    def _row(self, record, entry):
-        kinds = ", ".join(ledger.KINDS[kind] for kind in entry.kinds)
-        source = self.parse(f"{{cite:p}}`{','.join(entry.references)}`") if entry.references else []
-        plain = [nodes.paragraph("", text) for text in (
-            record["id"], record["statement"], kinds,
-            f"holds {record['tolerance']}; {record['why']}; its control fails")]
-        cells = [plain[:1], plain[1:2], [plain[2], *source], plain[3:],
-                 self.parse(f"{{doc}}`{entry.chapter} <{entry.chapter}>`")]
-        return nodes.row("", *(nodes.entry("", *cell) for cell in cells), ids=[f"claim-{record['id']}"])
-
-
 class FigureList(_FromRecords):
     """``{figure-list}``: every figure, with its files and its citation."""
 
@@ -272,7 +247,8 @@ def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("api", Api)
     app.add_directive("chapter-map", ChapterMap)
-    app.add_directive("claims-ledger", ClaimsLedger)
+    app.add_directive("claim-card", cards.ClaimCard)
+    app.add_directive("claims-ledger", cards.ClaimsLedger)
     app.add_directive("figure-list", FigureList)
     app.add_directive("benchmark-table", BenchmarkTable)
     app.add_directive("benchmark-figure", BenchmarkFigure)

@@ -13,6 +13,7 @@ from locmethods.companion.build.imports import Modules, parse
 
 # What turns a page's code into what the site shows: its outputs depend on this as on what the page imports.
 RUNNER = "from locmethods.companion.build import notebooks"
+CLAIMS = "locmethods.companion.claims"
 
 
 def code_of(page, cells):
@@ -43,6 +44,9 @@ def fingerprint(root, page, modules=None):
     cells = pages.code_cells(pages.read(page))
     tree = code_of(page, cells)
     tree.body += ast.parse(RUNNER).body
+    # What check runs is loaded by the page's stem, which no import says.
+    if modules.file(f"{CLAIMS}.{page.stem}"):
+        tree.body += ast.parse(f"import {CLAIMS}.{page.stem}").body
     code = json.dumps([(cell.source, cell.metadata.get("tags", [])) for cell in cells])
     digest = hashlib.sha256(code.encode() + b"\0" + (root / "requirements.lock").read_bytes())
     for module in sorted(modules.reached(tree)):

@@ -1,4 +1,5 @@
-"""Run the book: `python -m locmethods.companion book`, `run`, `freeze`, `try`, `due`, `readme`."""
+"""Run the book: `python -m locmethods.companion book`, `run`, `freeze`, `try`, `due`, `readme`, `tidy`,
+`sabotage`."""
 
 from __future__ import annotations
 
@@ -8,18 +9,20 @@ import os
 import sys
 from pathlib import Path
 
-from locmethods.companion.build import book, lists, run, stale
+from locmethods.companion.build import book, cells, lists, pages, run, stale
 from locmethods.companion.build.pages import BookError
 
+COMMANDS = ("book", "run", "freeze", "try", "due", "readme", "tidy", "sabotage")
 HELP = ("book: run what is stale and build the site; run: only run what is stale; freeze: record the outputs; "
         "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check; "
-        "readme: write the README's table of chapters")
+        "readme: write the README's table of chapters; tidy: format the chapters' cells; "
+        "sabotage: break what the chapters present, and write down which claim notices")
 
 
 def arguments_of(words):
     """Return the command line, read."""
     parser = argparse.ArgumentParser(prog="python -m locmethods.companion", description=__doc__.split("\n")[0])
-    parser.add_argument("command", choices=["book", "run", "freeze", "try", "due", "readme", "one"], help=HELP)
+    parser.add_argument("command", choices=[*COMMANDS, "one"], help=HELP)
     parser.add_argument("chapters", nargs="*", help="stems of pages; all by default")
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     parser.add_argument("--force", action="store_true", help="run also what is not stale")
@@ -47,6 +50,10 @@ def main(words=None):
             name_due(root, chosen.at_most)
         elif chosen.command == "readme":
             lists.write_readme(root)
+        elif chosen.command == "tidy":
+            tidy(root, chosen.chapters)
+        elif chosen.command == "sabotage":
+            sabotage(root, chosen.chapters)
         elif chosen.command == "book":
             book.check_sources(root)
             run.run_chapters(root, jobs=chosen.jobs, force=chosen.force)
@@ -66,6 +73,26 @@ def name_due(root, at_most):
     if later := waiting[len(waiting[:at_most]):]:
         print(f"{len(later)} more chapters have changed since their frozen notebooks last agreed with a run: "
               f"{', '.join(page.stem for page in later)}. make book or make test-all runs them.", file=sys.stderr)
+
+
+def tidy(root, names):
+    """Format the cells of the chapters that are named, all by default, and print what the linter says of them."""
+    for page in run.chosen(root, names):
+        cells.tidy(page)
+        if said := cells.complaints(page):
+            print(f"{pages.name_of(page)}:\n{said}")
+
+
+def sabotage(root, names):
+    """Break what the chapters that are named present, all by default, and write down who noticed."""
+    from locmethods.companion.checking import sabotage, wreckage
+
+    for page in run.chosen(root, names):
+        findings = sabotage.sabotage(page)
+        wreckage.keep(root, page.stem, findings)
+        unseen = [f"{one.name}, {one.how}" for one in findings if not one.noticed]
+        print(f"{page.stem}: {len(findings)} things broken, {len(unseen)} unnoticed{': ' if unseen else ''}"
+              f"{'; '.join(unseen)}", flush=True)
 
 
 def _value(text):

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from locmethods.companion.build import pages
+from locmethods.companion.checking import wreckage
 
 # The bar is logarithmic: from the rounding of one operation to ten thousand; what is nothing stands at its left end.
 LOWEST, HIGHEST = -17.0, 4.0
@@ -176,3 +178,28 @@ class ClaimsLedger(_Cards):
                          f'<span class="claim-kind">{", ".join(record["kinds"])}</span> '),
                 summary, self.raw('</summary><div class="claim-card">'), *self.body(record),
                 self.raw(f"{back}</div></details>")]
+
+
+class SabotageTable(_Cards):
+    """``{sabotage-table}``: what was broken on each page, and which claim noticed."""
+
+    def run(self):
+        self.env.note_dependency(str(wreckage.file_of(self.env.srcdir)))
+        made = []
+        for stem, rows in wreckage.kept(self.env.srcdir).items():
+            summary = f"<summary>{stem}: {len(rows)} things broken, each noticed</summary>"
+            body = [nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in self.cells(*row)))
+                    for row in rows]
+            head = nodes.row("", *(nodes.entry("", nodes.paragraph("", title)) for title in ("what", "how", "noticed")))
+            group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in range(3)), nodes.thead("", head),
+                                 nodes.tbody("", *body), cols=3)
+            made += [self.raw(f'<details class="page-box">{summary}'), nodes.table("", group, classes=["sabotage"]),
+                     self.raw("</details>")]
+        return made
+
+    @staticmethod
+    def cells(name, how, noticed):
+        """Return the cells of a row: nothing that a page presents may go unnoticed."""
+        if not noticed:
+            raise ExtensionError(f"no claim notices that {name} is broken ({how}): run make sabotage and mend a claim")
+        return name, how, noticed

@@ -115,7 +115,7 @@ def _markdown(text):
 
 
 def _figure_text(root, chapter, name):
-    """Return a figure as Markdown: number, caption, alternative text, the light drawing, and its slider if it has one."""
+    """Return a figure as Markdown: number, caption, alternative text, the light drawing, its slider."""
     folder = Path(root) / "_build" / "records" / "figures" / chapter
     record = json.loads((folder / f"{name}.json").read_text())
     # One line, and no colon at its start, or the directive would take it for an option.

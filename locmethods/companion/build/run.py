@@ -45,6 +45,11 @@ def find(root, name):
     return found
 
 
+def chosen(root, names=()):
+    """Return the chapters with these stems, all without any."""
+    return [find(root, name) for name in names] if names else pages.chapters(root)
+
+
 def try_one(root, name, parameters):
     """Run one chapter with other parameters, into a notebook that the book does not know of."""
     page = find(root, name)
@@ -120,8 +125,7 @@ def run_all(root, todo, command, jobs):
 
 def run_chapters(root, names=(), *, command="book", jobs=1, force=False):
     """Run the chapters that are named, all by default: for the book only those that are stale, unless `force`."""
-    every = pages.chapters(root)
-    todo = [page for page in every if not names or page in [find(root, name) for name in names]]
+    every, todo = pages.chapters(root), chosen(root, names)
     if command == "book" and not force:
         modules = Modules(root)
         todo = [page for page in todo if stale.is_stale(root, page, modules)]

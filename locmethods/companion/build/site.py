@@ -249,6 +249,7 @@ def setup(app):
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("claim-card", cards.ClaimCard)
     app.add_directive("claims-ledger", cards.ClaimsLedger)
+    app.add_directive("sabotage-table", cards.SabotageTable)
     app.add_directive("figure-list", FigureList)
     app.add_directive("benchmark-table", BenchmarkTable)
     app.add_directive("benchmark-figure", BenchmarkFigure)

@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import partial
+from textwrap import dedent
 
 from locmethods.companion.checking.evidence import Part
 
@@ -73,10 +74,10 @@ class Claim:
             if one in found:
                 continue
             found.append(one)
-            names = {node.id for node in ast.walk(ast.parse(inspect.getsource(one))) if isinstance(node, ast.Name)}
+            names = {node.id for node in ast.walk(ast.parse(dedent(inspect.getsource(one)))) if isinstance(node, ast.Name)}
             todo += [value for name, value in vars(module).items()
                      if name in names and inspect.isfunction(value) and value.__module__ == module.__name__]
-        return "\n\n".join(inspect.getsource(one) for one in found)
+        return "\n\n".join(dedent(inspect.getsource(one)) for one in found)
 
 
 def claim(name, *, kind, sources=()):

@@ -1,0 +1,218 @@
+"""Break what a page presents, one thing at a time, and see which of its claims turns red.
+
+What a page presents are the public functions, estimators and kernels that its cells use. A function's answer is shifted
+by a tenth of its size, or its rows are reversed; of an estimator the methods and fitted attributes that the page uses
+are; a kernel is made wider by a tenth. A claim has noticed when one of its parts is out of bounds; an error of another
+kind does not count. What nobody notices could be wrong without the book's saying so.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import sys
+from contextlib import ExitStack
+from importlib import import_module
+from typing import NamedTuple
+from unittest.mock import patch
+
+import numpy as np
+
+import locmethods
+from locmethods.companion import claims
+from locmethods.companion.build import pages
+from locmethods.companion.checking.evidence import ClaimError
+from locmethods.kernels import Kernel
+
+# What answers in words, or is a part of a kernel that one writes oneself.
+EXEMPT = {"explain": "it answers in words", "Radial": "it is what a kernel of one's own is made of",
+          "root": "it is what a kernel of one's own is made of"}
+WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}
+
+
+class Break(NamedTuple):
+    """One thing that is broken: the name by which the page calls it, how, and what to replace on which object."""
+
+    name: str
+    how: str
+    places: tuple
+    attribute: str
+    broken: object
+
+
+class Finding(NamedTuple):
+    """What was broken, how, and the id of the claim that noticed, or "" if none did."""
+
+    name: str
+    how: str
+    noticed: str
+
+
+def sabotage(page):
+    """Break what a page presents, one at a time; return the findings.
+
+    Parameters
+    ----------
+    page : path
+        A chapter.
+    """
+    known = claims.of(page.stem)
+    return [Finding(one.name, one.how, noticed_by(one, known)) for one in breaks(page)]
+
+
+def noticed_by(one, known):
+    """Return the id of the first claim that turns red under a break, those first that name what is broken."""
+    word = one.name.split(".")[0]
+    ordered = sorted(known, key=lambda claim: word not in claim.source())
+    for claim in ordered:
+        with ExitStack() as stack:
+            for place in one.places:
+                stack.enter_context(patch.object(place, one.attribute, one.broken, create=True))
+            if is_red(claim):
+                return claim.id
+    return ""
+
+
+def is_red(claim):
+    """Return True if a part of the claim is out of bounds; broken twins are not looked at."""
+    try:
+        for part in claim.function(seed=0):
+            if part.distance()[0] > 0:
+                return True
+    except ClaimError:
+        return True
+    except Exception:  # the claim could not be computed: nothing was compared
+        return False
+    return False
+
+
+def breaks(page):
+    """Return every break of what the page's cells use."""
+    tree = ast.parse("\n".join(cell.source for cell in pages.code_cells(pages.read(page))))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    module = import_module(f"{claims.__name__}.{page.stem}")
+    found = []
+    for name, value in presented(tree).items():
+        if name in EXEMPT:
+            continue
+        if inspect.isclass(value) and issubclass(value, Kernel):
+            found.append(Break(name, "a tenth wider", (value,), "bind", widened(value)))
+        elif inspect.isclass(value):
+            found += of_estimator(name, value, used)
+        elif callable(value):
+            for how, spoil in SPOILS.items():
+                found.append(Break(name, how, homes(name, value, module), name, answering(value, spoil)))
+    return found
+
+
+def presented(tree):
+    """Return {name: object} of what code uses of the package, the companion aside."""
+    found, aliases = {}, {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            aliases |= {alias.asname or alias.name: alias.name for alias in node.names
+                        if alias.name.split(".")[0] == "locmethods"}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "locmethods":
+            if node.module.startswith("locmethods.companion"):
+                continue
+            for alias in node.names:
+                found[alias.name] = getattr(import_module(node.module), alias.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value)
+            if owner.split(".")[0] in aliases:
+                full = ".".join([aliases[owner.split(".")[0]], *owner.split(".")[1:]])
+                if full in sys.modules and not full.startswith("locmethods.companion"):
+                    found[node.attr] = getattr(sys.modules[full], node.attr)
+    return {name: value for name, value in sorted(found.items()) if not inspect.ismodule(value)}
+
+
+def homes(name, value, module):
+    """Return the modules in which a page or a claim finds a function: the package's door, its room, the claims."""
+    rooms = [room for key, room in sys.modules.items() if key.startswith("locmethods.") and "companion" not in key
+             and key.count(".") == 1 and vars(room).get(name) is value]
+    return (locmethods, *rooms, *([module] if vars(module).get(name) is value else []))
+
+
+def shifted(array):
+    """Return numbers moved by a tenth of the largest, labels by one."""
+    if array.dtype.kind in "iub":
+        return array + array.dtype.type(1) if array.dtype.kind != "b" else ~array
+    largest = np.max(np.abs(array), where=np.isfinite(array), initial=0.0)
+    return array + array.dtype.type(0.1 * (largest or 1.0))
+
+
+def reversed_rows(array):
+    """Return an array with its rows in the opposite order."""
+    return array[::-1].copy() if array.ndim else array
+
+
+SPOILS = {"its answer shifted": shifted, "its rows reversed": reversed_rows}
+
+
+def spoilt(answer, spoil):
+    """Return an answer with its arrays spoilt: those of a tuple too; a function answers spoilt from now on."""
+    if isinstance(answer, np.ndarray) and answer.dtype.kind in "biuf":
+        return spoil(answer)
+    if isinstance(answer, float | np.floating):
+        return type(answer)(spoil(np.asarray(float(answer))))
+    if hasattr(answer, "detach"):
+        return answer.flip(0) if spoil is reversed_rows and answer.ndim else answer + 0.1 * answer.detach().abs().max()
+    if isinstance(answer, tuple) and hasattr(answer, "_fields"):
+        return type(answer)(*(spoilt(part, spoil) for part in answer))
+    if isinstance(answer, tuple | list):
+        return type(answer)(spoilt(part, spoil) for part in answer)
+    if inspect.isroutine(answer):
+        return answering(answer, spoil)
+    return answer
+
+
+def answering(function, spoil):
+    """Return a function that answers as the given one does, spoilt."""
+    def broken(*args, **options):
+        return spoilt(function(*args, **options), spoil)
+
+    return broken
+
+
+def of_estimator(name, value, used):
+    """Return the breaks of an estimator: of the methods and of the fitted attributes that the page uses."""
+    found = []
+    for attribute in sorted(used):
+        method = inspect.getattr_static(value, attribute, None)
+        if inspect.isfunction(method) and attribute not in ("fit", "set_params", "get_params"):
+            for how, spoil in SPOILS.items():
+                found.append(Break(f"{name}.{attribute}", how, (value,), attribute, answering(method, spoil)))
+        elif attribute.endswith("_") and attribute in (value.__doc__ or ""):
+            for how, spoil in SPOILS.items():
+                found.append(Break(f"{name}.{attribute}", how, (value,), "fit", fitting(value.fit, attribute, spoil)))
+    return found
+
+
+def fitting(fit, attribute, spoil):
+    """Return a fit that leaves one attribute spoilt."""
+    def broken(self, *args, **options):
+        fitted = fit(self, *args, **options)
+        if hasattr(fitted, attribute):
+            setattr(fitted, attribute, spoilt(getattr(fitted, attribute), spoil))
+        return fitted
+
+    return broken
+
+
+def widened(kernel):
+    """Return the ``bind`` of a kernel class whose width is a tenth more; a count grows by one."""
+    bind = kernel.bind
+
+    def broken(self, query, keys, **options):
+        wide = copy.copy(self)
+        width = next((name for name in WIDTHS if name in self.get_params(deep=False)), None)
+        if width is None:
+            return bind(wide, 1.1 * query, keys, **options)
+        factor = WIDTHS[width]
+        value = getattr(self, width)
+        setattr(wide, width, value + 1 if factor is None else factor * value)
+        return bind(wide, query, keys, **options)
+
+    return broken

@@ -12,15 +12,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from locmethods.companion.build import lists, notebooks, pages, stale
+from locmethods.companion import claims
+from locmethods.companion.build import cells, lists, notebooks, pages, stale
 from locmethods.companion.build.compare import difference, differences
 from locmethods.companion.build.records import write_whole
-from locmethods.companion.claims import ledger
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES, CHAPTERS = pages.pages(ROOT), pages.chapters(ROOT)
 FREEZE = "run make freeze and commit book/notebooks"
-CALLS = ("claim", "figure", "frames")
+CALLS = ("check", "figure", "frames")
 
 
 @functools.cache
@@ -79,7 +79,7 @@ def test_every_frozen_cell_is_compared(page):
 def test_what_a_cell_claims_or_shows_is_frozen_with_it(page):
     for number, cell in enumerate(pages.code_cells(frozen(page)), start=1):
         for function, name in calls(cell.source):
-            words = f"{name} holds: " if function == "claim" else f"Figure {name}: "
+            words = f"{name} holds: " if function == "check" else f"Figure {name}: "
             assert words in text_of(cell), (
                 f"{page.stem}.ipynb, code cell {number} calls {function}({name!r}), but {words!r} is not in its frozen "
                 f"output: {FREEZE}")
@@ -125,21 +125,31 @@ def test_a_subject_has_one_stem_everywhere(page):
 
 
 @each_chapter
-def test_a_chapter_is_readable_at_one_sitting(page):
-    _, head, text = page.read_text().split("---\n", 2)
-    lines = text.splitlines()
-    # What a page says of itself in its head beside these three lines is not read at a sitting.
-    assert head.startswith("file_format: mystnb\nkernelspec: ")
-    assert len(lines) <= 396, f"{page.name} has {len(lines)} lines below its front matter"
+def test_prose_outweighs_the_code_that_is_seen(page):
+    prose, code = cells.weights(page)
+    assert prose >= 1.5 * code, f"{page.name} has {prose} characters of prose and {code} of visible code"
+
+
+@each_chapter
+def test_cells_are_formatted_and_have_no_blemish(page):
+    for cell in cells_of(page):
+        assert cell.source == cells.formatted(cell.source), f"run python -m locmethods.companion tidy {page.stem}"
+    assert cells.complaints(page) == ""
+
+
+@each_chapter
+def test_what_is_seen_of_the_code_is_what_a_reader_would_type(page):
     for number, cell in enumerate(cells_of(page), start=1):
         where = f"{page.name}, code cell {number} (line {pages.line_of(page, number)})"
-        assert len(cell.source.splitlines()) <= 15, f"{where} has {len(cell.source.splitlines())} lines, at most 15"
-        for node in ast.walk(ast.parse(cell.source)):
-            # A kernel of one's own is what a reader types; a helper is not.
-            own = isinstance(node, ast.ClassDef) and any(getattr(base, "id", "") == "Radial" for base in node.bases)
-            inside = isinstance(node, ast.FunctionDef) and node.name in ("__init__", "log_profile")
-            defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            assert not defines or own or inside, f"{where} defines {node.name}: helpers live in the package"
+        names = [name for name, _ in calls(cell.source)]
+        if "check" in names:
+            assert len(cell.source.splitlines()) == len(names), f"{where} checks a claim: nothing else stands there"
+        if {"figure", "frames"} & set(names):
+            assert not cells.is_visible(cell), f"{where} draws: tag it hide-input"
+        assert not re.search(r"import \*", cell.source), f"{where} takes every name of a module"
+        if cells.is_visible(cell):
+            longest = max(map(len, cell.source.splitlines()))
+            assert longest <= cells.WIDTH, f"{where} has a line of {longest} columns, at most {cells.WIDTH} are seen"
 
 
 @each_chapter
@@ -168,25 +178,19 @@ def test_the_intro_keeps_no_list_of_its_own():
 # The claims
 
 
-def claimed():
-    """Return [(claim, chapter)] in the order of the pages."""
-    return [(name, page.stem) for page in CHAPTERS for cell in cells_of(page)
-            for function, name in calls(cell.source) if function == "claim"]
+@each_chapter
+def test_a_page_checks_each_of_its_claims_once(page):
+    checked = [name for cell in cells_of(page) for function, name in calls(cell.source) if function == "check"]
+    assert sorted(checked) == sorted(one.id for one in claims.of(page.stem))
 
 
-@pytest.mark.parametrize("name", list(ledger.LEDGER))
-def test_a_claim_of_the_ledger_is_checked_once_in_its_chapter(name):
-    places = [stem for claim, stem in claimed() if claim == name]
-    assert places == [ledger.entry(name).chapter], f"the ledger has {name} in {ledger.entry(name).chapter}"
-
-
-def test_every_claim_of_a_page_is_in_the_ledger():
-    assert {name for name, _ in claimed()} == set(ledger.LEDGER)
+def test_claims_belong_to_pages():
+    assert set(claims.stems()) <= {page.stem for page in CHAPTERS}
 
 
 def test_figures_have_names_of_their_own():
     names = [name for page in CHAPTERS for cell in cells_of(page)
-             for function, name in calls(cell.source) if function != "claim"]
+             for function, name in calls(cell.source) if function != "check"]
     assert len(names) == len(set(names)), f"twice: {sorted({name for name in names if names.count(name) > 1})}"
 
 
@@ -217,9 +221,9 @@ def test_the_package_cites_what_the_bibliography_has():
     assert {key: file for key, file in cited.items() if key not in bibliography()} == {}
 
 
-def test_the_ledger_cites_what_the_bibliography_has():
-    cited = {key for entry in ledger.LEDGER.values() for key in entry.references}
-    assert cited and cited <= set(bibliography()), f"not in book/references.bib: {sorted(cited - set(bibliography()))}"
+def test_claims_cite_what_the_bibliography_has():
+    cited = {key: one.id for stem in claims.stems() for one in claims.of(stem) for key in one.sources}
+    assert cited and {key: name for key, name in cited.items() if key not in bibliography()} == {}
 
 
 # The comparison of a frozen output with a new one

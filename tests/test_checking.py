@@ -239,7 +239,7 @@ def test_a_broken_twin_that_passes_is_refused(book):
 def test_a_control_switched_on_turns_the_claim_red(monkeypatch, book, value):
     book["means"] = [claimed(one_is_one())]
     monkeypatch.setenv("LOCMETHODS_CONTROLS", value)
-    with pytest.raises(ClaimError, match="^A1, sides fails"):
+    with pytest.raises(ClaimError, match=r"^A1, sides fails"):
         check("A1")
 
 

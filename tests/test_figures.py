@@ -14,15 +14,26 @@ import numpy as np
 import pytest
 import torch
 
-from locmethods.companion import drawings, figure, frames
+from locmethods.companion import figure, frames
 from locmethods.companion.build import records
-from locmethods.companion.build.figures import as_csv
+from locmethods.companion.build.figures import NARROW, Table, as_csv, layouts_of
 from locmethods.companion.build.style import settings
+from locmethods.companion.drawings import charts
 
 X = np.linspace(0, 1, 9)
-SQUARE = drawings.lines(X, {"square": X**2, "root": X**0.5}, xlabel="x", ylabel="y")
-FRAMES = [drawings.lines(X, {"power": X**k}, xlabel="x", ylabel="y") for k in (1, 2, 3)]
-FILES = {f"means-square.{end}" for end in ("csv", "json", "pdf", "svg", "light.svg", "dark.svg")}
+THEMES = ("light", "dark")
+FILES = {f"means-square.{end}" for end in (
+    "csv", "json", "pdf", "svg", "light.svg", "dark.svg", "narrow.light.svg", "narrow.dark.svg")}
+
+
+def curves(axes, table):
+    """Draw two curves."""
+    charts.lines(axes, table, "x", ["square", "root"], xlabel="x", ylabel="y")
+
+
+def power(axes, table, number):
+    """Draw one curve a frame."""
+    axes.plot(table["x"], table["power"][:, number])
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +57,13 @@ def chapter(monkeypatch, tmp_path):
 
 
 def draw(function=figure, name="means-square", **options):
-    given = {"caption": "A square, $x^2$. And its root.", "alt": "Two curves.", "data": {"x": X, "square": X**2}}
-    given |= {"labels": ["one", "two", "three"]} if function is frames else {}
-    function(name, FRAMES if function is frames else SQUARE, **given | options)
+    given = {"caption": "A square, $x^2$. And its root.", "alt": "Two curves."}
+    if function is frames:
+        given |= {"moves": "power", "labels": ["one", "two", "three"],
+                  "data": {"x": X, "power": np.stack([X, X**2, X**3], 1)}}
+    else:
+        given |= {"data": {"x": X, "square": X**2, "root": X**0.5}}
+    function(name, power if function is frames else curves, **given | options)
 
 
 def contents(folder):
@@ -66,7 +81,7 @@ def test_a_figure_leaves_drawings_data_and_a_record(chapter):
     assert all(b"<svg" in files[f"means-square{end}"] for end in (".svg", ".light.svg", ".dark.svg"))
     assert files["means-square.pdf"].startswith(b"%PDF")
     rows = list(csv.reader(io.StringIO(files["means-square.csv"].decode())))
-    assert rows[0] == ["x", "square"] and len(rows) == 10 and rows[2] == ["0.125", "0.015625"]
+    assert rows[0] == ["x", "square", "root"] and len(rows) == 10 and rows[2] == ["0.125", "0.015625", "0.3535534"]
     record = json.loads(files["means-square.json"])
     assert set(record.pop("versions")) == {"matplotlib", "numpy", "scikit-learn", "scipy", "torch"}
     assert record == {
@@ -164,7 +179,7 @@ def test_a_reader_leaves_no_files(tmp_path, monkeypatch, shown, function):
 
 
 def test_a_drawing_that_raises_leaves_no_record(chapter, shown):
-    def broken(axes):
+    def broken(axes, table):
         raise RuntimeError("no such colour")
 
     with pytest.raises(RuntimeError, match="no such colour"):
@@ -179,21 +194,52 @@ def test_data_become_columns():
 
 def test_data_do_not_tell_the_order_of_a_sum():
     assert as_csv({"x": [0.1 + 0.2 + 0.3]}) == as_csv({"x": [0.1 + (0.2 + 0.3)]})
+    assert as_csv({"x": [1.0, 0.1 + 0.2 - 0.3]}) == as_csv({"x": [1.0, 0.0]})
+    assert as_csv({"x": [[1.0, 3e-17], [2.0, 1e-12]]}) == "x_0,x_1\n1,0\n2,1e-12\n"
+
+
+def test_a_drawing_gets_what_the_csv_holds():
+    table = Table(as_csv({"x": [1 / 3, 2 / 3], "m": [[1, 2], [3, 4]], "word": np.array(["a"]), "short": [5]}))
+    assert table["x"].tolist() == [0.3333333, 0.6666667] and table["m"].tolist() == [[1, 2], [3, 4]]
+    assert table["word"].tolist() == ["a"] and table["short"].tolist() == [5]
+    assert "m" in table and "word" in table and "n" not in table
+    with pytest.raises(KeyError, match="the figure's data have no column 'n'; there are x, m_0, m_1, word, short"):
+        table["n"]
+
+
+def test_nothing_stands_in_the_csv_that_is_not_drawn(chapter, shown):
+    data = {"x": X, "square": X**2, "root": X**0.5, "unseen": np.eye(2)}
+    with pytest.raises(ValueError, match=message(
+            "the data of means-square hold what the drawing does not show: unseen_0, unseen_1")):
+        draw(data=data)
+    assert not chapter.exists() and not shown
+
+
+@pytest.mark.parametrize("size, panels, narrow, wanted", [
+    ((6.4, 4.0), (1, 1), None, ((NARROW, 3.0), (1, 1))),
+    ((9.0, 3.8), (1, 3), None, ((NARROW, 9.0), (3, 1))),
+    ((9.0, 6.0), (2, 2), None, ((NARROW, 4.5), (2, 2))),
+    ((9.0, 6.0), (2, 2), ((3.6, 9), (4, 1)), ((3.6, 9), (4, 1))),
+])
+def test_panels_side_by_side_are_stacked_on_a_phone(size, panels, narrow, wanted):
+    assert layouts_of(size, panels, narrow) == {"": (size, panels), ".narrow": wanted}
 
 
 def test_frames_leave_each_drawing_in_both_themes(chapter, shown):
     draw(frames, still=2)
     files = contents(chapter)
-    assert set(files) == FILES | {f"means-square.{i}.{theme}.svg" for i in range(3) for theme in ("light", "dark")}
+    assert set(files) == FILES | {f"means-square.{i}{variant}.{theme}.svg" for i in range(3) for theme in THEMES
+                                  for variant in ("", ".narrow")}
     assert len({files[f"means-square.{i}.dark.svg"] for i in range(3)}) == 3
     assert files["means-square.light.svg"] == files["means-square.2.light.svg"]
     record = json.loads(files["means-square.json"])
-    assert record["labels"] == ["one", "two", "three"] and record["still"] == 2
+    assert record["labels"] == ["one", "two", "three"] and record["still"] == 2 and record["moves"] == "power"
     assert len(shown) == 1 and shown[0][0]["text/plain"].startswith("Figure means-square: A square")
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"labels": ["one", "two"]}, "there must be at least two frames and one label for each, got 3 frames and 2 labels"),
+    ({"labels": ["one"]}, "there must be at least two frames and a label for each, got the labels ['one']"),
+    ({"moves": " "}, "moves must name what the slider moves, got ' '"),
     ({"still": 3}, "still must be one of the frames, 0 to 2, got 3"),
     ({"still": -1}, "still must be one of the frames, 0 to 2, got -1"),
 ])
@@ -201,12 +247,6 @@ def test_frames_must_match_their_labels(chapter, options, words):
     with pytest.raises(ValueError, match=message(words)):
         draw(frames, **options)
     assert not chapter.exists()
-
-
-def test_one_frame_is_a_figure():
-    with pytest.raises(ValueError, match=message(
-            "there must be at least two frames and one label for each, got 1 frames and 1 labels")):
-        frames("means-square", FRAMES[:1], labels=["one"], caption="A.", alt="B.", data={"x": X})
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -226,18 +266,48 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert contents(place.parent) == {"record.json": b"third"}
 
 
+def many(axes, table):
+    """Draw what the pages draw with."""
+    charts.scatter(axes[0], table, {"p": ("x", "x"), "q": ("x", "y")}, xlabel="a", ylabel="b", equal=True)
+    charts.dots(axes[1], table, "word", "mean", "error", xlabel="c", colours=(0, 1), xlim=(0, 3))
+    charts.regions(axes[2], table, "x", "y", "grid", ("x", "y"), "label", xlabel="a", ylabel="b")
+    charts.images(axes[3:4], table, {"grid": "a picture"}, (9, 9), symmetric=True)
+    charts.lines(axes[4], table, "x", ["x", "y"], xlabel="a", ylabel="b", points=("x", "y"),
+                 points_name=("p", 0.1, 0.2), band=("x", "x", "y"), vertical=0.5, horizontal=0.5, marker=True,
+                 names="start")
+    named = {"y": "one", "z": "two"}
+    charts.lines(axes[5], table, "x", named, xlabel="a", ylabel="b", logy=True, names="legend")
+
+
 def test_drawings_take_their_colours_from_the_theme(chapter):
-    picture = np.outer(X, X)
-    several = drawings.panels(
-        drawings.heatmap(picture, xlabel="a", ylabel="b", label="c"),
-        drawings.scatter({"p": (X, X), "q": (X, 1 - X)}, xlabel="a", ylabel="b", circle=1.0, equal=True),
-        drawings.bars({"left": {"a": 1, "b": 2}, "right": {"a": 2, "b": 1}}, ylabel="c", horizontal=1.0),
-        drawings.regions(X, X, picture, (np.c_[X, X], np.arange(9) % 2), xlabel="a", ylabel="b"),
-        drawings.images({"p": picture}, symmetric=True),
-        drawings.lines(X, {"x": X, "pair": (X, X**2)}, xlabel="a", ylabel="b", points=(X, X), points_label="p",
-                       band=(X, X - 1, X + 1), vertical=0.5, horizontal=0.5, logy=True, marker=True))
-    figure("means-many", several, caption="Six.", alt="Six.", data={"x": picture}, size=(6.4, 8), panels=(3, 2))
-    light, dark = ((chapter / f"means-many.{theme}.svg").read_text() for theme in ("light", "dark"))
+    data = {"x": X, "y": 1.5 - X, "z": X + 1, "grid": np.outer(X, X), "label": np.arange(9) % 2,
+            "word": np.array(["a", "b"]), "mean": [1, 2], "error": [0.1, 0.2]}
+    figure("means-many", many, caption="Six.", alt="Six.", data=data, size=(6.4, 8), panels=(3, 2))
+    light, dark = ((chapter / f"means-many.{theme}.svg").read_text() for theme in THEMES)
     assert "#0067a5" in light and "#5bb6f0" in dark
     for picture, ink in ((light, "#e3e6ea"), (dark, "#24292f")):
         assert ink not in picture
+
+
+def names_of(curves, **options):
+    """Return {name: (its place in points from the axes' corner)} of the names beside some curves."""
+    from matplotlib.figure import Figure
+
+    canvas = Figure(figsize=(6, 4), layout="constrained")
+    axes = canvas.subplots()
+    charts.lines(axes, curves | {"x": X}, "x", list(curves), xlabel="x", ylabel="y", **options)
+    canvas.draw_without_rendering()
+    return {text.get_text(): text.get_window_extent().y0 * 72 / canvas.dpi for text in axes.texts}
+
+
+def test_names_at_the_ends_of_curves_keep_apart():
+    places = names_of({"low": X, "middle": X * 1.001, "high": X * 1.002, "far": 4 * X})
+    gaps = np.diff([places[name] for name in ("low", "middle", "high")])
+    assert (gaps > charts.APART - 1).all(), "a point is what the letters of two names differ by"
+    assert places["far"] > places["high"]
+
+
+def test_a_name_may_have_a_place_of_its_own():
+    assert set(names_of({"low": X, "high": 2 * X}, names={"low": (0.1, 1.5)})) == {"low", "high"}
+    assert names_of({"one": X}) == {}, "one curve needs no name"
+    assert names_of({"low": X, "high": 2 * X}, names=None) == {}

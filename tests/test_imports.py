@@ -140,4 +140,4 @@ def test_what_builds_the_site_reruns_nothing(chapters):
     for found in chapters.values():
         assert not {f"locmethods.companion.{name}" for name in ("__main__", "build.site", "build.run", "build.book",
                                                                 "build.stale", "build.imports")} & found
-        assert "locmethods.companion.claims.check" in found
+        assert "locmethods.companion.checking.check" in found

@@ -73,12 +73,12 @@ def ranges(names):
 
 def readme_table(root):
     """Return the README's table of chapters: title, question, and which claims it checks."""
-    from locmethods.companion.claims.ledger import LEDGER
+    from locmethods.companion import claims
 
     rows = []
     for one in chapters(root):
-        claims = ranges([name for name, entry in LEDGER.items() if entry.chapter == one.stem])
-        rows.append(f"| {one.title} | {one.question} | {claims} |\n")
+        ids = sorted((claim.id for claim in claims.of(one.stem)), key=lambda name: (name[0], int(name[1:])))
+        rows.append(f"| {one.title} | {one.question} | {ranges(ids)} |\n")
     return "| chapter | question | checks |\n|---|---|---|\n" + "".join(rows)
 
 

@@ -74,7 +74,8 @@ class Claim:
             if one in found:
                 continue
             found.append(one)
-            names = {node.id for node in ast.walk(ast.parse(dedent(inspect.getsource(one)))) if isinstance(node, ast.Name)}
+            tree = ast.parse(dedent(inspect.getsource(one)))
+            names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
             todo += [value for name, value in vars(module).items()
                      if name in names and inspect.isfunction(value) and value.__module__ == module.__name__]
         return "\n\n".join(dedent(inspect.getsource(one)) for one in found)

@@ -5,6 +5,8 @@
 # make fuzz      random calls against a slow oracle, for SECONDS=600; a failure is shrunk to a call to paste
 # make bench     measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
 # make freeze    record the chapters' outputs again, after an intended change
+# make tidy      format the chapters' cells
+# make sabotage  break what the chapters present, one thing at a time, and write down which claim notices
 # make readme    write the README's table of chapters, from what the pages say of themselves
 # make serve     read the book on this machine's port 8000
 # make lock      pin requirements.lock again, from pyproject.toml
@@ -30,7 +32,7 @@ export SCIPY_ARRAY_API := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: book test test-all lint fuzz bench freeze readme serve lock clean help
+.PHONY: book test test-all lint fuzz bench freeze tidy sabotage readme serve lock clean help
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -56,6 +58,12 @@ bench: $(READY)
 
 freeze: $(READY)
 	@$(BIN)/python -m locmethods.companion freeze --jobs $(JOBS)
+
+tidy: $(READY)
+	@$(BIN)/python -m locmethods.companion tidy
+
+sabotage: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m locmethods.companion sabotage
 
 readme: $(READY)
 	@$(BIN)/python -m locmethods.companion readme

@@ -107,12 +107,18 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), na
     check_drawn(name, table)
     place = records.folder("figures")
     if place is not None:
-        for variant, layout in layouts.items():
-            for theme in THEMES:
-                records.write_whole(place / f"{name}{variant}.{theme}.svg",
-                                    render(draw, Table(text), name, theme, layout, "svg"))
-        leave(place, name, caption, alt, text, parameters, seed, draw=draw, layout=layouts[""])
+        leave_variants(place, name, draw, text, layouts)
+        leave(place, records.chapter(), name, caption, alt, text, draw=draw, layout=layouts[""],
+              extra={"parameters": parameters or {}, "seed": seed})
     show(name, caption, alt, wide)
+
+
+def leave_variants(place, name, draw, text, layouts):
+    """Write the drawing for each theme and width; `text` is the CSV."""
+    for variant, layout in layouts.items():
+        for theme in THEMES:
+            picture = render(draw, Table(text), name, theme, layout, "svg")
+            records.write_whole(place / f"{name}{variant}.{theme}.svg", picture)
 
 
 def layouts_of(size, panels, narrow):
@@ -165,16 +171,16 @@ def render(draw, table, name, theme, layout, kind, ground=False):
     return out.getvalue()
 
 
-def leave(place, name, caption, alt, text, parameters, seed, *, draw, layout, extra=None):
+def leave(place, chapter, name, caption, alt, text, *, draw, layout, extra=None):
     """Write the files to cite a figure by, and last its record; `text` is the CSV."""
     files = {f"{name}.svg": render(draw, Table(text), name, "light", layout, "svg", ground=True),
              f"{name}.pdf": render(draw, Table(text), name, "light", layout, "pdf", ground=True), f"{name}.csv": text}
     for file, content in files.items():
         records.write_whole(place / file, content)
     records.write_json(place / f"{name}.json", {
-        "name": name, "chapter": records.chapter(), "caption": caption, "alt": alt, "seed": seed,
-        "parameters": parameters or {}, "versions": versions(), "files": sorted(files),
-        "checksum": hashlib.sha256(text.encode()).hexdigest(), **(extra or {})})
+        "name": name, "chapter": chapter, "caption": caption, "alt": alt, "seed": None, "parameters": {},
+        "versions": versions(), "files": sorted(files), "checksum": hashlib.sha256(text.encode()).hexdigest(),
+        **(extra or {})})
 
 
 def versions():

@@ -102,7 +102,7 @@ def _for_site(root, chapter, output):
     """Return an output as the site shows it: a figure with its number and caption, a claim as its card."""
     shown = output.metadata.get("locmethods", {}) if "metadata" in output else {}
     if "figure" in shown:
-        return _markdown(_figure_text(root, chapter, shown["figure"]))
+        return _markdown(figure_text(root, chapter, shown["figure"]))
     if "claim" in shown:
         return _markdown(f"```{{claim-card}} {shown['claim']}\n```\n")
     return output
@@ -114,7 +114,7 @@ def _markdown(text):
     return nbformat.v4.new_output("display_data", data={"text/markdown": text})
 
 
-def _figure_text(root, chapter, name):
+def figure_text(root, chapter, name):
     """Return a figure as Markdown: number, caption, alternative text, the light drawing, its slider."""
     folder = Path(root) / "_build" / "records" / "figures" / chapter
     record = json.loads((folder / f"{name}.json").read_text())

@@ -17,10 +17,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import locmethods
-from locmethods.companion.build import book, cards, lists, pages
-from locmethods.companion.build.figures import render
-from locmethods.companion.build.records import write_whole
-from locmethods.companion.build.style import THEMES
+from locmethods.companion.build import book, cards, figures, lists, notebooks, pages
 from locmethods.companion.drawings import cost
 
 
@@ -188,8 +185,9 @@ class BenchmarkTable(_FromResults):
                          f"{found['peak_bytes'] / 2**20:.0f} MiB", faster)
                 rows.append(self._row(cells))
             if "limit_seconds" in row:
-                share = row["limit_seconds"] / row["contenders"]["locmethods"]["seconds"]
-                rows.append(self._row(("", "the limit", f"{row['limit_seconds']:.2g} s", "", f"we reach {share:.0%}")))
+                ratio = row["limit_seconds"] / row["contenders"]["locmethods"]["seconds"]
+                rows.append(self._row(("", cost.LIMIT, f"{row['limit_seconds']:.2g} s", "",
+                                       f"{_two_digits(ratio)} times")))
         machine = results["machine"]
         versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         said = (f"Measured on {machine['processor']} with {machine['threads']} threads, Python {machine['python']}, "
@@ -206,18 +204,29 @@ def _two_digits(number):
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
+def draw_measurements(app):
+    """Leave the figures of the page on cost, which has no run of its own, before any page is read."""
+    try:
+        results = book.measurements(app.srcdir)
+    except pages.BookError as error:
+        raise ExtensionError(str(error)) from None
+    place = Path(app.srcdir) / "_build" / "records" / "figures" / cost.STEM
+    shutil.rmtree(place, ignore_errors=True)
+    for one in cost.FIGURES:
+        text = figures.as_csv(one.data(results))
+        layouts = figures.layouts_of(one.size, one.panels, one.narrow)
+        figures.leave_variants(place, one.name, one.draw, text, layouts)
+        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, text, draw=one.draw, layout=layouts[""])
+
+
 class BenchmarkFigure(_FromResults):
-    """``{benchmark-figure}``: time and memory against size, drawn from the committed measurements."""
+    """``{benchmark-figure} cost-scale``: a figure drawn from the committed measurements."""
+
+    required_arguments = 1
 
     def run(self):
-        draw = cost.scale(self.results())
-        place = Path(self.env.srcdir) / "_build" / "records" / "figures" / "cost"
-        place.mkdir(parents=True, exist_ok=True)
-        for theme in THEMES:
-            picture = render(draw, cost.NAME, theme, (8.4, 4.4), (1, 2), "svg")
-            write_whole(place / f"{cost.NAME}.{theme}.svg", picture)
-        return self.parse(f"```{{figure}} /_build/records/figures/cost/{cost.NAME}.light.svg\n"
-                          f":alt: {cost.ALT}\n\n{cost.CAPTION}\n```")
+        self.results()
+        return self.parse(notebooks.figure_text(self.env.srcdir, cost.STEM, self.arguments[0]))
 
 
 class ChapterMap(_FromRecords):
@@ -254,6 +263,7 @@ def setup(app):
     app.add_directive("benchmark-table", BenchmarkTable)
     app.add_directive("benchmark-figure", BenchmarkFigure)
     app.connect("builder-inited", run_chapters, priority=100)
+    app.connect("builder-inited", draw_measurements, priority=200)
     app.connect("autodoc-process-docstring", cite_by_key)
     app.connect("source-read", follow_runs)
     app.connect("html-page-context", clean_scripts, priority=900)

@@ -5,8 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from locmethods.companion.build import records
-from locmethods.companion.build.figures import Table, as_csv, check, check_drawn, layouts_of, leave, render, show
-from locmethods.companion.build.style import THEMES
+from locmethods.companion.build.figures import (
+    Table,
+    as_csv,
+    check,
+    check_drawn,
+    layouts_of,
+    leave,
+    leave_variants,
+    render,
+    show,
+)
 
 
 def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4, 3.8), panels=(1, 1), narrow=None,
@@ -46,13 +55,9 @@ def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4,
     check_drawn(name, table)
     place = records.folder("figures")
     if place is not None:
-        for variant, layout in layouts.items():
-            for theme in THEMES:
-                for number, one in enumerate(draws):
-                    picture = render(one, table, name, theme, layout, "svg")
-                    records.write_whole(place / f"{name}.{number}{variant}.{theme}.svg", picture)
-                    if number == still:
-                        records.write_whole(place / f"{name}{variant}.{theme}.svg", picture)
-        leave(place, name, caption, alt, text, parameters, seed, draw=draws[still], layout=layouts[""],
-              extra={"labels": labels, "still": still, "moves": moves})
+        for number, one in enumerate(draws):
+            leave_variants(place, f"{name}.{number}", one, text, layouts)
+        leave_variants(place, name, draws[still], text, layouts)
+        leave(place, records.chapter(), name, caption, alt, text, draw=draws[still], layout=layouts[""],
+              extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed})
     show(name, caption, alt, pictures[still])

@@ -1,18 +1,30 @@
-"""The drawing of the page on cost and scale, from the committed measurements."""
+"""The drawings of the page on cost and scale, from the committed measurements."""
 
 from __future__ import annotations
 
+import textwrap
+from typing import NamedTuple
+
 import numpy as np
 
-from locmethods.companion.drawings.charts import MARKERS
+from locmethods.companion.drawings.charts import MARKERS, ink
 
-NAME = "cost-scale"
-CAPTION = ("Seconds, and peak memory of the whole process, against the number of points, as committed. The slope of a "
-           "line on these axes is the exponent of its cost.")
-ALT = ("Two panels with logarithmic axes. Left, seconds against the number of points: the local mean with 300 keys in "
-       "reach rises with slope one up to a million points, twenty times and more below scikit-learn's radius graph; "
-       "with every key in reach it rises with slope two, far below scikit-learn's dense route. Right, memory: ours "
-       "stays nearly level, the dense route rises with slope two.")
+STEM = "cost"
+OURS = "locmethods"
+LIMIT = "the products and exponentials alone"
+
+
+class Drawing(NamedTuple):
+    """What a figure of the page is made of."""
+
+    name: str
+    draw: object
+    data: object
+    size: tuple
+    panels: tuple
+    narrow: tuple
+    caption: str
+    alt: str
 
 
 def curves(results):
@@ -26,7 +38,7 @@ def curves(results):
     found = {}
     for row in results["rows"].values():
         for contender, record in row["contenders"].items() if "curve" in row else ():
-            who = "ours" if contender == "locmethods" else contender.split("'s ")[-1]
+            who = "ours" if contender == OURS else contender.split("'s ")[-1]
             label = f"{who}, {'300 keys in reach' if row['curve'] == 'near' else 'all in reach'}"
             found.setdefault(label, []).append((row["n"], record["seconds"], record["peak_bytes"]))
     return {label: np.array(points, float).T for label, points in found.items()}
@@ -37,16 +49,84 @@ def slope(n, y):
     return float(np.polyfit(np.log(n), np.log(y), 1)[0])
 
 
-def scale(results):
-    """Draw time and memory against size; ``draw(axes)`` takes two axes."""
-    def draw(axes):
-        for marker, (label, (n, seconds, peak)) in zip(MARKERS, curves(results).items(), strict=False):
-            axes[0].plot(n, seconds, marker=marker, markersize=5, label=f"{label}: slope {slope(n, seconds):.2f}")
-            axes[1].plot(n, peak / 2**30, marker=marker, markersize=5)
-        for ax, ylabel in zip(axes, ("seconds", "GiB at the peak"), strict=True):
-            ax.set(xscale="log", yscale="log", xlabel="points", ylabel=ylabel)
-        for formatter in (axes[1].yaxis.set_major_formatter, axes[1].yaxis.set_minor_formatter):
-            formatter("{x:g}")
-        axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+def measured_curves(results):
+    """Return the columns of the drawing `scale`: a row for each point of each curve."""
+    found = curves(results)
+    lengths = [points.shape[1] for points in found.values()]
+    stacked = np.concatenate(list(found.values()), 1)
+    return {"curve": np.repeat(list(found), lengths), "points": stacked[0], "seconds": stacked[1],
+            "GiB": stacked[2] / 2**30}
 
-    return draw
+
+def scale(axes, table):
+    """Draw time and memory against size."""
+    for marker, label in zip(MARKERS, dict.fromkeys(table["curve"]), strict=False):
+        rows = table["curve"] == label
+        n, seconds = table["points"][rows], table["seconds"][rows]
+        axes[0].plot(n, seconds, marker=marker, markersize=5, label=f"{label}: slope {slope(n, seconds):.2f}")
+        axes[1].plot(n, table["GiB"][rows], marker=marker, markersize=5)
+    for ax, ylabel in zip(axes, ("seconds", "GiB at the peak"), strict=True):
+        ax.set(xscale="log", yscale="log", xlabel="points", ylabel=ylabel)
+    for formatter in (axes[1].yaxis.set_major_formatter, axes[1].yaxis.set_minor_formatter):
+        formatter("{x:g}")
+    columns = 2 if axes[0].figure.get_figwidth() > 5 else 1
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns)
+
+
+def measured_peers(results):
+    """Return the columns of the drawing `peers`: a row for each peer of each task, of a curve its largest."""
+    largest = {row["curve"]: row for row in results["rows"].values() if "curve" in row and len(row["contenders"]) > 1}
+    found = []
+    for row in results["rows"].values():
+        if "curve" in row and row is not largest.get(row["curve"]):
+            continue
+        found += [(row["title"], who, record["ratio"]) for who, record in row["contenders"].items() if who != OURS]
+        if "limit_seconds" in row:
+            found.append((row["title"], LIMIT, row["limit_seconds"] / row["contenders"][OURS]["seconds"]))
+    tasks, peers_of, ratios = zip(*found, strict=True)
+    return {"task": np.array(tasks), "peer": np.array(peers_of), "time over ours": np.array(ratios)}
+
+
+def peers(axes, table):
+    """Draw for each task how many times as long as ours each peer takes."""
+    narrow = axes.figure.get_figwidth() < 5
+    place, before = 0.0, None
+    for task, peer, ratio in zip(table["task"], table["peer"], table["time over ours"], strict=True):
+        if task != before:
+            lines = textwrap.wrap(task, 44 if narrow else 100)
+            place += 0.5 + 0.9 * len(lines)
+            axes.text(0.42, place - 0.75, "\n".join(lines), va="bottom", fontsize=9, weight="bold", color=ink(axes),
+                      linespacing=1.1, in_layout=False)
+            before = task
+        limit = peer == LIMIT
+        colour, marker = ("C1", "|") if limit else ("C0", "o")
+        axes.plot([1, ratio], [place, place], color=colour, linestyle="-", linewidth=1.5)
+        axes.plot(ratio, place, marker, color=colour, markersize=11 if limit else 6, markeredgewidth=2)
+        words = f"{peer} {ratio:.2g}×" if ratio < 10 else f"{peer} {ratio:.0f}×"
+        # Beside its dot; on a phone, where that has no room, below it.
+        where = {"xy": (0.42, place + 0.85), "xytext": (0, 0)} if narrow else {"xy": (max(ratio, 1), place), "xytext": (7, 0)}
+        axes.annotate(words, **where, textcoords="offset points", va="center", fontsize=9, color=colour,
+                      annotation_clip=False, in_layout=False)
+        place += 1.9 if narrow else 1.0
+    axes.axvline(1, color=ink(axes), linewidth=1, linestyle=":")
+    axes.set(xscale="log", xlim=(0.4, 200 if narrow else 6000), ylim=(place, -0.2),
+             xlabel="time of the peer over ours, in one run")
+    axes.set_xticks([1, 10, 100], ["1", "10", "100"])
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+FIGURES = (
+    Drawing("cost-scale", scale, measured_curves, (8.4, 4.4), (1, 2), ((3.6, 7.5), (2, 1)),
+            "Seconds, and peak memory of the whole process, against the number of points, as committed. The slope of a "
+            "line on these axes is the exponent of its cost.",
+            "Two panels with logarithmic axes. Left, seconds against the number of points: the local mean with 300 keys "
+            "in reach rises with slope one up to a million points, twenty times and more below scikit-learn's radius "
+            "graph; with every key in reach it rises with slope two, far below scikit-learn's dense route. Right, "
+            "memory: ours stays nearly level, the dense route rises with slope two."),
+    Drawing("cost-peers", peers, measured_peers, (8.0, 12.0), (1, 1), ((3.6, 17.0), (1, 1)),
+            "How many times as long as ours each peer takes for one task, side by side in one run; to the left of the "
+            "dotted line we are slower. The bars mark what the products and exponentials of a task take by themselves.",
+            "For each task a list of peers as dots on a logarithmic axis. All dots lie to the right of one, most of "
+            "them between ten and a hundred; torch's fused attention, the nearest, lies at about two."),
+)

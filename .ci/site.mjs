@@ -5,6 +5,7 @@ import path from 'path';
 import { pathToFileURL, fileURLToPath } from 'url';
 
 const root = process.argv[2];
+const notebooks = path.join(root, '..', '..', 'book', 'notebooks');
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((file) => fs.existsSync(file));
 const pages = ['genindex.html', 'search.html',
   ...fs.readdirSync(path.join(root, 'book')).filter((file) => file.endsWith('.html')).map((file) => `book/${file}`)];
@@ -56,6 +57,12 @@ for (const [shape, viewport] of Object.entries(shapes)) {
       if (name.startsWith('book/') && theme !== colorScheme) faults.push(`theme is ${theme}`);
       const wrong = await page.evaluate((dark) => [...document.querySelectorAll('img.themed')].filter((i) => i.src.includes('.dark.') !== dark).map((i) => i.src), colorScheme === 'dark');
       faults.push(...wrong.map((src) => `drawing of the other theme: ${src}`));
+      const wide = await page.evaluate((narrow) => [...document.querySelectorAll('img.themed')].filter((i) => i.src.includes('.narrow.') !== narrow).map((i) => i.src), shape === 'phone');
+      faults.push(...wide.map((src) => `drawing of the other width: ${src}`));
+      if (shape === 'desktop' && fs.existsSync(path.join(notebooks, `${path.basename(name, '.html')}.ipynb`))) {
+        const top = await page.evaluate(() => document.querySelector('article img.themed')?.getBoundingClientRect().top ?? Infinity);
+        if (top > viewport.height) faults.push(`the first figure begins at ${Math.round(top)} pixels, below the first screen`);
+      }
       anchors.set(pathToFileURL(path.join(root, name)).pathname, new Set(seen.ids));
       links.set(name, seen.links);
       verdict(`${name}, ${shape}, ${colorScheme}`, faults);
@@ -97,6 +104,29 @@ if (framed) {
   const after = await page.evaluate(() => [document.querySelector('.frame-bar').previousElementSibling.src, document.querySelector('.frame-bar').previousElementSibling.naturalWidth]);
   verdict('slider by keyboard', after[0] !== before && after[1] > 0 ? [] : ['the arrow key does not show another frame']);
 }
+
+// The ledger: as many claims as cards, each leading to the other, and a filter that narrows the wall.
+const cards = [];
+for (const name of pages.filter((each) => each.startsWith('book/') && each !== 'book/claims.html')) {
+  const html = fs.readFileSync(path.join(root, name), 'utf8');
+  for (const [, id] of html.matchAll(/href="claims\.html#ledger-([A-Z]\d+)"/g)) cards.push(`${path.basename(name)}#claim-${id}`);
+}
+const ledger = pathToFileURL(path.join(root, 'book', 'claims.html')).href;
+await page.goto(ledger, { waitUntil: 'load' });
+const rows = await page.evaluate(() => [...document.querySelectorAll('.ledger-item .claim-back a')].map((a) => a.getAttribute('href')));
+verdict('cards and ledger', JSON.stringify([...cards].sort()) === JSON.stringify([...rows].sort()) && rows.length > 0 ? [] : [`${cards.length} cards, ${rows.length} rows`]);
+const shown = () => page.evaluate(() => [...document.querySelectorAll('.ledger-item')].filter((item) => item.getClientRects().length).length);
+await page.fill('.ledger-filter input[type=search]', 'mean');
+const some = await shown();
+const said = await page.textContent('.ledger-filter output');
+await page.fill('.ledger-filter input[type=search]', '');
+await page.check('.ledger-filter input[type=checkbox] >> nth=0');
+const kind = await shown();
+verdict('filter of the ledger', some > 0 && some < rows.length && kind > 0 && kind < rows.length && said === `${some} of ${rows.length} claims` ? [] : [`${some} by text, ${kind} by kind of ${rows.length}; it says ${said}`]);
+await page.goto(`${ledger}#ledger-${cards[0].split('-').pop()}`, { waitUntil: 'load' });
+await page.reload({ waitUntil: 'load' });
+const open = await page.evaluate(() => [...document.querySelectorAll('.ledger-item[open]')].map((item) => item.id));
+verdict('a link opens its claim', open.length === 1 ? [] : [`open: ${open}`]);
 await browser.close();
 console.log(`site: ${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

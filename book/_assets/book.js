@@ -8,7 +8,7 @@
   const show = (image) => {
     const { name, frame } = image.dataset;
     const drawn = frame === undefined ? name : `${name}.${frame}`;
-    const width = phone.matches && !image.closest(".figure-list") ? ".narrow" : "";
+    const width = phone.matches ? ".narrow" : "";
     image.src = `${drawings}${drawn}${width}.${root.dataset.theme === "dark" ? "dark" : "light"}.svg`;
   };
   const showAll = () => document.querySelectorAll("img.themed").forEach(show);

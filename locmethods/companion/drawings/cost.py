@@ -104,8 +104,8 @@ def peers(axes, table):
         axes.plot(ratio, place, marker, color=colour, markersize=11 if limit else 6, markeredgewidth=2)
         words = f"{peer} {ratio:.2g}×" if ratio < 10 else f"{peer} {ratio:.0f}×"
         # Beside its dot; on a phone, where that has no room, below it.
-        where = {"xy": (0.42, place + 0.85), "xytext": (0, 0)} if narrow else {"xy": (max(ratio, 1), place), "xytext": (7, 0)}
-        axes.annotate(words, **where, textcoords="offset points", va="center", fontsize=9, color=colour,
+        at, right = ((0.42, place + 0.85), 0) if narrow else ((max(ratio, 1), place), 7)
+        axes.annotate(words, at, (right, 0), textcoords="offset points", va="center", fontsize=9, color=colour,
                       annotation_clip=False, in_layout=False)
         place += 1.9 if narrow else 1.0
     axes.axvline(1, color=ink(axes), linewidth=1, linestyle=":")
@@ -120,8 +120,8 @@ FIGURES = (
     Drawing("cost-scale", scale, measured_curves, (8.4, 4.4), (1, 2), ((3.6, 7.5), (2, 1)),
             "Seconds, and peak memory of the whole process, against the number of points, as committed. The slope of a "
             "line on these axes is the exponent of its cost.",
-            "Two panels with logarithmic axes. Left, seconds against the number of points: the local mean with 300 keys "
-            "in reach rises with slope one up to a million points, twenty times and more below scikit-learn's radius "
+            "Two panels with logarithmic axes. Left, seconds against the number of points: the local mean with 300 "
+            "keys in reach rises with slope one up to a million points, twenty times and more below scikit-learn's radius "
             "graph; with every key in reach it rises with slope two, far below scikit-learn's dense route. Right, "
             "memory: ours stays nearly level, the dense route rises with slope two."),
     Drawing("cost-peers", peers, measured_peers, (8.0, 12.0), (1, 1), ((3.6, 17.0), (1, 1)),

@@ -121,9 +121,9 @@ FIGURES = (
             "Seconds, and peak memory of the whole process, against the number of points, as committed. The slope of a "
             "line on these axes is the exponent of its cost.",
             "Two panels with logarithmic axes. Left, seconds against the number of points: the local mean with 300 "
-            "keys in reach rises with slope one up to a million points, twenty times and more below scikit-learn's radius "
-            "graph; with every key in reach it rises with slope two, far below scikit-learn's dense route. Right, "
-            "memory: ours stays nearly level, the dense route rises with slope two."),
+            "keys in reach rises with slope one up to a million points, twenty times and more below scikit-learn's "
+            "radius graph; with every key in reach it rises with slope two, far below scikit-learn's dense route. "
+            "Right, memory: ours stays nearly level, the dense route rises with slope two."),
     Drawing("cost-peers", peers, measured_peers, (8.0, 12.0), (1, 1), ((3.6, 17.0), (1, 1)),
             "How many times as long as ours each peer takes for one task, side by side in one run; to the left of the "
             "dotted line we are slower. The bars mark what the products and exponentials of a task take by themselves.",

@@ -22,8 +22,9 @@ from locmethods.companion.checking import wreckage
 # The bar is logarithmic: from the rounding of one operation to ten thousand; what is nothing stands at its left end.
 LOWEST, HIGHEST = -17.0, 4.0
 TICKS = (-15, -10, -5, 0)
-RELATION = {"same": "the two sides are equal", "at most": "the left side is nowhere larger",
-            "at least": "the left side is nowhere smaller"}
+RELATION = {"same": "equal", "at most": "nowhere larger", "at least": "nowhere smaller"}
+# So many comparisons are seen at once; the others of a claim are a click away.
+SEEN = 3
 LEDGER = "claims"
 
 
@@ -50,7 +51,8 @@ def magnitude(distance):
         return f"{distance:.2g}"
     digit, power = f"{distance:.0e}".split("e")
     superscripts = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return f"{digit} · 10{str(int(power)).translate(superscripts)}"
+    ten = f"10{str(int(power)).translate(superscripts)}"
+    return ten if digit == "1" else f"{digit} · {ten}"
 
 
 def bar(part):
@@ -60,8 +62,7 @@ def bar(part):
     """
     truth, broken = part["distance"], part["broken"]
     allowed = part["within"] if not part["relative"] else math.sqrt(max(truth, 1e-17) * max(broken, 1e-17))
-    said = (f"The two sides differ by {magnitude(truth)}, the broken ones by {magnitude(broken)}; "
-            f"{part['bound']} is allowed.")
+    said = f"The two sides are {magnitude(truth)} apart, the broken ones {magnitude(broken)}."
     ticks = "".join(f'<i style="left:{place(10.0**power):.1f}%"></i>' for power in TICKS)
     return (f'<div class="claim-bar" role="img" aria-label="{html.escape(said)}">{ticks}'
             f'<b class="allowed" style="width:{place(allowed):.1f}%"></b>'
@@ -69,13 +70,22 @@ def bar(part):
             f'<b class="broken" style="left:{place(broken):.1f}%"></b></div>')
 
 
+def in_words(part):
+    """Return what a part says, in Markdown: relation, bound, reason, and how the twin was broken."""
+    bounds = [magnitude(part["within"])] * (part["within"] > 0)
+    bounds += [f"{magnitude(part['relative'])} of its size"] * (part["relative"] > 0)
+    relation = "a measured slope" if part["order"] else RELATION[part["relation"]]
+    said = f"{relation} to within {' and '.join(bounds)}" if bounds else f"exactly {relation}"
+    return f"**{part['name']}**: {said} ({part['because']}); it fails with {part['how']}."
+
+
 def scale():
     """Return the numbers below the bars of a card, and what their marks mean."""
     names = {-15: "10⁻¹⁵", -10: "10⁻¹⁰", -5: "10⁻⁵", 0: "1"}
     ticks = "".join(f'<span style="left:{place(10.0**power):.1f}%">{names[power]}</span>' for power in TICKS)
-    return (f'<div class="claim-scale" aria-hidden="true"><span style="left:0">0</span>{ticks}</div>'
-            '<p class="claim-legend" aria-hidden="true"><b class="truth"></b> how far the two sides are apart '
-            '<b class="allowed"></b> what is allowed <b class="broken"></b> the broken twin</p>')
+    return (f'<div class="claim-foot" aria-hidden="true"><p class="claim-legend"><b class="truth"></b> the two sides '
+            '<b class="allowed"></b> allowed <b class="broken"></b> the broken twin</p>'
+            f'<div class="claim-scale"><span style="left:0">0</span>{ticks}</div></div>')
 
 
 class _Cards(SphinxDirective):
@@ -98,13 +108,12 @@ class _Cards(SphinxDirective):
 
     def body(self, record):
         """Return the nodes below a claim's sentence: its parts with their bars, its sources, its code."""
-        found = []
-        for part in record["parts"]:
-            measured = "the slope is right" if part["order"] else RELATION[part["relation"]]
-            found += [self.raw('<div class="claim-part">'),
-                      self.line(f"**{part['name']}**: {measured}, {part['bound']}: {part['because']}.", "claim-bound"),
-                      self.raw(bar(part)), self.line(f"It fails with {part['how']}.", "claim-how"),
-                      self.raw("</div>")]
+        seen, others = record["parts"][:SEEN], record["parts"][SEEN:]
+        found = [node for part in seen for node in self.part(part)]
+        if others:
+            found.append(self.raw(f'<details class="claim-more"><summary>{len(others)} more comparisons</summary>'))
+            found += [node for part in others for node in self.part(part)]
+            found.append(self.raw("</details>"))
         found.append(self.raw(scale()))
         if record["sources"]:
             found.append(self.line(f"{{cite:p}}`{','.join(record['sources'])}`", "claim-sources"))
@@ -113,6 +122,11 @@ class _Cards(SphinxDirective):
             found += [self.raw('<details class="claim-code"><summary>How this was checked</summary>'), code,
                       self.raw("</details>")]
         return found
+
+    def part(self, part):
+        """Return the nodes of a comparison: words, and a bar beside them."""
+        return [self.raw('<div class="claim-part">'), self.line(in_words(part), "claim-words"), self.raw(bar(part)),
+                self.raw("</div>")]
 
     def follow(self):
         """Rebuild the page when a run is newer."""

@@ -90,7 +90,7 @@ def is_red(claim):
 def breaks(page):
     """Return every break of what the page's cells use."""
     tree = ast.parse("\n".join(cell.source for cell in pages.code_cells(pages.read(page))))
-    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    used = attributes_of(tree, {name for name, value in presented(tree).items() if inspect.isclass(value)})
     module = import_module(f"{claims.__name__}.{page.stem}")
     found = []
     for name, value in presented(tree).items():
@@ -99,7 +99,7 @@ def breaks(page):
         if inspect.isclass(value) and issubclass(value, Kernel):
             found.append(Break(name, "a tenth wider", (value,), "bind", widened(value)))
         elif inspect.isclass(value):
-            found += of_estimator(name, value, used)
+            found += of_estimator(name, value, used[name])
         elif callable(value):
             for how, spoil in SPOILS.items():
                 found.append(Break(name, how, homes(name, value, module), name, answering(value, spoil)))
@@ -117,7 +117,11 @@ def presented(tree):
             if node.module.startswith("locmethods.companion"):
                 continue
             for alias in node.names:
-                found[alias.name] = getattr(import_module(node.module), alias.name)
+                value = getattr(import_module(node.module), alias.name)
+                if inspect.ismodule(value):
+                    aliases[alias.asname or alias.name] = value.__name__
+                else:
+                    found[alias.name] = value
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             owner = ast.unparse(node.value)
@@ -125,7 +129,35 @@ def presented(tree):
                 full = ".".join([aliases[owner.split(".")[0]], *owner.split(".")[1:]])
                 if full in sys.modules and not full.startswith("locmethods.companion"):
                     found[node.attr] = getattr(sys.modules[full], node.attr)
-    return {name: value for name, value in sorted(found.items()) if not inspect.ismodule(value)}
+    return {name: value for name, value in sorted(found.items()) if callable(value)}
+
+
+def attributes_of(tree, classes):
+    """Return {class: the attributes that code uses of its objects}; whose object can't be told counts for all."""
+    made = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            made.setdefault(node.targets[0].id, set()).add(maker(node.value, classes))
+    used = {name: set() for name in classes}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            root = maker(node.value, classes)
+            makers = made.get(root, {root})
+            for name in classes if not makers <= classes else makers:
+                used[name].add(node.attr)
+    return used
+
+
+def maker(node, classes):
+    """Return the name at the root of a chain of calls and attributes: a class, if one stands in the chain."""
+    while True:
+        if isinstance(node, ast.Attribute) and node.attr in classes:
+            return node.attr
+        if isinstance(node, ast.Name):
+            return node.id
+        node = getattr(node, "func", None) or getattr(node, "value", None)
+        if not isinstance(node, ast.AST):
+            return ""
 
 
 def homes(name, value, module):

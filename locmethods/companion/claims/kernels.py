@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.special import erf
 from sklearn.gaussian_process.kernels import Matern
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.neighbors import kneighbors_graph
 
 import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, order, same
@@ -60,6 +62,9 @@ def kernels_are_their_formulas(seed=0):
     yield same("hollow", Gaussian(0.3).hollow()(x), gaussian(apart, 0.3) * (1 - np.eye(len(x))),
                within=1e-14, because="the same numbers, and zeros",
                broken=gaussian(apart, 0.3), how="each point's own weight kept")
+    yield same("Gaussian, scikit-learn's", Gaussian(0.7)(near, far), rbf_kernel(near, far, gamma=1 / 0.98),
+               within=1e-13, because="it expands the square, which costs a digit",
+               broken=rbf_kernel(near, far, gamma=1 / 0.49), how="γ = 1/h² in place of 1/2h²")
     yield same("Matérn, a reader's own", Matern32(0.7)(near, far), Matern(0.7, nu=1.5)(near, far),
                within=1e-14, because="two ways of writing one formula",
                broken=Matern(0.7, nu=0.5)(near, far), how="smoothness one half instead of three halves")
@@ -104,8 +109,8 @@ class Matern32(Radial):
         super().__init__(bandwidth=bandwidth)
 
     def log_profile(self, u2, xp):
-        s = root(3 * u2)
-        return xp.log1p(s) - s
+        t = root(3 * u2)
+        return xp.log1p(t) - t
 
 
 class SquaredDistance(Radial):
@@ -255,7 +260,7 @@ def a_negative_total_has_no_minimum(seed=0):
 def symmetry_makes_a_reversible_walk(seed=0):
     r"""For $K \ge 0$ symmetric with positive row sums $D$, $\tilde K$ has the spectrum of the symmetric matrix
     $D^{-1/2}KD^{-1/2}$, real and in $[-1, 1]$, a stationary law proportional to the row sums, and detailed balance; if
-    $K$ is positive semi-definite the spectrum is in $[0, 1]$."""
+    $K$ is positive definite the spectrum is in $[0, 1]$."""
     x, _, _ = sample(seed)
     weights, boxed = (lm.local_weights(x, x, kernel=kernel) for kernel in (Gaussian(0.3), Flat(0.3)))
     r = distances(x, x)
@@ -280,7 +285,7 @@ def symmetry_makes_a_reversible_walk(seed=0):
                broken=(turning, turning.T), how="a ring that steps one way, which is not symmetric")
     yield at_least("no negative eigenvalue", np.linalg.eigvals(weights).real, 0.0, within=1e-10,
                    because="rounding of order 1e-15", broken=np.linalg.eigvals(boxed).real,
-                   how="the flat kernel, which is not positive semi-definite")
+                   how="the flat kernel, which is not positive definite")
 
 
 @claim("A12", kind=("identity", "counter-example"), sources=("cover1967",))
@@ -292,6 +297,9 @@ def nearest_is_not_mutual(seed=0):
     rank = distances(points, points).argsort(1).argsort(1)
     yield same("ranks", found, (rank < 4).astype(float), within=0, because="entries are zero or one",
                broken=(rank < 5).astype(float), how="five neighbours instead of four")
+    graph = kneighbors_graph(points, 4, include_self=True).toarray()
+    yield same("scikit-learn's graph", found, graph, within=0, because="entries are zero or one",
+               broken=kneighbors_graph(points, 4, include_self=False).toarray(), how="a point left out of its own four")
     mutual = found * found.T
     yield same("greatest difference", np.abs(found - found.T).max(), 1.0, within=0, because="entries are zero or one",
                broken=np.abs(mutual - mutual.T).max(), how="only the pairs kept that are mutual")
@@ -300,7 +308,7 @@ def nearest_is_not_mutual(seed=0):
 @claim("A10", kind="counter-example")
 def the_flat_kernel_is_indefinite(seed=0):
     r"""The flat kernel of radius 1 on $\{0, 0.8, 1.6\}$ has the eigenvalues $1 - \sqrt2$, $1$ and $1 + \sqrt2$: it is
-    not positive semi-definite, and with $a = (1, -\sqrt2, 1)$ the form $a^\top Ka$ is $4(1 - \sqrt2) < 0$."""
+    not positive definite, and with $a = (1, -\sqrt2, 1)$ the form $a^\top Ka$ is $4(1 - \sqrt2) < 0$."""
     three, two = np.array([[0.0], [0.8], [1.6]]), np.sqrt(2)
     form = np.array([1, -two, 1])
     flat, triangle = Flat(1.0)(three), Triangular(1.0)(three)
@@ -395,8 +403,8 @@ def second(points):
 @claim("A13", kind="identity", sources=("jebara2004",))
 def a_common_cause(seed=0):
     r"""If two points are near when a hidden cause $z$ could have made both, with Gaussian errors of standard deviation
-    $s$, then $\int e^{-(z-x)^2/2s^2}e^{-(z-y)^2/2s^2}dz = s\sqrt\pi\,e^{-(x-y)^2/4s^2}$: the Gaussian kernel of
-    bandwidth $\sqrt2\,s$, non-negative *and* positive definite."""
+    $\sigma$, then $\int e^{-(z-x)^2/2\sigma^2}e^{-(z-y)^2/2\sigma^2}dz = \sigma\sqrt\pi\,e^{-(x-y)^2/4\sigma^2}$: the
+    Gaussian kernel of bandwidth $\sqrt2\,\sigma$, non-negative *and* positive definite."""
     x, y = np.random.default_rng(seed).normal(size=(2, 12, 1))
     cause, s = np.linspace(-12, 12, 4001)[:, None], 0.7
     step = cause[1, 0] - cause[0, 0]
@@ -409,7 +417,7 @@ def a_common_cause(seed=0):
 
 @claim("A14", kind=("inequality", "counter-example"), sources=("schur1911",))
 def products_stay_definite(seed=0):
-    r"""The entrywise product of positive semi-definite kernels is positive semi-definite, and so is
+    r"""The entrywise product of positive definite kernels is positive definite, and so is
     $e^{\varphi(x)\cdot\varphi(y)}$, a power series of them with positive coefficients; with two different maps
     $e^{\varphi(x)\cdot\psi(y)}$ is not symmetric in general."""
     x, _, rng = sample(seed)
@@ -531,8 +539,8 @@ def energy(weights, functions):
 
 @claim("A17", kind="identity", sources=("amid2019",))
 def triplets_are_pairs(seed=0):
-    r"""With $K_{ijk} = s_{ij}/(s_{ij} + s_{ik})$ and any distances $d$,
-    $\sum_{ijk}K_{ijk}(d_{ij}^2 - d_{ik}^2) = \sum_{ij}d_{ij}^2\big(2\sum_kK_{ijk} - N\big)$."""
+    r"""For a kernel $K_{ij} > 0$, with $K_{ijk} = K_{ij}/(K_{ij} + K_{ik})$ and any distances $\delta_{ij}$,
+    $\sum_{ijk}K_{ijk}(\delta_{ij}^2 - \delta_{ik}^2) = \sum_{ij}\delta_{ij}^2\big(2\sum_kK_{ijk} - N\big)$."""
     x, _, _ = sample(seed)
     s, written, square = Gaussian(0.8)(x), gaussian(distances(x, x), 0.8), distances(x, x) ** 2
     triples = sum((s[i][:, None] / (s[i][:, None] + s[i]) * (square[i][:, None] - square[i])).sum() for i in range(60))

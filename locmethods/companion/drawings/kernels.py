@@ -28,8 +28,8 @@ def shares(axes, table):
     curves = ["squared distance", "Cauchy, in space", "Cauchy, on a line", "Laplace", "Gaussian"]
     lines(axes, table, "bandwidth", curves, xlabel="bandwidth, shrinking", ylabel="share of the far keys", logx=True,
           logy=True, ylim=(1e-4, 3), xlim=(table["bandwidth"][0], table["bandwidth"][-1]),
-          names={"squared distance": (0.060, 1.25), "Cauchy, in space": (0.060, 0.55), "Cauchy, on a line": (0.032, 0.22),
-                 "Laplace": (0.023, 0.017), "Gaussian": (0.23, 2.5e-3)})
+          names={"squared distance": (0.060, 1.25), "Cauchy, in space": (0.060, 0.55),
+                 "Cauchy, on a line": (0.032, 0.22), "Laplace": (0.023, 0.017), "Gaussian": (0.105, 2.5e-3)})
     ticks = [0.3, 0.1, 0.03, 0.01]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()

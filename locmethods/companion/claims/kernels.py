@@ -167,10 +167,10 @@ def ball(radius, h):
 
 @claim("A22", kind=("inequality", "counter-example"))
 def near_is_what_continuity_needs(seed=0):
-    r"""For weights that are not negative and sum to one, $|\hat m(x^*) - m(x^*)| \le \sup_{\|x - x^*\| \le \varepsilon}
-    |m(x) - m(x^*)| + 2\sup|m|\,s_h(\varepsilon)$, where $s_h$ is the share of the weight beyond $\varepsilon$; with
-    Cauchy's kernel in three dimensions the share stays, and the mean of $\|x - x^*\|^2$ over the unit ball tends to
-    1/3 instead of 0."""
+    r"""For weights that are not negative and sum to one, the local mean $m$ of values $m_0(x_i)$ has $|m(x^*) -
+    m_0(x^*)| \le \sup_{\|x - x^*\| \le \varepsilon} |m_0(x) - m_0(x^*)| + 2\sup|m_0|\,s_h(\varepsilon)$, where $s_h$ is
+    the share of the weight beyond $\varepsilon$; with Cauchy's kernel in three dimensions the share stays, and the mean
+    of $\|x - x^*\|^2$ over the unit ball tends to 1/3 instead of 0."""
     rng = np.random.default_rng(seed)
     keys, target = rng.uniform(-1, 1, (500, 2)), np.zeros((1, 2))
     r = np.linalg.norm(keys, axis=1)

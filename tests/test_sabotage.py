@@ -119,6 +119,14 @@ def test_answers_are_spoilt_wherever_they_stand():
     assert sabotage.spoilt(2.0, sabotage.shifted) == pytest.approx(2.2)
 
 
+def test_objects_of_the_package_are_spoilt_too():
+    total = lm.local_sum(X, X, Y, kernel=Gaussian(0.3))
+    assert np.array_equal(sabotage.spoilt(total, sabotage.reversed_rows).mean(), total.mean()[::-1])
+    prepared = lm.prepare(X, Y, kernel=Gaussian(0.3))
+    assert np.array_equal(sabotage.spoilt(prepared, sabotage.reversed_rows).mean(X), prepared.mean(X)[::-1])
+    assert sabotage.spoilt(Gaussian(1.0), sabotage.shifted).bandwidth == pytest.approx(1.1)
+
+
 def test_what_the_companion_gives_is_not_presented():
     tree = ast.parse("from locmethods.companion import check\nimport locmethods as lm\nlm.kernels.Gaussian\n"
                      "lm.companion\nfrom locmethods import lazy\nlazy.twicing")

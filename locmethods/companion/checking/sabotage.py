@@ -197,7 +197,20 @@ def spoilt(answer, spoil):
         return type(answer)(spoilt(part, spoil) for part in answer)
     if inspect.isroutine(answer):
         return answering(answer, spoil)
+    if type(answer).__module__.startswith("locmethods.") and hasattr(answer, "__dict__"):
+        return spoilt_object(answer, spoil)
     return answer
+
+
+def spoilt_object(answer, spoil):
+    """Return an object of the package with its public attributes spoilt; one that has none answers spoilt."""
+    changed = copy.copy(answer)
+    public = {name: value for name, value in vars(answer).items() if not name.startswith("_")}
+    if not public:
+        public = {name: getattr(answer, name) for name in dir(answer) if not name.startswith("_")}
+    for name, value in public.items():
+        vars(changed)[name] = spoilt(value, spoil)
+    return changed
 
 
 def answering(function, spoil):

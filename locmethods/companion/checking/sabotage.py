@@ -203,12 +203,13 @@ def spoilt(answer, spoil):
 
 
 def spoilt_object(answer, spoil):
-    """Return an object of the package with its public attributes spoilt; one that has none answers spoilt."""
+    """Return an object of the package with its public numbers spoilt; one that has none answers spoilt."""
     changed = copy.copy(answer)
-    public = {name: value for name, value in vars(answer).items() if not name.startswith("_")}
-    if not public:
-        public = {name: getattr(answer, name) for name in dir(answer) if not name.startswith("_")}
-    for name, value in public.items():
+    numbers = {name: value for name, value in vars(answer).items()
+               if not name.startswith("_") and (hasattr(value, "dtype") or isinstance(value, float))}
+    methods = {name: value for name in dir(answer)
+               if not name.startswith("_") and inspect.ismethod(value := getattr(answer, name))}
+    for name, value in (numbers or methods).items():
         vars(changed)[name] = spoilt(value, spoil)
     return changed
 

@@ -28,7 +28,9 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
     query : array-like, Tensor or Dask array of shape (..., n_queries, n_features)
     keys : array-like, Tensor or Dask array of shape (..., n_keys, n_features)
         A Dask array may be larger than memory: its blocks are summed where they lie, and the sums joined. Then there
-        are no batch dimensions, no tensors and no kernels that know the keys' ranks or indices.
+        are no batch dimensions, no tensors and no kernels that know the keys' ranks or indices. Columns that a kernel
+        with ``levels`` compares may hold labels, here and in the queries; one such column may come with the shape
+        (n_keys,).
     values : array-like, Tensor or Dask array of shape (..., n_keys) or (..., n_keys, n_outputs), optional
         The keys themselves by default.
     kernel : Kernel

@@ -90,7 +90,7 @@ def codes(where, column, levels):
 
 def _levels_at(where, parts):
     """Return the levels of the kernels that compare one column, which must be the same; None if they have none."""
-    found = list({part.known for part in parts if part.known is not None})
+    found = list(dict.fromkeys(part.known for part in parts if part.known is not None))
     if len(found) > 1:
         raise ValueError(f"{where} is compared by kernels of different levels: {named(found[0])}, and "
                          f"{named(found[1])}")
@@ -134,11 +134,16 @@ def coded(kernel, name, points):
         if j in labelled:
             answer[..., j] = codes(where, column.ravel(), _levels_at(where, labelled[j])).reshape(column.shape)
             continue
-        try:
-            answer[..., j] = column.astype(np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(f"{where} must be numbers: no kernel of levels compares it") from None
+        answer[..., j] = _numbers(where, column)
     return answer
+
+
+def _numbers(where, column):
+    """Return a column of objects as float64, or raise TypeError if they are no numbers."""
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{where} must be numbers: no kernel of levels compares it") from None
 
 
 def picked(name, frame, columns):
@@ -174,9 +179,12 @@ def coded_frame(kernel, name, frame):
     """
     frame = picked(name, frame, kernel.columns)
     labelled = kernel.labelled(len(kernel.columns), "keys")
-    plain = [frame[column].dtype for j, column in enumerate(kernel.columns) if j not in labelled]
-    single = bool(plain) and all(dtype == np.float32 for dtype in plain)
+    plain = [column for j, column in enumerate(kernel.columns) if j not in labelled]
+    single = bool(plain) and all(frame[column].dtype == np.float32 for column in plain)
     found = {}
+    for column in plain:
+        if frame[column].dtype.kind not in "fiub":
+            found[column] = _numbers(f"column {column!r} of {name}", np.asarray(frame[column], dtype=object))
     for j, parts in labelled.items():
         where = f"column {kernel.columns[j]!r} of {name}"
         column = codes(where, frame[kernel.columns[j]], _levels_at(where, parts))

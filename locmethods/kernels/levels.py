@@ -45,15 +45,18 @@ class OfLevels(Kernel):
         return {j: [self] for j in range(n_features)}
 
     def _check_levels(self):
-        known = self.known
-        if known is None:
+        if self.levels is None:
             return
-        if isinstance(self.levels, str) or np.ndim(self.levels) != 1 or not known:
+        if isinstance(self.levels, str) or np.asarray(self.levels, dtype=object).ndim != 1 or not len(self.levels):
             raise TypeError(f"levels must be a list of at least one level, got {self.levels!r}")
+        known = self.known
         if any(map(is_missing, known)):
             raise ValueError(f"levels must have no missing label, got {in_words(known)}")
-        # As numbers they must differ too: codes beyond 2⁵³ would be rounded to one another.
-        distinct = set(map(float, known)) if are_numbers(known) else set(known)
+        try:
+            # As numbers they must differ too: those beyond 2⁵³ would be rounded to one another.
+            distinct = set(map(float, known)) if are_numbers(known) else set(known)
+        except TypeError:
+            raise TypeError(f"levels must be labels that can be looked up, got {in_words(known)}") from None
         if len(distinct) < len(known):
             raise ValueError(f"levels must be distinct, got {in_words(known)}")
 

@@ -97,6 +97,21 @@ def test_arrays_stand_in_the_order_of_the_names():
     assert_allclose(chosen.scores[0], np.mean((y - lm.local_mean(codes, codes, y, kernel=alone)) ** 2), rtol=1e-12)
 
 
+def test_a_bandwidth_is_chosen_on_a_frame():
+    X, y = flats(4)
+    found = lm.select_bandwidth(X[["town", "grade", "area"]], y, kernel=KERNELS, bandwidths=[0.0, 0.2, 0.6],
+                                parameter="town__bandwidth")
+    for share, score in zip((0.0, 0.2, 0.6), found.scores, strict=True):  # by refitting without each row
+        gaps = []
+        for i in range(len(y)):
+            others = np.arange(len(y)) != i
+            towns = Categorical(share, levels=["Bonn", "Jena", "Ulm"])
+            model = lm.LocalMeanRegressor({**KERNELS, "town": towns}).fit(X[others], y[others])
+            gaps.append(y[i] - model.predict(X[i:i + 1])[0])
+        assert_allclose(score, np.mean(np.square(gaps)), rtol=1e-12)
+    assert found.kernel.get_params()["town__levels"] == ["Bonn", "Jena", "Ulm"]
+
+
 def test_parameters_are_found_by_columns():
     X, y = flats(4)
     kernel = Columns(KERNELS)

@@ -49,7 +49,8 @@ large = rng.normal(size=(3000, 2))  # enough for the compiled sums
 lm.LocalMeanRegressor(Gaussian(0.1)).fit(large, large[:, 0]).predict(large)
 town, grade = rng.choice(["a", "b"], 60), rng.integers(0, 3, (60, 1))
 lm.local_mean(town, town, y, kernel=Categorical(0.2, levels=["a", "b"]).hollow(), empty="mean")
-lm.local_polynomial(np.hstack([X, grade]), np.hstack([X, grade]), y, kernel=Gaussian(0.5).on([0, 1]) * Ordered().on([2]))
+graded = np.hstack([X, grade])
+lm.local_polynomial(graded, graded, y, kernel=Gaussian(0.5).on([0, 1]) * Ordered().on([2]))
 try:
     lm.localize(lambda x, t: ((x - t) ** 2).sum(), kernel=Gaussian())(X, X)
 except ImportError as error:

@@ -112,6 +112,15 @@ def test_a_bandwidth_is_chosen_on_a_frame():
     assert found.kernel.get_params()["town__levels"] == ["Bonn", "Jena", "Ulm"]
 
 
+def test_the_matrix_of_a_smoother_of_frames():
+    X, y = flats(4)
+    X["floor"] = np.arange(len(X)) % 3
+    X = X.drop(columns="town")
+    model = lm.LocalMeanRegressor({"floor": Ordered(0.5), "grade": Ordered(0.3), "area": Gaussian(20.0)})
+    smoother = lm.linear_smoother(model, X, X[:9])
+    assert_allclose(smoother.matrix @ y, model.fit(X, y).predict(X[:9]), rtol=1e-13)
+
+
 def test_parameters_are_found_by_columns():
     X, y = flats(4)
     kernel = Columns(KERNELS)

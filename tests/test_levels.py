@@ -161,6 +161,7 @@ def test_labels_are_codes_by_the_levels():
         assert_array_equal(lm.local_mean(np.array(["Ulm", "Bonn"]), keys, y, kernel=kernel), want)
         assert_array_equal(lm.prepare(keys, y, kernel=kernel).mean(["Ulm", "Bonn"]), want)
         assert_array_equal(lm.local_weights(["Ulm"], keys, kernel=kernel) @ y, want[:1])
+    assert lm.local_weights(np.array([], dtype=str), town, kernel=kernel).shape == (0, 4)
     assert lm.local_mode(["Ulm"], town, np.array(["a", "b", "a", "b"]), kernel=kernel).tolist() == ["a"]
     table = np.array([[50.0, "Ulm"], [60.0, "Bonn"], [70.0, "Ulm"], [80.0, "Jena"]], dtype=object)
     both = Gaussian(20.0).on([0]) * kernel.on([-1])

@@ -69,8 +69,8 @@ def codes(where, column, levels):
         If there are labels and no levels.
     """
     labels = np.asarray(column, dtype=object).tolist()
-    check_no_missing(where, labels)
     if levels is None:
+        check_no_missing(where, labels)
         try:
             return np.array(labels, dtype=np.float64)
         except (TypeError, ValueError):
@@ -81,8 +81,9 @@ def codes(where, column, levels):
         found = [places.get(label) for label in labels]
     except TypeError:
         raise TypeError(f"{where} must hold labels, got an entry that cannot be looked up") from None
-    unknown = list(dict.fromkeys(label for label, place in zip(labels, found, strict=True) if place is None))
-    if unknown:
+    if None in found:
+        check_no_missing(where, labels)  # what is missing is no level, so it is looked for only here
+        unknown = list(dict.fromkeys(label for label, place in zip(labels, found, strict=True) if place is None))
         raise ValueError(f"{where} has labels that are no levels of its kernel, {named(unknown)}: the levels are "
                          f"{named(levels)}")
     return np.array(found, dtype=np.float64)

@@ -215,7 +215,8 @@ def local_weights(query, keys, *, kernel, empty="nearest"):
     """
     blocks = [weights for _, weights in weight_blocks(query, keys, kernel=kernel, empty=empty)]
     if not is_tensor(keys):
-        return np.concatenate(blocks, axis=-2) if blocks else np.zeros((0, np.shape(keys)[-2]))
+        n_keys = len(keys) if np.ndim(keys) == 1 else np.shape(keys)[-2]  # a column of labels may come flat
+        return np.concatenate(blocks, axis=-2) if blocks else np.zeros((0, n_keys))
     import torch
 
     return torch.cat(blocks, -2) if blocks else keys.new_zeros((*query.shape[:-1], keys.shape[-2]))

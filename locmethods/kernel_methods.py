@@ -17,6 +17,8 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 
 from locmethods.arrays.estimators import check_array
+from locmethods.arrays.levels import coded
+from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.models.polynomial import smoother_matrix
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
@@ -129,6 +131,7 @@ def linear_smoother(model, X, query=None, *, rtol=1e-6):
         A regressor whose hyperparameters are fixed, or a function from targets of shape (n_samples,) to the
         values at the queries, of shape (n_queries,).
     X : array-like of shape (n_samples, n_features)
+        A data frame for a local mean or polynomial whose kernel goes by columns.
     query : array-like of shape (n_queries, n_features), optional
         Where the smoother is asked; the samples by default.
     rtol : float, default=1e-6
@@ -152,10 +155,14 @@ def linear_smoother(model, X, query=None, *, rtol=1e-6):
     if isinstance(model, type) or not (estimator or callable(model)):
         raise TypeError("model must be a regressor or a function of the targets, got "
                         f"{f'the class {model.__name__}' if isinstance(model, type) else type(model).__name__}")
-    X, own = check_array(X, dtype=np.float64, input_name="X"), query is None
+    known, own = type(model) in (LocalMeanRegressor, LocalPolynomialRegressor), query is None
+    if known:
+        kernel = kernel_on(kernel_or_default(model.kernel, model.empty), X)
+        X, query = coded(kernel, "keys", X), None if own else coded(kernel, "query", query)
+    X = check_array(X, dtype=np.float64, input_name="X")
     query = X if own else check_array(query, dtype=np.float64, input_name="query")
-    if type(model) in (LocalMeanRegressor, LocalPolynomialRegressor):
-        return LinearSmoother(_known_matrix(model, X, query), own)
+    if known:
+        return LinearSmoother(_known_matrix(model, kernel, X, query), own)
 
     def answer(y):
         return _finite(clone(model).fit(X, y).predict(query) if estimator else model(y), len(query), y.shape[1:])
@@ -172,9 +179,8 @@ def linear_smoother(model, X, query=None, *, rtol=1e-6):
     return LinearSmoother(matrix, own)
 
 
-def _known_matrix(model, X, query):
+def _known_matrix(model, kernel, X, query):
     options = {name: getattr(model, name) for name in ("degree", "rcond") if hasattr(model, name)}
-    kernel = kernel_or_default(model.kernel, model.empty)
     return _finite(smoother_matrix(query, X, kernel=kernel, empty=model.empty, **options), len(query), (len(X),))
 
 

@@ -9,6 +9,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_X_y
 
 from locmethods.arrays.checks import check_in_memory, check_option
+from locmethods.arrays.levels import coded_frame, is_frame
+from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.models.polynomial import check_degree, local_polynomial, own_weights
 
@@ -62,6 +64,9 @@ def _checked(X, y, kernel, degree, criterion, empty):
     check_degree(degree)
     kernel = kernel_or_default(kernel, empty)
     check_in_memory(X=X, y=y)
+    if is_frame(X) and kernel.columns is not None:
+        kernel = kernel_on(kernel, X)
+        X = coded_frame(kernel, "X", X)
     X, y = check_X_y(X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
     check_degree(degree, X.shape[1])
     return X, y.astype(np.float64, copy=False), kernel

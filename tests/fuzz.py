@@ -135,12 +135,16 @@ def _leaf(rng, d, scale, n):
     own = list(oracles.OWN) if hasattr(kernels, "Radial") else []
     smooth = [name for name in oracles.SMOOTH if name not in oracles.OWN or name in own]
     compact = [name for name in oracles.COMPACT if name not in oracles.OWN or name in own]
-    kind = str(rng.choice([*smooth, *compact, "Shepard", "NearestNeighbors", *(oracles.INNER if scale == 1 else ())]))
+    kind = str(rng.choice([*smooth, *compact, *oracles.LEVELS, "Shepard", "NearestNeighbors",
+                           *(oracles.INNER if scale == 1 else ())]))
     length = float(f"{scale * d**0.5 * rng.choice([0.05, 0.3, 1.0, 3.0]):.3g}")
     if kind in smooth:
         return named(kind, bandwidth=length)
     if kind in compact:
         return named(kind, radius=length)
+    if kind in oracles.LEVELS:
+        share = float(rng.choice([0.0, 1e-3, 0.2, 0.75]))
+        return mapped(named(kind, bandwidth=share, **({"n_levels": 4} if kind == "Categorical" else {})), "grades")
     return named(kind, **{
         "Shepard": lambda: {"power": float(rng.choice([1.0, 2.0, 2.5, 3.0]))},
         "NearestNeighbors": lambda: {"n_neighbors": int(rng.integers(1, min(n, 8) + 1))},
@@ -452,6 +456,8 @@ BAD_KERNELS = {
     "power": lambda v: kernels.Shepard(v), "temperature": lambda v: kernels.Exponential(v),
     "n_neighbors": lambda v: kernels.NearestNeighbors(v), "degree": lambda v: kernels.Polynomial(v),
     "offset": lambda v: kernels.Polynomial(2, v), "factor": lambda v: v * kernels.Gaussian(),
+    "share": lambda v: kernels.Categorical(v, n_levels=3), "count": lambda v: kernels.Categorical(0.1, n_levels=v),
+    "levels": lambda v: kernels.Ordered(0.1, v),
     "mask": lambda v: kernels.Gaussian().where(v), "features": lambda v: kernels.Gaussian().on(v),
     "term": lambda v: kernels.Gaussian() + v,
 }
@@ -596,7 +602,9 @@ def _simpler(recipe):
         for other in _simpler(part):
             yield Recipe(recipe.kind, recipe.parameters, (*recipe.parts[:index], other, *recipe.parts[index + 1:]))
     for name, value in recipe.parameters.items():
-        simple = {"n_neighbors": 1, "degree": 2, "mask": None, "features": None, "key_features": None}.get(name, 1.0)
+        # None: it stays as it is.
+        simple = {"n_neighbors": 1, "degree": 2, "n_levels": None, "mask": None, "features": None,
+                  "key_features": None}.get(name, 1.0)
         if simple is not None and value != simple:
             yield Recipe(recipe.kind, {**recipe.parameters, name: simple}, recipe.parts)
 

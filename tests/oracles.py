@@ -25,7 +25,8 @@ OWN = ("Matern32", "Wendland")
 SMOOTH = ("Gaussian", "Laplace", "Cauchy", "Matern32")
 COMPACT = ("Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat", "Wendland")
 INNER = ("Exponential", "Linear", "Polynomial")
-KNOWN = (*SMOOTH, *COMPACT, *INNER, "Shepard", "NearestNeighbors")
+LEVELS = ("Categorical", "Ordered")  # of codes: they stand behind the map "grades" where points are any numbers
+KNOWN = (*SMOOTH, *COMPACT, *INNER, *LEVELS, "Shepard", "NearestNeighbors")
 
 
 # ---- recipes -------------------------------------------------------------------------------------------------------
@@ -87,6 +88,7 @@ MAPS = {
     "twice": "lambda x: x[..., [*range(x.shape[-1])] * 2]",
     "first": "lambda x: x[..., :1]",
     "tail": "lambda x: x[..., -1:]",
+    "grades": "lambda x: (x > -0.5) * 1.0 + (x > 0.0) + (x > 0.5)",
 }
 _MAPS = {name: eval(text) for name, text in MAPS.items()}
 
@@ -443,6 +445,8 @@ def _leaf(kind, given, pairs, hollow):
     elif kind == "Exponential":
         mantissa, exponent = math.frexp(number(given.get("temperature", 1.0)))
         found = times_power_of_two(over(pairs.products, two(mantissa)), 2 * pairs.scale - exponent)
+    elif kind in LEVELS:
+        found = _levels(kind, given, pairs)
     elif kind in ("Linear", "Polynomial"):
         return _power(given.get("degree", 2) if kind == "Polynomial" else 1, number(given.get("offset", 0.0)), pairs)
     else:
@@ -482,6 +486,20 @@ def _radial(kind, length, pairs):
 
 def _matern(u):
     return plus(log(plus(two(1.0), u)), minus(u))
+
+
+def _levels(kind, given, pairs):
+    """Return the sum over the columns of log K, each looked up or counted for itself."""
+    share, found = two(number(given.get("bandwidth", 0.1))), two(np.zeros(pairs.shape))
+    for q, k in zip(pairs.query.T, pairs.keys.T, strict=True):
+        equal = q[:, None] == k
+        if kind == "Categorical":
+            same, other = log(plus(two(1.0), minus(share))), log(over(share, two(given["n_levels"] - 1.0)))
+        else:
+            grades = np.abs(q[:, None] - k)
+            same, other = two(0.0), times(two(np.where(equal, 1.0, grades)), log(share))
+        found = plus(found, pick(equal, same, other))
+    return found
 
 
 def _inverse_distance(power, pairs):
@@ -568,7 +586,14 @@ def gap(recipe, pairs, hollow=False):
         If the parts of a kernel measure nearness differently, so that their units would have to be weighed.
     """
     space, excluded = _nearness(recipe, pairs, hollow)
-    found = minus(space.products) if _inner(recipe) else space.squares
+    kinds = set(leaves(recipe))
+    if kinds & set(LEVELS):
+        if len(kinds) > 1:
+            raise Unsettled("distances and levels do not add up")
+        apart = np.abs(space.query[:, None] - space.keys)
+        found = two((apart if kinds == {"Ordered"} else apart > 0).sum(-1))
+    else:
+        found = minus(space.products) if _inner(recipe) else space.squares
     return pick(excluded, two(np.inf), found)
 
 

@@ -32,7 +32,7 @@ FORMULAS = {
 @pytest.mark.parametrize("unit", [1.0, 2.0**450, 2.0**-450, 1e-20])
 @pytest.mark.parametrize("kind", FORMULAS)
 def test_logarithms_of_weights_are_right_to_the_sixteenth_decimal(kind, unit, offset):
-    assert set(FORMULAS) == set(oracles.KNOWN) - {"NearestNeighbors"}
+    assert set(FORMULAS) == set(oracles.KNOWN) - {"NearestNeighbors", *oracles.LEVELS}
     rng = np.random.default_rng(0)
     query, keys = ((rng.normal(size=(n, 3)) + offset) * unit for n in (4, 20))
     query[3] += 1e4 * unit  # far from every key
@@ -55,6 +55,23 @@ def test_logarithms_of_weights_are_right_to_the_sixteenth_decimal(kind, unit, of
             # A logarithm of a number between 1/2 and 1 in doubles, five times.
             assert abs(log - mp.log(abs(wanted))) < 2e-15
             assert found.sign[i, j] == (1 if wanted > 0 else -1)
+
+
+def test_kernels_of_levels_are_products_over_the_columns():
+    query, keys = np.array([[0.0, 2.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [0.0, 0.0], [2.0, 1.0]])
+    share, c = mp.mpf(0.3), 4
+    same, other = 1 - share, share / (c - 1)
+    wanted = {"Categorical": [[same**2, same * other, other**2], [other**2, other**2, other * same]],
+              "Ordered": [[1, share**2, share**3], [share**2, share**2, share]]}
+    for kind, rows in wanted.items():
+        found = evaluate(named(kind, bandwidth=0.3, **({"n_levels": c} if kind == "Categorical" else {})),
+                         Pairs(query, keys)).log
+        for i, j in np.ndindex(2, 3):
+            off = mp.mpf(found.high[i, j]) + mp.mpf(found.low[i, j]) - mp.log(rows[i][j])
+            assert abs(off) < 2e-15  # as above
+        none = evaluate(named(kind, bandwidth=0.0, **({"n_levels": c} if kind == "Categorical" else {})),
+                        Pairs(query, keys)).log
+        np.testing.assert_allclose(none.high, [[0, -np.inf, -np.inf], [-np.inf] * 3], rtol=0, atol=2e-15)
 
 
 def test_ties_of_rank_kernels_fall_as_scikit_learn_breaks_them():

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import locmethods as lm
-from locmethods.kernels import Epanechnikov, Exponential, Gaussian, NearestNeighbors
+from locmethods.kernels import Categorical, Epanechnikov, Exponential, Gaussian, NearestNeighbors, Ordered
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 2)), rng.normal(size=60)
@@ -47,6 +47,10 @@ lm.MeanShift(kernel=Gaussian(0.5), blurring=True).fit(X)
 lm.MeanShift(bandwidth=0.5, bin_seeding=True).fit(X)
 large = rng.normal(size=(3000, 2))  # enough for the compiled sums
 lm.LocalMeanRegressor(Gaussian(0.1)).fit(large, large[:, 0]).predict(large)
+town, grade = rng.choice(["a", "b"], 60), rng.integers(0, 3, (60, 1))
+lm.local_mean(town, town, y, kernel=Categorical(0.2, levels=["a", "b"]).hollow(), empty="mean")
+graded = np.hstack([X, grade])
+lm.local_polynomial(graded, graded, y, kernel=Gaussian(0.5).on([0, 1]) * Ordered().on([2]))
 try:
     lm.localize(lambda x, t: ((x - t) ** 2).sum(), kernel=Gaussian())(X, X)
 except ImportError as error:

@@ -13,6 +13,7 @@ import numpy as np
 
 from locmethods.arrays.checks import as_array, check_localization, check_option
 from locmethods.arrays.empty import EMPTY
+from locmethods.arrays.levels import coded
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor
 
 
@@ -85,6 +86,7 @@ class Held(NamedTuple):
 def enter(kernel, query, keys, values) -> Door:
     """Check the inputs of the operator and bind the kernel; see `locmethods.local_mean` for what must hold."""
     check_kernel(kernel)
+    query, keys = coded(kernel, "query", query), coded(kernel, "keys", keys)
     given = {"query": query, "keys": keys} | ({} if values is None else {"values": values})
     _one_kind(given)
     query = as_array("query", query)
@@ -146,6 +148,7 @@ def enter_query(kernel, query, held, kept=None) -> Door:
         What has been computed from these keys before.
     """
     keys, values, flat = held.keys, held.values, held.flat
+    query = query if query is keys else coded(kernel, "query", query)
     _one_kind({"query": query, "keys": keys})
     query = query if query is keys else as_array("query", query)
     check_points("query", query)
@@ -227,6 +230,8 @@ def operands(query, keys, values, *, kernel, empty) -> Operands:
         As `locmethods.local_mean` does.
     """
     check_option("empty", empty, EMPTY)
+    check_kernel(kernel)
+    query, keys = coded(kernel, "query", query), coded(kernel, "keys", keys)
     door = enter(kernel, query, keys, values)
     check_localization(kernel)
     query, keys = as_array("query", query), as_array("keys", keys)

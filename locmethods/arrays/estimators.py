@@ -6,14 +6,36 @@ import numpy as np
 from sklearn.utils import validation
 
 from locmethods.arrays.checks import check_in_memory
+from locmethods.arrays.levels import coded_frame, is_frame, named
 
 FLOATS = (np.float64, np.float32)  # what estimators keep; everything else becomes float64
 
 
 def validate_data(estimator, X, y="no_validation", **options):
-    """Call scikit-learn's function of that name, once it is clear that nothing lazy would be pulled into memory."""
+    """Call scikit-learn's function of that name, once it is clear that nothing lazy would be pulled into memory.
+
+    A data frame goes by the names of its columns if the estimator has a ``kernel_`` that does: its columns are picked
+    and its labels become codes.
+    """
     check_in_memory(X=X, y=y)
+    X = _by_columns(estimator, X, reset=options.get("reset", True))
     return validation.validate_data(estimator, X, y, **options)
+
+
+def _by_columns(estimator, X, reset):
+    """Return X as numbers in the order of the kernel's columns, if the kernel goes by columns and X is a frame."""
+    kernel = getattr(estimator, "kernel_", None)
+    by_name = getattr(kernel, "columns", None) is not None
+    if is_frame(X):
+        given = getattr(estimator, "kernel", None)
+        if not by_name and (isinstance(given, dict) or getattr(given, "columns", None) is not None):
+            raise TypeError(f"{type(estimator).__name__} takes no data frame with a kernel by columns: give it an "
+                            "array of numbers, in the order of the kernel's columns")
+        return coded_frame(kernel, "X", X) if by_name else X
+    if by_name and not reset and hasattr(estimator, "feature_names_in_"):
+        raise TypeError(f"X must be a data frame with the columns {named(kernel.columns)}, as in fit, got "
+                        f"{type(X).__name__}")
+    return X
 
 
 def check_array(array, *, input_name="X", **options):

@@ -4,12 +4,15 @@ Each kernel is its formula; ``a * b``, ``a + b``, ``c * a``, ``a.on(features)``,
 combine them, and the engines sum them. What is public here is what its modules name in their ``__all__``.
 """
 
-from locmethods.kernels import base, bound, inner, radial, rank, singular
+from locmethods.kernels import base, bound, columns, inner, levels, radial, rank, singular
 from locmethods.kernels.base import *  # noqa: F403
 from locmethods.kernels.bound import *  # noqa: F403
+from locmethods.kernels.columns import *  # noqa: F403
 from locmethods.kernels.inner import *  # noqa: F403
+from locmethods.kernels.levels import *  # noqa: F403
 from locmethods.kernels.radial import *  # noqa: F403
 from locmethods.kernels.rank import *  # noqa: F403
 from locmethods.kernels.singular import *  # noqa: F403
 
-__all__ = sorted(name for module in (base, bound, inner, radial, rank, singular) for name in module.__all__)
+_MODULES = base, bound, columns, inner, levels, radial, rank, singular
+__all__ = sorted(name for module in _MODULES for name in module.__all__)

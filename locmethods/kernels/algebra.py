@@ -47,6 +47,17 @@ class _Pair(Kernel):
         """True if either maps features."""
         return self.left.maps_features or self.right.maps_features
 
+    @property
+    def columns(self):
+        """The columns that either takes from a data frame."""
+        return self.right.columns if self.left.columns is None else self.left.columns
+
+    def labelled(self, n_features, name):
+        found = dict(self.left.labelled(n_features, name))
+        for column, parts in self.right.labelled(n_features, name).items():
+            found[column] = found.get(column, []) + parts
+        return found
+
 
 class _Around(Kernel):
     """A kernel made from one, ``kernel``, with which it shares sign, reach, length and feature maps."""
@@ -73,6 +84,14 @@ class _Around(Kernel):
     def maps_features(self):
         """True if the inner kernel maps features."""
         return self.kernel.maps_features
+
+    @property
+    def columns(self):
+        """The inner kernel's columns of a data frame."""
+        return self.kernel.columns
+
+    def labelled(self, n_features, name):
+        return self.kernel.labelled(n_features, name)
 
 
 class Product(_Pair):
@@ -322,6 +341,7 @@ class PullBack(_Around):
     reach = math.inf  # the inner reach is a distance between features, not between keys
     length = None
     maps_features = True
+    columns = None  # it maps points, and they come from a frame as they are
 
     def __init__(self, kernel, features, key_features=None):
         self.kernel, self.features, self.key_features = kernel, features, key_features
@@ -336,6 +356,20 @@ class PullBack(_Around):
             wrong = [one for one in value if not isinstance(one, numbers.Integral)] if isinstance(value, list) else []
             if wrong:
                 raise TypeError(f"{name} must be a list of whole numbers, the columns, got {wrong[0]!r} in it")
+
+    def labelled(self, n_features, name):
+        """Columns that are picked are known by what the inner kernel makes of them; a function's are not."""
+        features = self.features if name == "query" or self.key_features is None else self.key_features
+        if callable(features):
+            return {}
+        picked = range(n_features)[features] if isinstance(features, slice) else features
+        if any(not -n_features <= one < n_features for one in picked):
+            return {}  # `bind` says so
+        found = {}
+        for place, parts in self.kernel.labelled(len(picked), name).items():
+            column = picked[place] % n_features
+            found[column] = found.get(column, []) + parts
+        return found
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         """Bind the inner kernel to the images; whatever it offers holds of them."""

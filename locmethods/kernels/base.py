@@ -20,10 +20,12 @@ class Kernel:
 
     Abstract: a kernel defines ``bind(query, keys, *, hollow=False, kept=None)``, which ties it to arrays of shapes
     (..., n_queries, d) and (..., n_keys, d) and returns a `kernels.bound.Bound`, and ``_check``, its parameters'
-    conditions. Attributes: ``form``, one of "radial", "inner product", "rank" and "composite"; ``signed``, True when K
+    conditions. Attributes: ``form``, one of "radial", "inner product", "rank", "levels" and
+    "composite"; ``signed``, True when K
     may be negative, so that K is not a localization kernel; ``reach``, the distance beyond which K is zero (inf if
     there is none); ``length``, the length in which K measures nearness (None if it has none); ``maps_features``, True
-    when a feature map stands between the inputs and the kernel.
+    when a feature map stands between the inputs and the kernel; ``columns``, the names of the columns that it takes
+    from a data frame (None if it goes by their places).
     """
 
     form = "composite"
@@ -31,10 +33,27 @@ class Kernel:
     reach = math.inf
     length = None
     maps_features = False
+    columns = None
     __array_ufunc__ = None  # so that np.float64(2) * kernel asks the kernel
 
     def _check(self):
         """Raise ValueError or TypeError unless every parameter is admissible."""
+
+    def labelled(self, n_features, name):
+        """Return by column the kernels of levels that compare it, for points of so many features.
+
+        Parameters
+        ----------
+        n_features : int
+        name : {"query", "keys"}
+            Which points are meant: a pull-back may treat them differently.
+
+        Returns
+        -------
+        dict of list of kernels
+            Columns that hold numbers for every kernel are not in it.
+        """
+        return {}
 
     def __call__(self, query, keys=None):
         """Return the kernel matrix, un-normalised, of shape (..., n_queries, n_keys).

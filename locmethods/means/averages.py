@@ -28,7 +28,9 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
     query : array-like, Tensor or Dask array of shape (..., n_queries, n_features)
     keys : array-like, Tensor or Dask array of shape (..., n_keys, n_features)
         A Dask array may be larger than memory: its blocks are summed where they lie, and the sums joined. Then there
-        are no batch dimensions, no tensors and no kernels that know the keys' ranks or indices.
+        are no batch dimensions, no tensors and no kernels that know the keys' ranks or indices. Columns that a kernel
+        with ``levels`` compares may hold labels, here and in the queries; one such column may come with the shape
+        (n_keys,).
     values : array-like, Tensor or Dask array of shape (..., n_keys) or (..., n_keys, n_outputs), optional
         The keys themselves by default.
     kernel : Kernel
@@ -213,7 +215,8 @@ def local_weights(query, keys, *, kernel, empty="nearest"):
     """
     blocks = [weights for _, weights in weight_blocks(query, keys, kernel=kernel, empty=empty)]
     if not is_tensor(keys):
-        return np.concatenate(blocks, axis=-2) if blocks else np.zeros((0, np.shape(keys)[-2]))
+        n_keys = len(keys) if np.ndim(keys) == 1 else np.shape(keys)[-2]  # a column of labels may come flat
+        return np.concatenate(blocks, axis=-2) if blocks else np.zeros((0, n_keys))
     import torch
 
     return torch.cat(blocks, -2) if blocks else keys.new_zeros((*query.shape[:-1], keys.shape[-2]))

@@ -6,6 +6,7 @@ from locmethods.arrays.checks import check_in_memory, check_localization, check_
 from locmethods.arrays.door import check_kernel, check_one_batch, enter_keys, enter_query
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.lazy import Blocks
+from locmethods.arrays.levels import coded
 from locmethods.arrays.namespace import is_lazy
 from locmethods.engines import chunks
 from locmethods.engines.choose import explained, weighted_sums
@@ -94,7 +95,7 @@ class Prepared:
         check_kernel(kernel)
         check_in_memory(keys=keys, values=values)
         self.kernel = kernel
-        self._held = enter_keys(keys, keys if values is None else values)
+        self._held = enter_keys(coded(kernel, "keys", keys), keys if values is None else values)
         self._keep()
 
     def _keep(self):

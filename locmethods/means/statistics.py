@@ -132,7 +132,7 @@ def quantile_of(door, q, empty):
 def _check_climbable(kernel):
     """Raise ValueError unless a kernel between values is one of distances."""
     for part in (kernel, *kernel.get_params().values()):
-        if getattr(part, "form", None) in ("inner product", "rank"):
+        if getattr(part, "form", None) in ("inner product", "rank", "levels"):
             raise ValueError(f"value_kernel must be a kernel of the distance between values, got {part!r}: without one "
                              "their density has no peak to climb to")
 

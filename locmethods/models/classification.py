@@ -8,6 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.estimators import FLOATS, validate_data
+from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import prepare
 
@@ -18,11 +19,12 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
     """Classify by the weighted vote of the keys: the local mode of the labels.
 
     The class probabilities minimise the localized cross-entropy, the predicted label the localized 0–1 loss;
-    with the kernel `NearestNeighbors` this is the k-nearest-neighbour rule [cover1967]_.
+    with the kernel `NearestNeighbors` this is the k-nearest-neighbour rule [cover1967]_. Data frames of numbers and
+    categories are taken as by `LocalMeanRegressor`.
 
     Parameters
     ----------
-    kernel : Kernel, optional
+    kernel : Kernel or dict of str to Kernel, optional
         A localization kernel; ``Gaussian(bandwidth=1.0)`` by default.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         What a row with no key in reach gives: the vote of its nearest keys, NaN probabilities (and a
@@ -32,10 +34,14 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted; a tie goes to the first of the tied.
+    kernel_ : Kernel
+        The kernel, with the levels that were learned.
     keys_ : ndarray of shape (n_samples, n_features)
     codes_ : ndarray of shape (n_samples,)
         The place of each label in ``classes_``.
     n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Of a data frame, the columns of ``keys_``.
     """
 
     def __init__(self, kernel=None, *, empty="nearest"):
@@ -47,7 +53,7 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or data frame of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
             Labels: strings, integers, booleans.
 
@@ -57,7 +63,7 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
             If the data hold NaN, disagree in length or are empty, `y` is continuous, or a parameter is not as
             above.
         """
-        kernel = kernel_or_default(self.kernel, self.empty)
+        self.kernel_ = kernel = kernel_on(kernel_or_default(self.kernel, self.empty), X)
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         self.classes_, self.codes_ = np.unique(y, return_inverse=True)

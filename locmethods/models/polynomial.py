@@ -56,6 +56,9 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     gives that key's value and slope zero, keys on a line have the slope along it, adding a constant to the values
     adds it to the fit, and no unit of a feature or a value matters.
 
+    Columns that a kernel of levels compares (`Categorical`, `Ordered`) count for the weights alone: the polynomial is
+    one in the other columns, the features.
+
     Parameters
     ----------
     query : array-like or Tensor of shape (n_queries, n_features)
@@ -83,14 +86,14 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     Raises
     ------
     ValueError, TypeError
-        As `locmethods.local_mean`, and if `degree` or `rcond` is not as above or makes more than 4096 monomials.
+        As `locmethods.local_mean`, and if `degree` or `rcond` is not as above or makes more than 4096 monomials, or
+        a polynomial has no column of numbers.
     """
     check_degree(degree)
     check_share("rcond", rcond)
     if values is None:
         raise TypeError("values must be an array or a tensor, got None")
-    data = operands(query, keys, values, kernel=kernel, empty=empty)
-    check_degree(degree, data.keys.shape[1])
+    data = _in_numbers(operands(query, keys, values, kernel=kernel, empty=empty), kernel, degree)
     exponents, steps = monomials(data.keys.shape[1], int(degree))
     if not steps:
         return _constants(data, query, keys, values, kernel, empty, exponents)
@@ -106,6 +109,33 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     answer = _in_units(answer, -exponents @ unit)
     parts = [door.leave_outputs(part) for part in (answer[:, 0], answer[:, 1:d + 1], answer)]
     return LocalPolynomial(*parts, exponents.copy(), rank)
+
+
+def columns_of_numbers(kernel, n_features, degree):
+    """Return the columns in which a polynomial is one, once its degree is seen to do: those that hold no levels.
+
+    What stands in the others are codes, which carry no slope; the kernel compares them all the same.
+
+    Raises
+    ------
+    ValueError
+        If `degree` is not 0 and there are none, or as `check_degree`.
+    """
+    levels = kernel.labelled(n_features, "keys")
+    numbers = [j for j in range(n_features) if j not in levels]
+    if degree > 0 and not numbers:
+        raise ValueError(f"a polynomial of degree {degree} needs a column of numbers, and kernels of levels compare "
+                         f"all of {n_features}: take degree=0")
+    check_degree(degree, len(numbers))
+    return numbers
+
+
+def _in_numbers(data, kernel, degree):
+    """Leave the columns that kernels of levels compare out of the polynomial."""
+    numbers = columns_of_numbers(kernel, data.keys.shape[1], degree)
+    if len(numbers) < data.keys.shape[1]:
+        data.query, data.keys = data.query[:, numbers], data.keys[:, numbers]
+    return data
 
 
 def _rescale(data):
@@ -304,8 +334,7 @@ def smoother_blocks(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
 def _checked(query, keys, kernel, degree, empty, rcond):
     check_degree(degree)
     check_share("rcond", rcond)
-    data = operands(query, keys, None, kernel=kernel, empty=empty)
-    check_degree(degree, data.keys.shape[1])
+    data = _in_numbers(operands(query, keys, None, kernel=kernel, empty=empty), kernel, degree)
     return data, int(degree)
 
 

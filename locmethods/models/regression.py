@@ -8,9 +8,10 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import check_share
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.arrays.namespace import is_lazy
+from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import prepare
-from locmethods.models.polynomial import check_degree, local_polynomial
+from locmethods.models.polynomial import check_degree, columns_of_numbers, local_polynomial
 
 __all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
 
@@ -18,18 +19,35 @@ __all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
 class LocalMeanRegressor(RegressorMixin, BaseEstimator):
     """Nadaraya–Watson regression: the local mean of the targets [nadaraya1964]_ [watson1964]_.
 
+    With a kernel by columns (`locmethods.kernels.Columns`, or a dict) it takes data frames of numbers and categories
+    [racine2004]_, and the levels of a category are learned in `fit`.
+
     Parameters
     ----------
-    kernel : Kernel, optional
+    kernel : Kernel or dict of str to Kernel, optional
         A localization kernel; ``Gaussian(bandwidth=1.0)`` by default.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         What a row with no key in reach gives; see `locmethods.local_mean`.
 
     Attributes
     ----------
+    kernel_ : Kernel
+        The kernel, with the levels that were learned.
     keys_ : ndarray or Dask array of shape (n_samples, n_features)
+        Of a data frame, the kernel's columns in its order, labels as codes.
     values_ : ndarray or Dask array of shape (n_samples,) or (n_samples, n_outputs)
     n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Of a data frame, the columns of ``keys_``; `predict` takes them in any order, and looks at no others.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from locmethods.kernels import Categorical, Gaussian
+    >>> flats = pd.DataFrame({"area": [50.0, 60.0, 55.0], "town": ["Ulm", "Ulm", "Jena"]})
+    >>> model = LocalMeanRegressor({"area": Gaussian(20.0), "town": Categorical(0.0)}).fit(flats, [1.0, 1.0, 3.0])
+    >>> model.predict(pd.DataFrame({"town": ["Jena", "Ulm"], "area": [60.0, 60.0]}))
+    array([3., 1.])
     """
 
     def __init__(self, kernel=None, *, empty="nearest"):
@@ -41,7 +59,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or Dask array of shape (n_samples, n_features)
+        X : array-like, data frame or Dask array of shape (n_samples, n_features)
             Of a Dask array only the shape is looked at; each `predict` passes over it.
         y : array-like or Dask array of shape (n_samples,) or (n_samples, n_outputs)
 
@@ -50,7 +68,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         ValueError, TypeError
             If the data hold NaN, disagree in length or are empty, or a parameter is not as above.
         """
-        kernel = kernel_or_default(self.kernel, self.empty)
+        self.kernel_ = kernel = kernel_on(kernel_or_default(self.kernel, self.empty), X)
         if is_lazy(X) or is_lazy(y):
             self._prepared = prepare(X, y, kernel=kernel)
             sample = self._prepared.blocks
@@ -80,11 +98,14 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
 class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
     """Local polynomial regression, of any degree [cleveland1979]_ [fan1992]_ [fan1996]_.
 
+    Data frames of numbers and categories are taken as by `LocalMeanRegressor`; the polynomial is one in the columns of
+    numbers, and those of levels count for the weights alone.
+
     Parameters
     ----------
     degree : int, default=1
         1 is local linear regression, 0 the local mean.
-    kernel : Kernel, optional
+    kernel : Kernel or dict of str to Kernel, optional
         A localization kernel; ``Gaussian(bandwidth=1.0)`` by default.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         Which weights a row with no key in reach has; see `locmethods.local_mean`.
@@ -93,9 +114,13 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
+    kernel_ : Kernel
+        The kernel, with the levels that were learned.
     keys_ : ndarray of shape (n_samples, n_features)
     values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Of a data frame, the columns of ``keys_``.
     """
 
     def __init__(self, degree=1, kernel=None, *, empty="nearest", rcond=1e-10):
@@ -109,7 +134,7 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or data frame of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
 
         Raises
@@ -117,11 +142,11 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         ValueError, TypeError
             If the data hold NaN, disagree in length or are empty, or a parameter is not as above.
         """
-        kernel_or_default(self.kernel, self.empty)
+        self.kernel_ = kernel_on(kernel_or_default(self.kernel, self.empty), X)
         check_degree(self.degree)
         check_share("rcond", self.rcond)
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
-        check_degree(self.degree, X.shape[1])
+        columns_of_numbers(self.kernel_, X.shape[1], self.degree)
         self.keys_, self.values_ = X, targets(y)
         return self
 
@@ -130,14 +155,17 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         return self._fits(X).value
 
     def gradient(self, X):
-        """Return the slope of the fit at each row of `X`, of shape (n_queries, n_features[, n_outputs])."""
+        """Return the slope of the fit at each row of `X`, of shape (n_queries, n_features[, n_outputs]).
+
+        Of columns that kernels of levels compare there is none.
+        """
         return self._fits(X).gradient
 
     def _fits(self, X):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return local_polynomial(X, self.keys_, self.values_, kernel=kernel_or_default(self.kernel, self.empty),
-                                degree=self.degree, empty=self.empty, rcond=self.rcond)
+        return local_polynomial(X, self.keys_, self.values_, kernel=self.kernel_, degree=self.degree,
+                                empty=self.empty, rcond=self.rcond)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

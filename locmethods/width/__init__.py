@@ -1,5 +1,7 @@
-"""The choice of a bandwidth by leave-one-out or generalised cross-validation; nothing is fitted again."""
+"""The width of a kernel: rules of thumb, scores that fit nothing again, and the search for the best."""
 
-from locmethods.width.search import Selection, cross_validation, select_bandwidth
+from locmethods.width.rules import rule_of_thumb
+from locmethods.width.scores import cross_validation
+from locmethods.width.search import Selection, select_bandwidth
 
-__all__ = ["Selection", "cross_validation", "select_bandwidth"]
+__all__ = ["Selection", "cross_validation", "rule_of_thumb", "select_bandwidth"]

@@ -342,13 +342,18 @@ class PullBack(_Around):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         """Bind the inner kernel to the images; whatever it offers holds of them."""
-        psi, name = (self.features, "features") if self.key_features is None else (self.key_features, "key_features")
         query = self._mapped(self.features, query, "features")
-        images = once(kept, self, keys, "features", lambda: self._mapped(psi, keys, name))
+        images = once(kept, self, keys, "features", lambda: self.image(keys))
         if query.shape[-1] != images.shape[-1]:
             raise ValueError(f"features maps queries to {query.shape[-1]} columns but key_features maps keys "
                              f"to {images.shape[-1]}")
         return self.kernel.bind(query, images, hollow=hollow, kept=kept)
+
+    def image(self, keys):
+        """Return ψ(keys), in the score type."""
+        if self.key_features is None:
+            return self._mapped(self.features, keys, "features")
+        return self._mapped(self.key_features, keys, "key_features")
 
     def _mapped(self, features, points, name):
         """Return φ(points) in the score type; φ is called with the caller's kind of array."""

@@ -53,8 +53,7 @@ def products(kernel, points, prefix=""):
     if widths:
         return [[Leaf(prefix + name, kernel, points) for name in widths]]
     if isinstance(kernel, PullBack):
-        psi = kernel.features if kernel.key_features is None else kernel.key_features
-        points = np.asarray(psi(points) if callable(psi) else points[..., psi], dtype=float)
+        points = kernel.image(points)
     parts = [products(value, points, f"{prefix}{name}__") for name, value in own.items() if isinstance(value, Kernel)]
     if isinstance(kernel, Product):
         return [left + right for left, right in itertools.product(*parts)]

@@ -20,13 +20,16 @@ from locmethods.width.scores import checked, rounding, score
 
 Selection = namedtuple("Selection", ["best", "scores", "kernel", "candidates", "at_edge"])
 
-GRID = 31  # widths of the coarse grid for one parameter: a quarter apart, or a third
+GRID = 21  # widths of the coarse grid for one parameter: a factor of two thirds or so apart
 COARSE = 24  # places of the coarse grid for each of several
+WHOLE = 32  # numbers of neighbours that are tried in a valley
 STARTS = 3  # of the best places of the coarse grid, from which the search goes on
 APART = 1.0  # two starts differ in some width by a factor e at least
 RANGE = 100.0  # times smaller than the rule of thumb, which is below most distances to a nearest neighbour
 FLAT = 10.0  # times the extent of the data: there a kernel is one to a percent, and the fit is the global one
-ROUGH, FINE = 0.05, 1e-4  # to what the logarithm of a width is found: in a first descent, and at last
+# To what the logarithm of a width is found: in a first descent; at last, when the score is off by the square of it; and
+# of one alone, where it is cheap.
+ROUGH, FINE, FINEST = 0.1, 1e-3, 1e-4
 EDGE = 1e-2  # a width this close to the end of its range, in its logarithm, is at the end
 
 
@@ -168,7 +171,7 @@ def _of_grid(kernel, evaluate, grid, criterion, equal):
     combinations = itertools.product(*(values.tolist() for values in grid.values()))
     kernels = [_with(kernel, names, values) for values in combinations]
     scores = np.array([evaluate(one) for one in kernels])
-    largest = [values.max() for values in grid.values()]
+    largest = [values.max().item() for values in grid.values()]
     _check_finite(scores, criterion, largest[0] if len(largest) == 1 else dict(zip(names, largest, strict=True)))
     ranks = np.meshgrid(*(np.argsort(np.argsort(values, kind="stable")) for values in grid.values()), indexing="ij")
     place = _least(scores, sum(ranks).ravel(), equal)
@@ -282,7 +285,7 @@ class _Tried:
     def raise_wall(self):
         """Put the wall above all that was found."""
         finite = [one for one in self.found.values() if math.isfinite(one)]
-        self.wall = 2 * max(map(abs, finite)) + 1 if finite else math.inf
+        self.wall = 2 * max(map(abs, finite)) + 1 if finite else 0.0
 
 
 def _searched(kernel, evaluate, ranges, criterion, equal):
@@ -312,20 +315,24 @@ def _searched(kernel, evaluate, ranges, criterion, equal):
 
 
 def _valleys(tried):
-    """Search one width: a grid, and Brent's method in its lowest valleys. Return True."""
-    low, high = float(tried.low[0]), float(tried.high[0])
-    grid = np.unique([*np.linspace(low, high, GRID), float(tried.start[0])])
+    """Search one width: a grid, and Brent's method in its valleys. Return True."""
+    grid = np.unique([*np.linspace(tried.low[0], tried.high[0], GRID), tried.start[0]])
     heights = np.array([tried(place) for place in grid])
     tried.raise_wall()
-    walls = np.concatenate([[math.inf], heights, [math.inf]])
-    bottoms = np.flatnonzero(np.isfinite(heights) & (heights <= walls[:-2]) & (heights <= walls[2:]))
+    heights = np.minimum(heights, tried.wall)
+    left, right = (np.clip(np.arange(len(grid)) + step, 0, len(grid) - 1) for step in (-1, 1))
+    # A parabola through three places is deepest less than an eighth of their difference below the middle one, so
+    # a valley whose sides rise less than it lies above another is none: the plateau of widths larger than the data.
+    depth = 2 * heights - np.maximum(heights[left], heights[right])
+    bottoms = np.flatnonzero((heights <= heights[left]) & (heights <= heights[right]) & (depth <= heights.min())
+                             & (heights < tried.wall))
     for at in bottoms[np.lexsort((-bottoms, heights[bottoms]))][:STARTS]:
-        left, right = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+        first, last = grid[left[at]], grid[right[at]]
         if tried.whole[0]:
-            for place in np.log(np.unique(np.linspace(np.exp(left), np.exp(right), GRID).round())):
+            for place in np.log(np.unique(np.linspace(np.exp(first), np.exp(last), WHOLE).round())):
                 tried(place)
-        elif left < right:
-            minimize_scalar(tried, bounds=(left, right), method="bounded", options={"xatol": FINE / 10})
+        elif first < last:
+            minimize_scalar(tried, bounds=(first, last), method="bounded", options={"xatol": FINEST})
     return True
 
 
@@ -336,7 +343,7 @@ def _descents(tried):
     places = np.vstack([tried.start, tried.low + box * (tried.high - tried.low)])
     heights = np.array([tried(place) for place in places])
     tried.raise_wall()
-    if tried.wall == math.inf:
+    if not np.isfinite(heights).any():
         return True  # nothing to descend from; the caller says so
     starts = []
     for at in np.argsort(heights, kind="stable"):
@@ -345,7 +352,7 @@ def _descents(tried):
     bottoms = [_descent(tried, start, APART / 2, ROUGH) for start in starts]
     lowest = min(bottoms, key=lambda found: found.fun)
     # Once more from the lowest with a fresh simplex, since an old one may have collapsed onto a plane.
-    return bool(_descent(tried, lowest.x, 4 * ROUGH, FINE).success)
+    return bool(_descent(tried, lowest.x, 2 * ROUGH, FINE).success)
 
 
 def _descent(tried, start, step, accuracy):

@@ -30,6 +30,8 @@ OTHER = {
     "Polynomial 3": lambda d: {"degree": 3},
     "Linear": lambda d: {},
     "NearestNeighbors": lambda d: {"n_neighbors": 7},
+    "Balloon": lambda d: {"profile": "Tricube", "n_neighbors": 7},
+    "Balloon smooth": lambda d: {"profile": "Matern32", "n_neighbors": 5, "length": 0.5},
 }
 PARAMETERS = SMOOTH | COMPACT | OTHER
 

@@ -4,8 +4,9 @@ Each kernel is its formula; ``a * b``, ``a + b``, ``c * a``, ``a.on(features)``,
 combine them, and the engines sum them. What is public here is what its modules name in their ``__all__``.
 """
 
-from locmethods.kernels import algebra, base, bound, inner, radial, rank, singular
+from locmethods.kernels import algebra, balloon, base, bound, inner, radial, rank, singular
 from locmethods.kernels.algebra import *  # noqa: F403
+from locmethods.kernels.balloon import *  # noqa: F403
 from locmethods.kernels.base import *  # noqa: F403
 from locmethods.kernels.bound import *  # noqa: F403
 from locmethods.kernels.inner import *  # noqa: F403
@@ -13,4 +14,5 @@ from locmethods.kernels.radial import *  # noqa: F403
 from locmethods.kernels.rank import *  # noqa: F403
 from locmethods.kernels.singular import *  # noqa: F403
 
-__all__ = sorted(name for module in (algebra, base, bound, inner, radial, rank, singular) for name in module.__all__)
+__all__ = sorted(name for module in (algebra, balloon, base, bound, inner, radial, rank, singular)
+                 for name in module.__all__)

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import is_number
+from locmethods.kernels.base import Kernel
 from locmethods.kernels.radial import Gaussian, Radial
 from locmethods.width.rules import WIDTHS, moments, products, spreads
 from locmethods.width.scores import checked, rounding, score
@@ -130,8 +131,12 @@ def _parameter_of(kernel, parameter):
     return widths[0]
 
 
-def _widths_of(kernel):
-    return [name for name in kernel.get_params() if name.split("__")[-1] in WIDTHS]
+def _widths_of(kernel, prefix=""):
+    """Return the names of all widths; what a kernel with a width of its own is made of is in units of that."""
+    own = kernel.get_params(deep=False)
+    parts = [(name, value) for name, value in own.items() if isinstance(value, Kernel)]
+    return [prefix + name for name in own if name in WIDTHS] or [
+        inner for name, value in parts for inner in _widths_of(value, f"{prefix}{name}__")]
 
 
 def _names(kernel, parameter):

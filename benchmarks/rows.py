@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import prepared, sums
+from benchmarks import prepared, sums, widths
 
 MILLION = 1_000_000  # points that take a peer minutes
 
@@ -159,6 +159,13 @@ ROWS = {
                          sums.cloud(3000, 3, np.float64),
                          {"locmethods": sums.leave_one_out(WIDTHS),
                           "statsmodels' cv_loo": sums.leave_one_out_of_statsmodels(WIDTHS)}, sums.within(1e-9)),
+    # One run of each, since a search of statsmodels' takes half a minute, and its warm-up as long again.
+    "width-search": Row("The bandwidth with the least leave-one-out error, 2,000 points in 1-D, float64",
+                        widths.wave(2000), {"locmethods": widths.search, "statsmodels' KernelReg": widths.search_of_statsmodels},
+                        sums.within(0.01), repeats=1),
+    "lowess": Row("Local lines in windows of 400 neighbours, 2,000 points in 1-D, float64", widths.wave(2000),
+                  {"locmethods": widths.lowess(0.2), "statsmodels' lowess": widths.lowess_of_statsmodels(0.2)},
+                  sums.within(1e-6)),
     "prepared-singles": Row("A thousand single queries against 100,000 keys in 3-D, one after another, float64",
                             sums.cloud(100_000, 3, np.float64),
                             {"locmethods": prepared.singles(0.05, 1000),

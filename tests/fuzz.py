@@ -135,7 +135,7 @@ def _leaf(rng, d, scale, n):
     own = list(oracles.OWN) if hasattr(kernels, "Radial") else []
     smooth = [name for name in oracles.SMOOTH if name not in oracles.OWN or name in own]
     compact = [name for name in oracles.COMPACT if name not in oracles.OWN or name in own]
-    kind = str(rng.choice([*smooth, *compact, *oracles.LEVELS, "Shepard", "NearestNeighbors",
+    kind = str(rng.choice([*smooth, *compact, *oracles.LEVELS, "Shepard", "NearestNeighbors", "Balloon",
                            *(oracles.INNER if scale == 1 else ())]))
     length = float(f"{scale * d**0.5 * rng.choice([0.05, 0.3, 1.0, 3.0]):.3g}")
     if kind in smooth:
@@ -148,6 +148,9 @@ def _leaf(rng, d, scale, n):
     return named(kind, **{
         "Shepard": lambda: {"power": float(rng.choice([1.0, 2.0, 2.5, 3.0]))},
         "NearestNeighbors": lambda: {"n_neighbors": int(rng.integers(1, min(n, 8) + 1))},
+        "Balloon": lambda: {"profile": str(rng.choice([*smooth, *compact])),
+                            "length": float(rng.choice([0.5, 1.0, 2.0])),
+                            "n_neighbors": int(rng.integers(1, min(n, 8) + 1))},
         "Exponential": lambda: {"temperature": float(rng.choice([0.5, 1.0, 4.0]))},
         "Polynomial": lambda: {"degree": int(rng.integers(1, 7)), "offset": float(rng.choice([0.0, 0.3, 1.0]))},
         "Linear": lambda: {},
@@ -180,7 +183,7 @@ def valid(case):
     out_of = n - oracles.contains(case.recipe, "hollow")
 
     def enough(node):
-        own = node.kind != "NearestNeighbors" or node.parameters.get("n_neighbors", 5) <= out_of
+        own = node.parameters.get("n_neighbors", 0) <= out_of
         return own and all(map(enough, node.parts))
 
     hollowed = oracles.contains(case.recipe, "hollow")

@@ -26,7 +26,7 @@ SMOOTH = ("Gaussian", "Laplace", "Cauchy", "Matern32")
 COMPACT = ("Epanechnikov", "Triangular", "Biweight", "Tricube", "Flat", "Wendland")
 INNER = ("Exponential", "Linear", "Polynomial")
 LEVELS = ("Categorical", "Ordered")  # of codes: they stand behind the map "grades" where points are any numbers
-KNOWN = (*SMOOTH, *COMPACT, *INNER, *LEVELS, "Shepard", "NearestNeighbors")
+KNOWN = (*SMOOTH, *COMPACT, *INNER, *LEVELS, "Shepard", "NearestNeighbors", "Balloon")
 
 
 # ---- recipes -------------------------------------------------------------------------------------------------------
@@ -116,11 +116,19 @@ def built(recipe):
         case "mapped":
             key = given["key_features"]
             return parts[0].on(_map(given["features"]), None if key is None else _map(key))
+        case "Balloon":
+            profile = Recipe(given["profile"], {_length_of(given["profile"]): given.get("length", 1.0)})
+            return kernels.Balloon(built(profile), given["n_neighbors"])
         case kind if kind in OWN:
             from tests import user_kernels
 
             return getattr(user_kernels, kind)(**given)
     return getattr(kernels, recipe.kind)(**given)
+
+
+def _length_of(kind):
+    """Return how a kernel of the distance calls its length."""
+    return "radius" if kind in COMPACT else "bandwidth"
 
 
 def written(recipe):
@@ -144,6 +152,8 @@ def written(recipe):
             maps = [m for m in (given["features"], given["key_features"]) if m is not None]
             maps = ", ".join(MAPS[m] if isinstance(m, str) else repr(m) for m in maps)
             return f"{_closed(recipe.parts[0], parts[0])}.on({maps})"
+    if recipe.kind == "Balloon":
+        return f"Balloon({given['profile']}({given.get('length', 1.0)!r}), {given['n_neighbors']!r})"
     return f"{recipe.kind}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
@@ -442,6 +452,8 @@ def _leaf(kind, given, pairs, hollow):
     elif kind == "NearestNeighbors":
         near = nearest_neighbors(pairs, given.get("n_neighbors", 5), hollow)
         found = two(np.where(near, 0.0, NOTHING))
+    elif kind == "Balloon":
+        found = _balloon(given, pairs, hollow)
     elif kind == "Exponential":
         mantissa, exponent = math.frexp(number(given.get("temperature", 1.0)))
         found = times_power_of_two(over(pairs.products, two(mantissa)), 2 * pairs.scale - exponent)
@@ -459,13 +471,34 @@ def _weight(found, pairs, sign=None, order=None):
     return Weight(found, one if sign is None else sign, zero if order is None else order, found.high)
 
 
+def _balloon(given, pairs, hollow):
+    """Return log k(r / d), d being the k-th of the distances in order; the k-th key is on the edge exactly."""
+    length = two(number(given.get("length", 1.0)))
+    high, low = (np.where(pairs.own & hollow, np.inf, part) for part in pairs.squares)
+    order = np.lexsort((low, high), axis=1)[:, given["n_neighbors"] - 1][:, None]
+    last = Two(*(np.take_along_axis(part, order, 1) for part in pairs.squares))
+    zero = last.high == 0
+    ratio = over(over(over(pairs.squares, pick(zero, two(1.0), last)), length), length)
+    # The k-th key, and what is as near, is at the distance d by definition.
+    tied = (pairs.squares.high == last.high) & (pairs.squares.low == last.low)
+    ratio = pick(tied, over(over(two(1.0), length), length), ratio)
+    found = _radial_of(given["profile"], ratio, pairs, tied)
+    return pick(zero & (pairs.squares.high > 0), two(np.full(pairs.shape, NOTHING)),
+                pick(zero & np.ones(pairs.shape, bool), two(np.zeros(pairs.shape)), found))
+
+
 def _radial(kind, length, pairs):
-    square, one = pairs.relative_squares(length), two(1.0)
+    return _radial_of(kind, pairs.relative_squares(length), pairs, pairs.squares.low == 0)
+
+
+def _radial_of(kind, square, pairs, settled):
+    """Return log k(u) from u²; where `settled`, a u that is one is so for doubles too."""
+    one = two(1.0)
     if kind in COMPACT:
         edge = plus(square, minus(one))
         inside = (edge.high <= 0 if kind == "Flat" else edge.high < 0)
         # A double may round a key to the other side of the edge; on it exactly, as on a lattice, it does not.
-        pairs.doubt((np.abs(edge.high) < 1e-14) & ((edge.high != 0) | (pairs.squares.low != 0)))
+        pairs.doubt((np.abs(edge.high) < 1e-14) & ((edge.high != 0) | ~settled))
         square = pick(inside, square, two(0.0))
     distance = root(square)
     found = {

@@ -61,6 +61,10 @@ def test_leave_one_out_is_not_fitted_again():
     assert committed()["leave-one-out"]["contenders"]["statsmodels' cv_loo"]["ratio"] >= 20
 
 
+def test_a_width_is_found_faster_than_by_statsmodels():
+    assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

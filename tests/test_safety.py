@@ -33,6 +33,8 @@ OTHER = {
     "Categorical": lambda d: {"bandwidth": 0.2, "n_levels": 5},
     "Categorical 0": lambda d: {"bandwidth": 0.0, "n_levels": 4},
     "Ordered": lambda d: {"bandwidth": 0.5},
+    "Balloon": lambda d: {"profile": "Tricube", "n_neighbors": 7},
+    "Balloon smooth": lambda d: {"profile": "Matern32", "n_neighbors": 5, "length": 0.5},
 }
 PARAMETERS = SMOOTH | COMPACT | OTHER
 

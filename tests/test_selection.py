@@ -107,7 +107,7 @@ def test_rejects():
     good = {"X": X, "y": y, "kernel": Gaussian(1.0), "bandwidths": [0.1, 1.0]}
     product = Gaussian(1.0) * Epanechnikov(1.0)
     for change, error, message in [
-        ({"criterion": "aic"}, ValueError, "criterion must be one of 'loo', 'gcv', got 'aic'"),
+        ({"criterion": "aic"}, ValueError, "criterion must be one of 'loo', 'gcv', 'aicc', got 'aic'"),
         ({"degree": -1}, ValueError, "degree must be an integer of at least 0, got -1"),
         ({"kernel": 3}, TypeError, "kernel must be a kernel from locmethods.kernels or None, got int"),
         ({"bandwidths": []}, ValueError,

@@ -38,9 +38,14 @@ for kernel in (Gaussian(0.5), Epanechnikov(0.4).hollow(), Exponential(0.5), Near
 for kernel in (Gaussian(0.5), NearestNeighbors(5)):
     lm.Localized(LinearRegression(), kernel=kernel).fit(X, y).predict(X[:5])
     lm.Localized(LogisticRegression(), kernel=kernel).fit(X, label).predict_proba(X[:5])
-for criterion in ("loo", "gcv"):
+for criterion in ("loo", "gcv", "aicc"):
     for degree in (0, 1):
         lm.select_bandwidth(X, y, kernel=Gaussian(), bandwidths=[0.3, 0.6], degree=degree, criterion=criterion)
+lm.select_bandwidth(X, y, kernel=Gaussian(), bounds={"bandwidth": (0.01, 100.0)})
+lm.rule_of_thumb(X, y, kernel=Gaussian())
+lm.effective_sample_size(X, X, kernel=Gaussian())
+for noise in ("constant", "local"):
+    lm.LocalMeanRegressor(Gaussian(0.5)).fit(X, y).predict(X, return_std=True, noise=noise)
 lm.MeanShift().fit(X)
 lm.MeanShift(kernel=Gaussian(0.5), assign="basin").fit(X).predict(X)
 lm.MeanShift(kernel=Gaussian(0.5), blurring=True).fit(X)

@@ -4,7 +4,9 @@ Each kernel is its formula; ``a * b``, ``a + b``, ``c * a``, ``a.on(features)``,
 combine them, and the engines sum them. What is public here is what its modules name in their ``__all__``.
 """
 
-from locmethods.kernels import base, bound, columns, inner, levels, radial, rank, singular
+from locmethods.kernels import algebra, balloon, base, bound, columns, inner, levels, radial, rank, singular
+from locmethods.kernels.algebra import *  # noqa: F403
+from locmethods.kernels.balloon import *  # noqa: F403
 from locmethods.kernels.base import *  # noqa: F403
 from locmethods.kernels.bound import *  # noqa: F403
 from locmethods.kernels.columns import *  # noqa: F403
@@ -14,5 +16,5 @@ from locmethods.kernels.radial import *  # noqa: F403
 from locmethods.kernels.rank import *  # noqa: F403
 from locmethods.kernels.singular import *  # noqa: F403
 
-_MODULES = base, bound, columns, inner, levels, radial, rank, singular
+_MODULES = algebra, balloon, base, bound, columns, inner, levels, radial, rank, singular
 __all__ = sorted(name for module in _MODULES for name in module.__all__)

@@ -6,6 +6,7 @@ says here why it may; what it does not say costs time, never a digit.
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 
@@ -16,6 +17,8 @@ from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like
 from locmethods.kernels.base import Kernel, as_parameter
 from locmethods.kernels.bound import Bound, Term, block, log_at, once
 from locmethods.kernels.restricted import Restricted
+
+__all__ = ["per_feature"]
 
 LEAST = 1e-150  # of a ratio of lengths, so that its square is a number
 MOST_PARTS = 16  # more parts are no faster than the slow contract of the whole
@@ -373,13 +376,18 @@ class PullBack(_Around):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         """Bind the inner kernel to the images; whatever it offers holds of them."""
-        psi, name = (self.features, "features") if self.key_features is None else (self.key_features, "key_features")
         query = self._mapped(self.features, query, "features")
-        images = once(kept, self, keys, "features", lambda: self._mapped(psi, keys, name))
+        images = once(kept, self, keys, "features", lambda: self.image(keys))
         if query.shape[-1] != images.shape[-1]:
             raise ValueError(f"features maps queries to {query.shape[-1]} columns but key_features maps keys "
                              f"to {images.shape[-1]}")
         return self.kernel.bind(query, images, hollow=hollow, kept=kept)
+
+    def image(self, keys):
+        """Return ψ(keys), in the score type."""
+        if self.key_features is None:
+            return self._mapped(self.features, keys, "features")
+        return self._mapped(self.key_features, keys, "key_features")
 
     def _mapped(self, features, points, name):
         """Return φ(points) in the score type; φ is called with the caller's kind of array."""
@@ -446,3 +454,41 @@ class Masked(_Around):
                              f"got shape {tuple(self.mask.shape)}") from None
         return Restricted(inner, (*batch, *shape), lambda rows, cols: mask[..., rows, :][..., cols],
                           lambda term: term._replace(mask=both_allow(mask, term.mask)))
+
+
+def per_feature(kind, widths):
+    """Return the product of kernels of one feature each, with a width per feature: Π K(|qⱼ − kⱼ| / hⱼ).
+
+    For the Gaussian it is the Gaussian of the features divided by their widths; for other kernels a box, or what has
+    its corners, stands where a ball would.
+
+    Parameters
+    ----------
+    kind : type
+        A kernel's class that is called with a width, such as `Gaussian` or `Epanechnikov`.
+    widths : sequence of float or scalar Tensor
+        One for each feature, in its units.
+
+    Returns
+    -------
+    Kernel
+        Its parameters are named as in ``get_params()``: "left__kernel__bandwidth" and "right__kernel__bandwidth" of
+        two features.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `kind` is no kernel's class, there are no widths, or one is not positive.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Gaussian, per_feature
+    >>> per_feature(Gaussian, [1.0, 0.5])([[0.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).round(3)
+    array([[0.607, 0.135]])
+    """
+    if not (isinstance(kind, type) and issubclass(kind, Kernel)):
+        raise TypeError(f"kind must be the class of a kernel, got {kind!r}")
+    widths = list(widths)
+    if not widths:
+        raise ValueError("widths must have one number for each feature, got none")
+    return functools.reduce(Product, (PullBack(kind(width), [j]) for j, width in enumerate(widths)))

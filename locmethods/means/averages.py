@@ -220,3 +220,35 @@ def local_weights(query, keys, *, kernel, empty="nearest"):
     import torch
 
     return torch.cat(blocks, -2) if blocks else keys.new_zeros((*query.shape[:-1], keys.shape[-2]))
+
+
+def effective_sample_size(query, keys, *, kernel, empty="nearest"):
+    """Return 1/Σᵢ K̃(q, kᵢ)², how many equally weighted values would make a mean as noisy as the local one [kish1965]_.
+
+    With independent noise of variance σ² in the values the local mean has the variance σ²/n_eff. It is k for the k
+    nearest keys, and at most the number of keys.
+
+    Parameters
+    ----------
+    query, keys, kernel, empty
+        As in `local_mean`; no Dask arrays.
+
+    Returns
+    -------
+    ndarray or Tensor of shape (..., n_queries)
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> effective_sample_size([[0.0], [1.5]], [[0.0], [1.0], [2.0]], kernel=Flat(1.0))
+    array([2., 2.])
+    """
+    blocks = [1 / (weights**2).sum(-1) for _, weights in weight_blocks(query, keys, kernel=kernel, empty=empty)]
+    if not blocks:
+        return local_weights(query, keys, kernel=kernel, empty=empty)[..., 0]
+    return namespace(blocks[0]).concat(blocks, axis=-1)

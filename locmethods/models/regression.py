@@ -5,12 +5,13 @@ from __future__ import annotations
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import check_share
+from locmethods.arrays.checks import check_in_memory, check_share
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.arrays.namespace import is_lazy
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import prepare
+from locmethods.models.errors import standard_error
 from locmethods.models.polynomial import check_degree, columns_of_numbers, local_polynomial
 
 __all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
@@ -79,15 +80,29 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         self._prepared = prepare(self.keys_, self.values_, kernel=kernel)
         return self
 
-    def predict(self, X):
+    def predict(self, X, return_std=False, *, noise="constant"):
         """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
 
         After a fit with Dask arrays `X` may be one too, and so is the answer; see `locmethods.local_mean`.
+
+        Parameters
+        ----------
+        X : array-like or Dask array of shape (n_queries, n_features)
+        return_std : bool, default=False
+            Return the standard error of the fit too, of the same shape; not after a fit with Dask arrays.
+        noise : {"constant", "local"}, default="constant"
+            Of the values, for the standard error; see `locmethods.standard_error`.
         """
         check_is_fitted(self)
+        if return_std:
+            check_in_memory(X=X, keys_=self.keys_)
         if not (is_lazy(X) and is_lazy(self.keys_)):
             X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return self._prepared.mean(X, empty=self.empty)
+        mean = self._prepared.mean(X, empty=self.empty)
+        if not return_std:
+            return mean
+        return mean, standard_error(X, self.keys_, self.values_, kernel=self._prepared.kernel, noise=noise,
+                                    empty=self.empty)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -150,9 +165,23 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         self.keys_, self.values_ = X, targets(y)
         return self
 
-    def predict(self, X):
-        """Return the fitted value at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
-        return self._fits(X).value
+    def predict(self, X, return_std=False, *, noise="constant"):
+        """Return the fitted value at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+        return_std : bool, default=False
+            Return the standard error of the fit too, of the same shape.
+        noise : {"constant", "local"}, default="constant"
+            Of the values, for the standard error; see `locmethods.standard_error`.
+        """
+        value = self._fits(X).value
+        if not return_std:
+            return value
+        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        return value, standard_error(X, self.keys_, self.values_, kernel=self.kernel_, degree=self.degree, noise=noise,
+                                     empty=self.empty, rcond=self.rcond)
 
     def gradient(self, X):
         """Return the slope of the fit at each row of `X`, of shape (n_queries, n_features[, n_outputs]).

@@ -1,0 +1,114 @@
+"""A width for each target: a kernel of the distance, measured in the distance to the k-th nearest key."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from locmethods.arrays.checks import check_count
+from locmethods.arrays.namespace import is_tensor, like, namespace, to_numpy
+from locmethods.kernels.base import Kernel
+from locmethods.kernels.bound import block, pairwise_square
+from locmethods.kernels.radial import Radial, RadialBound
+from locmethods.kernels.rank import nearest_indices
+from locmethods.kernels.restricted import without_own
+
+__all__ = ["Balloon"]
+
+
+class Balloon(Kernel):
+    """K(q, x) = k(‖q − x‖ / d(q)), with d(q) the distance from the query to its k-th nearest key [cleveland1979]_.
+
+    So the window is narrow where keys are dense, wide where they are rare, and holds k keys wherever the target is;
+    with `Tricube` and degree one it is that of lowess. It is not symmetric, since each target has its own width
+    [terrell1992]_. Where k keys coincide with the query, d = 0, and those alone have weight: the limit from nearby. A
+    kernel of compact support gives the k-th key, on its edge, no weight (save `Flat`), so k = 1 leaves none then.
+
+    Parameters
+    ----------
+    kernel : Radial
+        k, whose bandwidth or radius is in units of d: one, or near it, for the usual window.
+    n_neighbors : int, default=5
+        k, at least 1 and at most the number of keys. Hollow, the kernel counts the other keys.
+
+    Raises
+    ------
+    TypeError
+        If `kernel` is not radial.
+    ValueError
+        If `n_neighbors` is not as above.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Balloon, Triangular
+    >>> Balloon(Triangular(), 2)([[0.0], [10.0]], [[0.5], [1.0], [12.0], [14.0]])
+    array([[0.5, 0. , 0. , 0. ],
+           [0. , 0. , 0.5, 0. ]])
+    """
+
+    form = "rank"
+
+    def __init__(self, kernel, n_neighbors=5):
+        self.kernel, self.n_neighbors = kernel, n_neighbors
+        self._check()
+
+    def _check(self):
+        if not isinstance(self.kernel, Radial):
+            raise TypeError("kernel must be a kernel of the distance with a bandwidth or a radius, got "
+                            f"{self.kernel!r}")
+        check_count("n_neighbors", self.n_neighbors, 1)
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        self._check()
+        available = keys.shape[-2] - hollow
+        if self.n_neighbors > available:
+            raise ValueError(f"n_neighbors must be at most the number of keys, {available}, got {self.n_neighbors}")
+        near = nearest_indices(to_numpy(query), to_numpy(keys), self.n_neighbors, hollow, owner=keys, kept=kept)
+        farthest = _rows(keys, like(near[..., -1], query))  # (*batch, n_queries, d)
+        # By the very arithmetic of all other distances, so that the k-th key is on the edge to the last digit.
+        square = pairwise_square(query[..., None, :], farthest[..., None, :])[..., 0]
+        return without_own(BalloonBound(self, query, keys, square), hollow)
+
+
+def _rows(keys, index):
+    """Return the key of each query, of shape (*batch, n_queries, d), with its gradient."""
+    if keys.ndim == 2:
+        return keys[index]
+    keys = namespace(keys).broadcast_to(keys, (*index.shape[:-1], *keys.shape[-2:]))
+    if is_tensor(keys):
+        return keys.take_along_dim(index[..., None], dim=-2)
+    return np.take_along_axis(keys, index[..., None], axis=-2)
+
+
+class BalloonBound(RadialBound):
+    """A kernel of the distance with a unit of length for each query, bound to points.
+
+    No query is far from all keys in its own unit, so that no scores relative to a reference are needed.
+
+    Parameters
+    ----------
+    balloon : Balloon
+    query, keys : array
+    unit : array of shape (*batch, n_queries, 1)
+        The squared distance to the k-th nearest key.
+    """
+
+    def __init__(self, balloon, query, keys, unit):
+        super().__init__(balloon.kernel, query, keys)
+        self._balloon, self._unit = balloon, unit
+        self.anchored = False
+
+    def __repr__(self):
+        return repr(self._balloon)
+
+    def log(self, rows, cols, take=block):
+        square = pairwise_square(take(self._query, rows), take(self._keys, cols))
+        unit, xp = take(self._unit, rows), namespace(square)
+        zero = unit == 0
+        ratio = square / xp.where(zero, 1.0, unit)
+        apart = zero & (square > 0)
+        return xp.where(apart, -math.inf, self._log(xp.where(apart, 0.0, ratio), take))
+
+    def term(self):
+        return None

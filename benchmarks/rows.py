@@ -161,7 +161,8 @@ ROWS = {
                           "statsmodels' cv_loo": sums.leave_one_out_of_statsmodels(WIDTHS)}, sums.within(1e-9)),
     # One run of each, since a search of statsmodels' takes half a minute, and its warm-up as long again.
     "width-search": Row("The bandwidth with the least leave-one-out error, 2,000 points in 1-D, float64",
-                        widths.wave(2000), {"locmethods": widths.search, "statsmodels' KernelReg": widths.search_of_statsmodels},
+                        widths.wave(2000),
+                        {"locmethods": widths.search, "statsmodels' KernelReg": widths.search_of_statsmodels},
                         sums.within(0.01), repeats=1),
     "lowess": Row("Local lines in windows of 400 neighbours, 2,000 points in 1-D, float64", widths.wave(2000),
                   {"locmethods": widths.lowess(0.2), "statsmodels' lowess": widths.lowess_of_statsmodels(0.2)},

@@ -90,7 +90,7 @@ def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo"
     >>> x = np.linspace(0, 1, 60)[:, None]
     >>> y = np.sin(6 * x[:, 0]) + np.tile([-0.2, 0.2], 30)
     >>> round(select_bandwidth(x, y, kernel=Gaussian()).best, 3)
-    0.036
+    0.054
     """
     X, y, kernel = checked(X, y, kernel, degree, criterion, empty)
 

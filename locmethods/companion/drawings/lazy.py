@@ -1,123 +1,126 @@
-"""Drawings of the chapter on lazy learning. Each returns ``draw(axes)``, or a list of them for a slider."""
+"""Drawings of the chapter on lazy learning."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from locmethods.companion.drawings import charts
-from locmethods.companion.drawings.charts import MARKERS
+from locmethods.companion.drawings.charts import MARKERS, ink
+
+RIVER = {"xlabel": "year", "ylabel": "flow (10⁸ m³ a year)"}
 
 
-def completions(asked, answers):
-    """Return one drawing for each answer: pictures asked about above, pictures answered below.
-
-    Parameters
-    ----------
-    asked : ndarray of shape (n, 8, 8)
-        NaN where nothing was shown.
-    answers : sequence of ndarray of shape (n, 8, 8)
-        Values in [0, 1].
-    """
-    def frame(answer):
-        def draw(axes):
-            for row, pictures, name in zip(axes, (asked, answer), ("asked", "answered"), strict=True):
-                for ax, picture in zip(row, pictures, strict=True):
-                    ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-                    ax.set(xticks=[], yticks=[])
-                    ax.grid(False)
-                row[0].set_ylabel(name)
-
-        return draw
-
-    return [frame(answer) for answer in answers]
+def replies(axes, table):
+    """The two fates: a river that averages itself, and one whose residuals are smoothed and added back."""
+    averaged = {f"{s} averages": f"{s}" for s in (1, 10, 100)} | {"1000 averages": "1000 averages"}
+    charts.lines(axes[0], table, "year", averaged, points=("year", "flow"), **RIVER,
+                 title="averaged again and again",
+                 names={"1": (1877, 1180), "10": (1889, 1090), "100": (1927, 930), "1000 averages": (1934, 1010)})
+    corrected = {f"{s} corrections": f"{s} corrections" for s in (0, 5, 10)}
+    charts.lines(axes[1], table, "year", corrected, points=("year", "flow"), **RIVER,
+                 title="corrected again and again", names="end")
 
 
-def pierced(x, curves, data, *, xlabel, ylabel, ylim):
-    """Draw curves and, on top of them, the data that they may or may not go through.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-    curves : dict of str to ndarray of shape (n,)
-    data : pair of ndarrays of shape (m,)
-    """
-    lines = charts.lines(x, curves, xlabel=xlabel, ylabel=ylabel, ylim=ylim, legend=False)
-
-    def draw(axes):
-        lines(axes)
-        axes.plot(*data, "o", markersize=6, color=axes.xaxis.label.get_color(), zorder=4, label="measured")
-        axes.legend(loc="upper right")
-
-    return draw
+def completions(axes, table, number):
+    """Pictures of which the upper half is known above, the whole ones that are answered below."""
+    asked, answer = table["asked"].T, table[f"answer {number}"].T
+    blind = np.hstack([asked, np.full(asked.shape, np.nan)])
+    for ax, pictures, name in ((axes[0], blind, "asked"), (axes[1], answer, "answered")):
+        # One picture of all: a column of nothing stands between neighbours.
+        apart = np.pad(pictures.reshape(-1, 8, 8), ((0, 0), (0, 0), (0, 1)), constant_values=np.nan)
+        ax.imshow(np.hstack(apart)[:, :-1], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set(xticks=[], yticks=[], ylabel=name)
+        ax.spines[:].set_visible(False)
+        ax.grid(False)
 
 
-def bounds(nearest, many):
-    """Draw the risk of two rules against the Bayes risk, between the bounds of Cover and Hart.
-
-    Parameters
-    ----------
-    nearest, many : dict of str to pair of arrays
-        Bayes risk and measured risk of the problems of a family; one neighbour, and many.
-    """
-    def draw(axes):
-        ink, bayes = axes.xaxis.label.get_color(), np.linspace(0, 0.5, 101)
-        axes.fill_between(bayes, bayes, 2 * bayes * (1 - bayes), alpha=0.12, color=ink, linewidth=0)
-        axes.plot(bayes, 2 * bayes * (1 - bayes), color=ink, linestyle="--", linewidth=1.3, label="2R(1 − R)")
-        axes.plot(bayes, bayes, color=ink, linestyle="-", linewidth=1.3, label="R, the Bayes risk")
-        for i, (name, (x, y)) in enumerate(nearest.items()):
-            axes.scatter(x, y, s=75, marker=MARKERS[i], color=f"C{i}", linewidths=0, zorder=3, label=f"1-NN: {name}")
-        x, y = (np.concatenate(part) for part in zip(*many.values(), strict=True))
-        axes.scatter(x, y, s=28, marker="x", color=ink, linewidths=1.3, zorder=4, label="many neighbours")
-        axes.set(xlabel="Bayes risk R", ylabel="risk of the rule", xlim=(0, 0.52), ylim=(0, 0.54))
-        axes.legend(loc="upper left")
-
-    return draw
+def pierced(axes, table):
+    """Left: singular kernels and a smooth one between the data. Right: three kernels far away from them."""
+    near, far = axes
+    charts.lines(near, table, "year", ["p = 1", "p = 8", "Gaussian"], **RIVER, title="between the data", names="end")
+    near.plot(table["some years"], table["their flow"], "o", markersize=6, color=ink(near), zorder=4)
+    charts.lines(far, table, "years after 1970", ["d⁻²", "exp(−d/h)", "exp(−d²/2h²)"], logx=True,
+                 xlabel="years after 1970", ylabel=RIVER["ylabel"], title="far from all data", names="end")
+    for column, side in (("mean of all", "bottom"), ("flow of 1970", "top")):
+        charts.references(far, horizontal=table[column][0])
+        far.text(0.12, table[column][0], column, fontsize=9, va=side)
 
 
-def valued(points, panels, known):
-    """Draw a sample coloured by value once for each of the axes, its labelled points ringed.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n, 2)
-    panels : dict of str to ndarray of shape (n,)
-    known : boolean ndarray of shape (n,)
-    """
-    def draw(axes):
-        for ax, (title, values) in zip(axes, panels.items(), strict=True):
-            # Full contrast for whatever differs; what has collapsed has the colour of the middle.
-            middle = (values.max() + values.min()) / 2
-            half = max(values.max() - middle, 1e-3)
-            ax.scatter(*points.T, c=values, cmap="cividis", s=22, linewidths=0.3, edgecolors="C0",
-                       vmin=middle - half, vmax=middle + half)
-            ax.scatter(*points[known].T, s=130, marker="o", facecolors="none", edgecolors="C1", linewidths=2.2,
-                       clip_on=False)
-            ax.set(title=title, xticks=[], yticks=[])
-            ax.set_aspect("equal")
-            ax.grid(False)
-
-    return draw
+def lens(axes, table):
+    """The risk of two rules against the smallest possible, between the bounds of Cover and Hart."""
+    best, arch = table["smallest risk"], table["twice"]
+    axes.fill_between(best, best, arch, alpha=0.12, color=ink(axes), linewidth=0)
+    axes.plot(best, arch, color=ink(axes), linestyle="--", linewidth=1.3)
+    axes.plot(best, best, color=ink(axes), linestyle="-", linewidth=1.3)
+    axes.text(0.2, 0.355, "2L*(1 − L*)", ha="right", fontsize=10)
+    axes.text(0.36, 0.325, "L*", fontsize=10)
+    for number, name in enumerate(("one noise level", "a wave", "a coin on one side")):
+        axes.scatter(table[f"{name}: smallest"], table[f"{name}: one neighbour"], s=75, marker=MARKERS[number],
+                     color=f"C{number}", linewidths=0, zorder=3)
+        axes.scatter(table[f"{name}: smallest"], table[f"{name}: 201 neighbours"], s=32, marker="x", color=f"C{number}",
+                     linewidths=1.5, zorder=4)
+    charts.frame(axes, "smallest risk possible, L*", "risk of the rule", xlim=(0, 0.5), ylim=(0, 0.53))
 
 
-def scoreboard(tasks, *, xlabel):
-    """Draw scores as dots with their standard errors: a panel for each task, a row for each method.
+def without_oneself(axes, table):
+    """Two errors against the bandwidth, and the line at which the second ends."""
+    charts.lines(axes, table, "bandwidth", ["in the sample", "without oneself"], logx=True,
+                 xlabel="bandwidth h (standard deviations)", ylabel="error (progress)", names="end")
+    charts.references(axes, horizontal=table["nearest other"][0])
+    axes.text(table["bandwidth"][-1], table["nearest other"][0], "the nearest other alone ", ha="right", va="bottom",
+              fontsize=10)
 
-    Parameters
-    ----------
-    tasks : dict of str to dict of str to ndarray of shape (n_folds,)
-        Scores by task and method; a method may lack a task.
-    xlabel : sequence of str
-        One for each task.
-    """
-    def draw(axes):
-        for ax, (task, methods), label in zip(np.ravel(axes), tasks.items(), xlabel, strict=True):
-            for place, (name, folds) in enumerate(methods.items()):
-                local = not name.startswith("scikit-learn") and "boosting" not in name
-                ax.errorbar(folds.mean(), place, xerr=folds.std(ddof=1) / np.sqrt(len(folds)), capsize=3, markersize=7,
-                            marker="o" if local else "s", color="C0" if local else "C1", linestyle="none")
-            ax.set_yticks(range(len(methods)), methods)
-            ax.invert_yaxis()
-            ax.locator_params(axis="x", nbins=4)
-            ax.set(title=task, xlabel=label)
 
-    return draw
+def twicing(axes, table):
+    """The kernel of twicing beside the one it is made of, and what each loses of a wave."""
+    charts.lines(axes[0], table, "d / h", ["K", "2K − K∗K"], xlabel="d / h", ylabel="weight × h", horizontal=0.0,
+                 title="the kernel", names=None)
+    charts.lines(axes[1], table, "bandwidth", ["local mean", "twicing"], xlabel="bandwidth h (wavelengths)",
+                 ylabel="share of the wave lost", title="the bias", logx=True, logy=True, marker=True, names=None)
+
+
+def correction(axes, table):
+    """What corrections leave over, and the wave that they amplify."""
+    charts.lines(axes[0], table, "corrections", ["Gaussian", "flat", "7 neighbours"], logy=True, names=None,
+                 xlabel="corrections", ylabel="residual (10⁸ m³ a year)", title="what is left over")
+    mode, wave = axes[1], table["worst mode"]
+    mode.plot(table["year"], wave, marker="o", markersize=4, linewidth=1)
+    charts.frame(mode, "year", "mode (no unit)", "what grows fastest")
+
+
+def collapse(axes, table):
+    """How far from consensus, and how large, beside what is no mean."""
+    charts.lines(axes[0], table, "step", ["distance", "c λ₂ᵗ"], logy=True, xlabel="averages t",
+                 ylabel="farthest from consensus", title="a local mean", names=None)
+    charts.lines(axes[1], table, "refit", ["local mean", "line", "kernel ridge"], logy=True, xlabel="fits to its own answers",
+                 ylabel="size of the answers", title="three smoothers", names=None)
+
+
+def safeguards(axes, table):
+    """A sample coloured by value, once for each safeguard, its labelled points ringed."""
+    known = table["labelled"] == 1
+    for ax, title in zip(axes, ("none", "clamp", "scale"), strict=True):
+        values = table[title]
+        # Full contrast for whatever differs; what has collapsed has the colour of the middle.
+        middle = (values.max() + values.min()) / 2
+        half = max(values.max() - middle, 1e-3)
+        low = values < middle - half / 100
+        high = values > middle + half / 100
+        for chosen, marker in ((low, "s"), (~low & ~high, "."), (high, "o")):
+            ax.scatter(table["x"][chosen], table["y"][chosen], c=values[chosen], cmap="cividis", s=22, marker=marker,
+                       linewidths=0.3, edgecolors="C0", vmin=middle - half, vmax=middle + half)
+        ax.scatter(table["x"][known], table["y"][known], s=130, marker="o", facecolors="none", edgecolors="C1",
+                   linewidths=2.2, clip_on=False)
+        ax.set(title=title, xticks=[], yticks=[])
+        ax.set_aspect("equal")
+        ax.grid(False)
+
+
+def scoreboard(axes, table):
+    """Scores as dots with their standard errors: a panel a task, a row a method; the libraries' own are squares."""
+    for ax, task in zip(axes, dict.fromkeys(table["task"]), strict=True):
+        here = table["task"] == task
+        rows = {name: table[name][here] for name in ("method", "mean", "standard error")}
+        theirs = [int("scikit-learn" in name or "boosting" in name) for name in rows["method"]]
+        charts.dots(ax, rows, "method", "mean", "standard error", title=task, colours=theirs,
+                    xlabel="R²" if task == "diabetes" else "accuracy")

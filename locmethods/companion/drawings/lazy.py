@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from locmethods.companion.drawings import charts
 from locmethods.companion.drawings.charts import MARKERS, ink
@@ -12,13 +13,21 @@ RIVER = {"xlabel": "year", "ylabel": "flow (10⁸ m³ a year)"}
 
 def replies(axes, table):
     """The two fates: a river that averages itself, and one whose residuals are smoothed and added back."""
-    averaged = {f"{s} averages": f"{s}" for s in (1, 10, 100)} | {"1000 averages": "1000 averages"}
-    charts.lines(axes[0], table, "year", averaged, points=("year", "flow"), **RIVER,
-                 title="averaged again and again",
-                 names={"1": (1877, 1180), "10": (1889, 1090), "100": (1927, 930), "1000 averages": (1934, 1010)})
-    corrected = {f"{s} corrections": f"{s} corrections" for s in (0, 5, 10)}
-    charts.lines(axes[1], table, "year", corrected, points=("year", "flow"), **RIVER,
-                 title="corrected again and again", names="end")
+    averaged = {"1 averages": "1 average"} | {f"{s} averages": f"{s} averages" for s in (10, 100, 1000)}
+    charts.lines(axes[0], table, "year", averaged, points=("year", "flow"), **RIVER, title="averaged again and again")
+    years, grown = table["years"], axes[1]
+    grown.plot(years, table["their flow"], "o", markersize=5, color="C3", alpha=0.6)
+    smooth = grown.plot(years, table["0 corrections"], color="C0", linestyle="-", linewidth=2.5)
+    wild = grown.plot(years, table["10 corrections"], color="C1", linestyle="-", linewidth=1.2)
+    charts.frame(grown, **RIVER, title="corrected again and again")
+    charts.name_lines(grown, [*smooth, *wild], ["uncorrected", "10 times"])
+    few_years(*axes)
+
+
+def few_years(*axes):
+    """Let years be whole numbers, few enough for a phone."""
+    for ax in axes:
+        ax.locator_params(axis="x", nbins=4, integer=True)
 
 
 def completions(axes, table, number):
@@ -29,6 +38,9 @@ def completions(axes, table, number):
         # One picture of all: a column of nothing stands between neighbours.
         apart = np.pad(pictures.reshape(-1, 8, 8), ((0, 0), (0, 0), (0, 1)), constant_values=np.nan)
         ax.imshow(np.hstack(apart)[:, :-1], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        for place in range(len(pictures)):
+            ax.add_patch(Rectangle((9 * place - 0.5, -0.5), 8, 8, fill=False, edgecolor=ink(ax), linestyle=":",
+                                   clip_on=False))
         ax.set(xticks=[], yticks=[], ylabel=name)
         ax.spines[:].set_visible(False)
         ax.grid(False)
@@ -37,13 +49,17 @@ def completions(axes, table, number):
 def pierced(axes, table):
     """Left: singular kernels and a smooth one between the data. Right: three kernels far away from them."""
     near, far = axes
-    charts.lines(near, table, "year", ["p = 1", "p = 8", "Gaussian"], **RIVER, title="between the data", names="end")
+    charts.lines(near, table, "year", ["p = 1", "p = 8", "Gaussian"], **RIVER, title="between the data")
     near.plot(table["some years"], table["their flow"], "o", markersize=6, color=ink(near), zorder=4)
+    near.margins(x=0.03)
+    few_years(near)
     charts.lines(far, table, "years after 1970", ["d⁻²", "exp(−d/h)", "exp(−d²/2h²)"], logx=True,
-                 xlabel="years after 1970", ylabel=RIVER["ylabel"], title="far from all data", names="end")
-    for column, side in (("mean of all", "bottom"), ("flow of 1970", "top")):
-        charts.references(far, horizontal=table[column][0])
-        far.text(0.12, table[column][0], column, fontsize=9, va=side)
+                 xlabel="years after 1970", ylabel=RIVER["ylabel"], title="far from all data")
+    for column, x, side, up in (("mean of all", 0.12, "left", "top"), ("flow of 1970", 9e3, "right", "bottom")):
+        level = table[column][0]
+        charts.references(far, horizontal=level)
+        far.annotate(column, (x, level), (0, -2 if up == "top" else 2), textcoords="offset points", fontsize=9,
+                     ha=side, va=up)
 
 
 def lens(axes, table):
@@ -52,48 +68,62 @@ def lens(axes, table):
     axes.fill_between(best, best, arch, alpha=0.12, color=ink(axes), linewidth=0)
     axes.plot(best, arch, color=ink(axes), linestyle="--", linewidth=1.3)
     axes.plot(best, best, color=ink(axes), linestyle="-", linewidth=1.3)
-    axes.text(0.2, 0.355, "2L*(1 − L*)", ha="right", fontsize=10)
-    axes.text(0.36, 0.325, "L*", fontsize=10)
-    for number, name in enumerate(("one noise level", "a wave", "a coin on one side")):
+    axes.text(0.27, 0.42, "2L*(1 − L*)", ha="right", fontsize=10)
+    axes.text(0.29, 0.325, "L*", fontsize=10)
+    places = {"one noise level": (0.135, 0.25, "right"), "a wave": (0.225, 0.295, "left"),
+              "a coin on one side": (0.265, 0.235, "left")}
+    for number, (name, (x, y, side)) in enumerate(places.items()):
         axes.scatter(table[f"{name}: smallest"], table[f"{name}: one neighbour"], s=75, marker=MARKERS[number],
                      color=f"C{number}", linewidths=0, zorder=3)
-        axes.scatter(table[f"{name}: smallest"], table[f"{name}: 201 neighbours"], s=32, marker="x", color=f"C{number}",
+        axes.scatter(table[f"{name}: smallest"], table[f"{name}: 201 neighbours"], s=32, marker="x", color=ink(axes),
                      linewidths=1.5, zorder=4)
+        axes.text(x, y, name, color=f"C{number}", fontsize=10, ha=side)
     charts.frame(axes, "smallest risk possible, L*", "risk of the rule", xlim=(0, 0.5), ylim=(0, 0.53))
 
 
 def without_oneself(axes, table):
     """Two errors against the bandwidth, and the line at which the second ends."""
-    charts.lines(axes, table, "bandwidth", ["in the sample", "without oneself"], logx=True,
-                 xlabel="bandwidth h (standard deviations)", ylabel="error (progress)", names="end")
+    charts.lines(axes, table, "bandwidth", ["in the sample", "without oneself"], logx=True, xlabel="bandwidth h",
+                 ylabel="error (units of progress)",
+                 names={"in the sample": (0.75, 20), "without oneself": (0.22, 63)})
+    few_numbers(axes, (0.2, 0.5, 1, 2, 5))
     charts.references(axes, horizontal=table["nearest other"][0])
-    axes.text(table["bandwidth"][-1], table["nearest other"][0], "the nearest other alone ", ha="right", va="bottom",
-              fontsize=10)
+    axes.annotate("the nearest other alone", (table["bandwidth"][-1], table["nearest other"][0]), (0, 2),
+                  textcoords="offset points", ha="right", va="bottom", fontsize=10)
+
+
+def few_numbers(axes, places):
+    """Label these places of a logarithmic abscissa, and no others."""
+    axes.set_xticks(places, [f"{place:g}" for place in places])
+    axes.set_xticks([], minor=True)
 
 
 def twicing(axes, table):
     """The kernel of twicing beside the one it is made of, and what each loses of a wave."""
     charts.lines(axes[0], table, "d / h", ["K", "2K − K∗K"], xlabel="d / h", ylabel="weight × h", horizontal=0.0,
-                 title="the kernel", names=None)
+                 title="the kernel", names={"K": (1.3, 0.2), "2K − K∗K": (0.65, 0.45)})
     charts.lines(axes[1], table, "bandwidth", ["local mean", "twicing"], xlabel="bandwidth h (wavelengths)",
-                 ylabel="share of the wave lost", title="the bias", logx=True, logy=True, marker=True, names=None)
+                 ylabel="share of the wave lost", title="the bias", logx=True, logy=True, marker=True,
+                 xlim=(0.0045, 0.09), names={"local mean": (0.0055, 4e-3), "twicing": (0.021, 9e-6)})
+    few_numbers(axes[1], (0.005, 0.01, 0.02, 0.04, 0.08))
 
 
 def correction(axes, table):
     """What corrections leave over, and the wave that they amplify."""
-    charts.lines(axes[0], table, "corrections", ["Gaussian", "flat", "7 neighbours"], logy=True, names=None,
+    charts.lines(axes[0], table, "corrections", ["Gaussian", "flat", "7 neighbours"], logy=True,
                  xlabel="corrections", ylabel="residual (10⁸ m³ a year)", title="what is left over")
-    mode, wave = axes[1], table["worst mode"]
-    mode.plot(table["year"], wave, marker="o", markersize=4, linewidth=1)
-    charts.frame(mode, "year", "mode (no unit)", "what grows fastest")
+    axes[1].plot(table["year"], table["worst mode"], marker="o", markersize=3.5, linewidth=1)
+    charts.frame(axes[1], "year", "mode (no unit)", "what grows fastest")
+    few_years(axes[1])
 
 
 def collapse(axes, table):
     """How far from consensus, and how large, beside what is no mean."""
-    charts.lines(axes[0], table, "step", ["distance", "c λ₂ᵗ"], logy=True, xlabel="averages t",
-                 ylabel="farthest from consensus", title="a local mean", names=None)
-    charts.lines(axes[1], table, "refit", ["local mean", "line", "kernel ridge"], logy=True, xlabel="fits to its own answers",
-                 ylabel="size of the answers", title="three smoothers", names=None)
+    charts.lines(axes[0], table, "step", {"distance": "the farthest year", "slowest mode": "the slowest mode alone"},
+                 logy=True, xlabel="averages", ylabel="distance from consensus", title="a local mean",
+                 names={"the farthest year": (40, 250), "the slowest mode alone": (60, 18)})
+    charts.lines(axes[1], table, "refit", ["local mean", "line", "kernel ridge"], logy=True,
+                 xlabel="fits to its own answers", ylabel="size of the answers", title="three smoothers")
 
 
 def safeguards(axes, table):
@@ -106,13 +136,14 @@ def safeguards(axes, table):
         half = max(values.max() - middle, 1e-3)
         low = values < middle - half / 100
         high = values > middle + half / 100
-        for chosen, marker in ((low, "s"), (~low & ~high, "."), (high, "o")):
-            ax.scatter(table["x"][chosen], table["y"][chosen], c=values[chosen], cmap="cividis", s=22, marker=marker,
+        for chosen, marker, size in ((low, "s", 20), (~low & ~high, ".", 60), (high, "o", 22)):
+            ax.scatter(table["x"][chosen], table["y"][chosen], c=values[chosen], cmap="cividis", s=size, marker=marker,
                        linewidths=0.3, edgecolors="C0", vmin=middle - half, vmax=middle + half)
         ax.scatter(table["x"][known], table["y"][known], s=130, marker="o", facecolors="none", edgecolors="C1",
                    linewidths=2.2, clip_on=False)
         ax.set(title=title, xticks=[], yticks=[])
         ax.set_aspect("equal")
+        ax.spines[:].set_visible(False)
         ax.grid(False)
 
 

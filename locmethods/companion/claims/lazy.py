@@ -343,6 +343,12 @@ def averages_of_averages_collapse(seed=0):
 
     cloud = np.concatenate([rng.normal(0, 0.3, (30, 2)), rng.normal(1.2, 0.3, (30, 2))])
     start = rng.normal(size=60)
+    step = averages(gaussian(cloud, cloud, 0.4))
+    powers = [np.linalg.matrix_power(step, t) @ start for t in range(6)]
+    yield same("step by step", lazy_iteration(cloud, start, kernel=Gaussian(0.4), steps=5), powers, within=1e-13,
+               because="five products with rows of sixty",
+               broken=lazy_iteration(cloud, start, kernel=Gaussian(0.4), relaxation=0.5, steps=5),
+               how="a map that goes only half of the way")
     scaled = lm.LazyMap(Gaussian(0.4), safeguard="scale", max_iter=20000, tol=1e-10).fit(cloud, start).transduction_
     mode = slowest_mode(gaussian(cloud, cloud, 0.4))
     with warnings.catch_warnings(action="ignore"):  # that it collapses is what the twin is for
@@ -444,6 +450,13 @@ def corrections_converge_or_explode(seed=0):
     yield same("what the Gaussian leaves", left, what_is_left(smooth, values, 40), relative=1e-9,
                because="forty products with rows of a hundred",
                broken=grown[:41], how="a flat window in its place")
+    asked = slice(10, 60)
+    fit, poor = (residual_correction(year[asked], year, values, kernel=kernel, steps=3).value
+                 for kernel in (soft, hard))
+    share = np.eye(100) - averages(smooth)
+    corrected = values - np.linalg.matrix_power(share, 4) @ values
+    yield same("what it answers", fit, corrected[asked], within=1e-12, because="four products with rows of a hundred",
+               broken=poor, how="a flat window in its place")
     # In the norm that weighs by degree every factor lies in [0, 1).
     weighed = [np.sqrt(smooth.sum(1) @ (values - fit) ** 2) for fit in
                (residual_correction(year, year, values, kernel=soft, steps=s).value for s in (0, 1, 5, 20, 80))]

@@ -68,9 +68,9 @@ def lens(axes, table):
     axes.fill_between(best, best, arch, alpha=0.12, color=ink(axes), linewidth=0)
     axes.plot(best, arch, color=ink(axes), linestyle="--", linewidth=1.3)
     axes.plot(best, best, color=ink(axes), linestyle="-", linewidth=1.3)
-    axes.text(0.27, 0.42, "2L*(1 − L*)", ha="right", fontsize=10)
-    axes.text(0.29, 0.325, "L*", fontsize=10)
-    places = {"one noise level": (0.135, 0.25, "right"), "a wave": (0.225, 0.295, "left"),
+    axes.text(0.13, 0.27, "2L*(1 − L*)", ha="right", fontsize=10)
+    axes.text(0.11, 0.075, "L*", fontsize=10)
+    places = {"one noise level": (0.235, 0.37, "right"), "a wave": (0.295, 0.362, "left"),
               "a coin on one side": (0.265, 0.235, "left")}
     for number, (name, (x, y, side)) in enumerate(places.items()):
         axes.scatter(table[f"{name}: smallest"], table[f"{name}: one neighbour"], s=75, marker=MARKERS[number],
@@ -85,7 +85,7 @@ def without_oneself(axes, table):
     """Two errors against the bandwidth, and the line at which the second ends."""
     charts.lines(axes, table, "bandwidth", ["in the sample", "without oneself"], logx=True, xlabel="bandwidth h",
                  ylabel="error (units of progress)",
-                 names={"in the sample": (0.75, 20), "without oneself": (0.22, 63)})
+                 names={"in the sample": (0.75, 20), "without oneself": (0.22, 51)})
     few_numbers(axes, (0.2, 0.5, 1, 2, 5))
     charts.references(axes, horizontal=table["nearest other"][0])
     axes.annotate("the nearest other alone", (table["bandwidth"][-1], table["nearest other"][0]), (0, 2),
@@ -121,7 +121,7 @@ def collapse(axes, table):
     """How far from consensus, and how large, beside what is no mean."""
     charts.lines(axes[0], table, "step", {"distance": "the farthest year", "slowest mode": "the slowest mode alone"},
                  logy=True, xlabel="averages", ylabel="distance from consensus", title="a local mean",
-                 names={"the farthest year": (40, 250), "the slowest mode alone": (60, 18)})
+                 names={"the farthest year": (40, 250), "the slowest mode alone": (15, 6.8)})
     charts.lines(axes[1], table, "refit", ["local mean", "line", "kernel ridge"], logy=True,
                  xlabel="fits to its own answers", ylabel="size of the answers", title="three smoothers")
 

@@ -163,8 +163,9 @@ def over_the_line(function):
 
 @claim("D4", kind=("limit", "order"), sources=("shepard1968", "devroye1998"))
 def a_singular_kernel_interpolates(seed=0):
-    r"""The kernel $d^{-p}$ passes through every datum and leaves it as $\delta^p$; with $p$ equal to the number of
-    features its error vanishes all the same as the data grow; and far from all data it gives their mean."""
+    r"""Over distinct keys the local mean of the kernel $d^{-p}$ passes through every datum and leaves it as $\delta^p$;
+    with $p$ equal to the number of features its error vanishes all the same as the data grow; and far from all data it
+    gives their mean, where a Gaussian gives the nearest key's value and $e^{-d/h}$ neither."""
     year, flow = datasets.nile().x[:, None], datasets.nile().y
     met = lm.local_mean(year, year, flow, kernel=Shepard(2))
     smooth = averages(gaussian(year, year, 3.0)) @ flow
@@ -369,9 +370,9 @@ def slowest_mode(weights):
 
 @claim("D10", kind=("limit", "counter-example"))
 def what_is_no_mean_fares_otherwise(seed=0):
-    r"""Kernel ridge fitted again to its own answers tends to zero, by $d_1/(d_1 + \alpha)$ a step, $d_1$ being the
-    largest eigenvalue of the kernel's matrix and $\alpha$ the penalty; a least-squares line has arrived after one
-    step."""
+    r"""Kernel ridge fitted again to its own answers tends to zero, by $\kappa_1/(\kappa_1 + \alpha)$ a step, $\kappa_1$
+    being the largest eigenvalue of the kernel's matrix and $\alpha$ the penalty; a least-squares line has arrived
+    after one step."""
     year = datasets.nile().x[:, None]
     values = datasets.nile().y + 100 * np.random.default_rng(seed).normal(size=100)
     largest = np.linalg.eigvalsh(Gaussian(30.0)(year))[-1]
@@ -401,8 +402,8 @@ def refitted(model, x, values, steps):
 
 @claim("D11", kind=("order", "identity"), sources=("tukey1977", "park2009"))
 def twicing_squares_what_is_lost(seed=0):
-    r"""Of a smooth function the Gaussian local mean loses a share of order $h^2$ and twicing one of order $h^4$; inside
-    the data twicing is the local mean of the kernel $2K - K*K$, which is negative in places."""
+    r"""Inside the data the Gaussian local mean loses a share of order $h^2$ of a smooth function and twicing one of
+    order $h^4$; over evenly spaced keys twicing is there the local mean of the kernel $2K - K*K$."""
     angle = 2 * np.pi * np.arange(400) / 400
     ring = np.column_stack([np.cos(angle), np.sin(angle)]) / (2 * np.pi)  # of circumference one
     wave = np.sin(angle + np.random.default_rng(seed).uniform(0, 2 * np.pi))
@@ -436,8 +437,8 @@ def bell(x, h):
 
 @claim("D12", kind=("limit", "counter-example"), sources=("cornillon2008", "dimarzio2008"))
 def corrections_converge_or_explode(seed=0):
-    r"""Residuals that are smoothed and added back for ever shrink if the kernel is positive definite, and grow by
-    $1 - \lambda_{\min}(\tilde K) > 1$ a step for the flat window and for nearest neighbours."""
+    r"""Residuals that are smoothed and added back for ever shrink if the kernel is positive definite; on a row of years
+    they grow, by $1 - \lambda_{\min}(\tilde K) > 1$ a step, for the flat window of seven and for seven neighbours."""
     year = datasets.nile().x[:, None]
     values = np.random.default_rng(seed).normal(size=100)
     smooth, box = gaussian(year, year, 3.0), (distances(year, year) <= 3).astype(float)

@@ -56,7 +56,8 @@ def the_mean_is_least_squares(seed=0):
                broken=np.mean([piece.mean() for piece in pieces], 0),
                how="the blocks' means averaged, their normalisers forgotten")
 
-    constant, line = (KernelReg(y, x, "c", reg_type=degree, bw=[BANDWIDTH], rng=seed).fit(at)[0] for degree in ("lc", "ll"))
+    constant, line = (KernelReg(y, x, "c", reg_type=degree, bw=[BANDWIDTH], rng=seed).fit(at)[0]
+                      for degree in ("lc", "ll"))
     yield same("statsmodels", lm.local_mean(at, keys, y, kernel=NEAR), constant, within=1e-12, because=rounding,
                broken=line, how="its local line in place of its local constant")
     alike, inverse = (KNeighborsRegressor(NEIGHBOURS, weights=how).fit(keys, y).predict(at)
@@ -68,8 +69,8 @@ def the_mean_is_least_squares(seed=0):
 
 @claim("A2", kind=("identity", "counter-example"), sources=("banerjee2005",))
 def bregman_losses_share_one_minimiser(seed=0):
-    r"""For every strictly convex, differentiable $\varphi$ the localized loss $\sum_i \tilde w_i D(y_i, \theta)$ of its
-    Bregman divergence exceeds its least value by $D(m, \theta)$, so that the local mean $m$ alone is its minimiser;
+    r"""For every strictly convex, differentiable $\varphi$ the localized loss $\sum_i \tilde w_i B(y_i, \theta)$ of its
+    Bregman divergence $B$ exceeds its least value by $B(m, \theta)$, so that the local mean $m$ alone is its minimiser;
     with its arguments swapped, or a line in the constant's place, each divergence has a minimiser of its own.
 
     Five divergences are minimised by a search that knows their values only.
@@ -174,11 +175,11 @@ def each_loss_has_its_statistic(seed=0):
 @claim("A4", kind=("identity", "counter-example"), sources=("osband1985", "gneiting2011", "fissler2016"))
 def a_variance_is_of_pairs(seed=0):
     r"""The local variance is $\tfrac12 \sum_{ij} \tilde w_i \tilde w_j (y_i - y_j)^2$, a mean over pairs with the
-    product of two weights; no loss of one datum alone is minimised by it, for two targets of one local variance have
-    a target between them, whose local distribution is their even mixture, with another.
+    product of two weights; no loss of one datum and $\theta$ is minimised by it alone, for two targets of one local
+    variance can have a third between them, whose local distribution is their even mixture, with another variance.
 
-    Were the variance the minimiser of a loss that is weighted once for each datum, the minimiser of both targets would
-    minimise the mixture too.
+    Were the variance the only minimiser of a loss that is weighted once for each datum, then what minimises the loss
+    at both targets would minimise it, alone, for their mixture.
     """
     at, x, y = households(seed)
     weights, square = shares(bell(at, x)), (y[:, None] - y) ** 2
@@ -200,7 +201,7 @@ def a_variance_is_of_pairs(seed=0):
 
 @claim("A5", kind="counter-example", sources=("huber1964", "donoho1983"))
 def the_median_breaks_at_half_the_weight(seed=0):
-    r"""An outlier of size $M$ moves the local mean by its weight times $M$, without bound; the local median stays
+    r"""A value that moves to $z$ moves the local mean by its weight times its way, without bound; the local median stays
     within the other values while outliers hold less than half of the *local weight*, and is an outlier once those on
     one side hold more.
 
@@ -265,7 +266,7 @@ def drawing_costs_the_root_of_the_draws(seed=0):
                          for count in draws])
     single = np.array([np.sqrt(np.mean((y[rng.choice(len(x), repeats, p=weight)] - centre) ** 2)) for _ in draws])
     yield same("deviation", measured * np.sqrt(draws / variance), 1.0, within=5 * scatter,
-               because="a deviation of R repeats scatters by 1/√(2R), and five times that is allowed",
+               because="a deviation measured on 2,000 repeats scatters by 1/√4000; five times that is allowed",
                broken=single * np.sqrt(draws / variance), how="one draw used M times")
     logs = np.log(draws) - np.log(draws).mean()
     yield order("rate", draws, measured, -0.5, within=5 * scatter / np.sqrt(logs @ logs),
@@ -282,7 +283,7 @@ def drawing_costs_the_root_of_the_draws(seed=0):
         ratios.append(np.sqrt(np.mean((drawn - mean) ** 2) / np.mean((mean - 5) ** 2)))
     effective = 1 / (formula**2).sum()
     yield same("beside its own error", ratios, np.sqrt((effective - 1) / count), relative=5 / np.sqrt(columns),
-               because="a ratio of two deviations of R repeats scatters by 1/√R, and five times that is allowed",
+               because="a ratio of two deviations on 4,000 repeats scatters by 1/√4000; five times that is allowed",
                broken=(ratios, np.full(len(noises), np.sqrt((len(x) - 1) / count))),
                how="all keys counted in place of the effective number")
 
@@ -321,7 +322,7 @@ def pairs_mean(weights, values):
 
 
 def itakura_saito_of_a_line(x, y, theta):
-    """Return D(y, θ₀ + θ₁x) of the Itakura–Saito divergence, of tensors."""
+    """Return B(y, θ₀ + θ₁x) of the Itakura–Saito divergence, of tensors."""
     ratio = y / (theta[0] + theta[1] * x[0])
     return ratio - ratio.log() - 1
 

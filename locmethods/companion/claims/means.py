@@ -107,13 +107,13 @@ def bregman_losses_share_one_minimiser(seed=0):
                broken=mean, how="the arguments in order")
 
     # Beyond a constant: a line in the income, in thousand francs so that both parameters are of order one.
-    wide, income = Gaussian(0.6), x / 1000
+    wide, income = Gaussian(0.3), x / 1000
     places = at[:, 0] / 1000
     squared = lm.LocalPolynomialRegressor(degree=1, kernel=wide).fit(income[:, None], y).predict(places[:, None])
     theta = lm.localize(itakura_saito_of_a_line, kernel=wide, initial=[y.mean(), 0.0])(
         places[:, None], income[:, None], y)
     ratio = theta[:, 0] + theta[:, 1] * places
-    nearby = bell(places[:, None], income, 0.6)
+    nearby = bell(places[:, None], income, 0.3)
     yield same("line, squared", squared, least_squares_line(places, income, y, nearby), within=1e-11,
                because="a QR factorisation of two columns of condition below a hundred",
                broken=nearby @ y / nearby.sum(1), how="a constant in place of the line")

@@ -17,11 +17,12 @@ def target(axes, table):
     weight, food = table["weight"], table["food"]
     relative = weight / weight.max()
     left.scatter(table["income"], food, s=6 + 50 * relative, color="C3", alpha=0.55, linewidths=0)
-    charts.frame(left, INCOME, FOOD, title="weights at one target")
+    charts.frame(left, INCOME, FOOD, title="households near a target")
     left.margins(x=0.03)
     charts.references(left, vertical=table["target"][0])
-    right.barh(food, weight, height=6, color="C3", alpha=0.55, linewidth=0)
-    drawn = [right.plot([0, weight.max()], np.repeat(table[name], 2), color=f"C{number}")[0]
+    right.hlines(food, 0, weight, color="C3", alpha=0.55, linewidth=1.5)
+    right.scatter(weight, food, s=6 + 50 * relative, color="C3", alpha=0.55, linewidths=0)
+    drawn = [right.plot([0, 1.05 * weight.max()], np.repeat(table[name], 2), color=f"C{number}")[0]
              for number, name in enumerate(STATISTICS)]
     charts.frame(right, "weight of a household", FOOD, title="what the target sees")
     right.locator_params(axis="x", nbins=3)
@@ -31,14 +32,14 @@ def target(axes, table):
 
 def weights(axes, table):
     """Draw the weights of the households at one target under three kernels."""
-    charts.lines(axes, table, "income", {"gaussian": "Gaussian", "epanechnikov": "Epanechnikov", "nearest": "60 nearest"},
+    charts.lines(axes, table, "income", {"gaussian": "bell", "epanechnikov": "parabola", "nearest": "box"},
                  xlabel="income of a household (francs a year)", ylabel="its weight", vertical=table["target"][0],
-                 names={"Gaussian": (1290, 0.0012), "Epanechnikov": (1175, 0.0063), "60 nearest": (1115, 0.0151)})
+                 names={"bell": (590, 0.0009), "parabola": (1205, 0.0072), "box": (1150, 0.0155)})
 
 
 def engel(axes, table):
     """Draw the households, the band between two local deciles, and three local statistics."""
-    charts.lines(axes, table, "at", STATISTICS, points=("income", "food"), points_name=("households", 1630, 560),
+    charts.lines(axes, table, "at", STATISTICS, points=("income", "food"), points_name=("households", 1430, 500),
                  band=("at", "low", "high"), xlabel=INCOME, ylabel=FOOD)
 
 
@@ -50,19 +51,19 @@ def sweep(axes, table, number):
     start, height = table["observed"][0] + 4, 1.08 * table["spots"].max()
     axes.plot([start, start + 2 * bandwidth], [height, height], color=charts.ink(axes), linestyle="-", linewidth=4,
               solid_capstyle="butt")
-    axes.annotate(f"two bandwidths, 2h = {2 * bandwidth:g} years", (start + 2 * bandwidth, height), (6, 0),
+    axes.annotate(f"two bandwidths, 2h = {2 * bandwidth:g} years", (start, height), (0, -12),
                   textcoords="offset points", va="center", fontsize=10)
     charts.frame(axes, "year", "sunspots", ylim=(0, 1.15 * table["spots"].max()))
 
 
 def bregman(axes, table):
     """Draw localized Bregman losses against θ, arguments in order and swapped, with a marker at each minimum."""
-    theta = table["theta"]
     ways = {"in order: B(y, θ)": "", "swapped: B(θ, y)": "swapped "}
     for ax, (title, prefix) in zip(axes, ways.items(), strict=True):
-        charts.lines(ax, table, "theta", {prefix + name: name for name in DIVERGENCES},
+        theta = table[prefix + "theta"]
+        charts.lines(ax, table, prefix + "theta", {prefix + name: name for name in DIVERGENCES},
                      xlabel="θ (thousand francs)", ylabel="localized loss, scaled", title=title,
-                     vertical=table["mean"][0], ylim=(-0.03, 1.0))
+                     vertical=table["mean"][0])
         for number, name in enumerate(DIVERGENCES):
             ax.plot(theta[table[prefix + name].argmin()], 0, marker=charts.MARKERS[number], color=f"C{number}", zorder=3)
 
@@ -79,10 +80,19 @@ def draws(axes, table):
     axes.errorbar(number, table["measured"], yerr=table["scatter"], color="C0", marker="o", linestyle="none",
                   markersize=5, capsize=3)
     axes.plot(number, table["formula"], color="C0", linestyle="-", linewidth=1.5)
-    axes.plot(number, np.full(len(number), table["own error"][0]), color="C1", linestyle="--")
-    charts.references(axes, vertical=table["effective number"][0])
-    charts.frame(axes, "draws M", "error (thousand francs)", logx=True, logy=True)
+    own, effective = table["own error"][0], table["effective number"][0]
+    axes.plot(number[[0, -1]], [own, own], color="C1", linestyle="--")
+    charts.references(axes, vertical=effective)
+    charts.frame(axes, "draws M", "error (francs)", logx=True, logy=True)
     axes.margins(x=0.05)
+    axes.set_xticks([10, 30, 100, 300, 1000], ["10", "30", "100", "300", "1000"])
+    axes.set_yticks([3, 5, 10, 20, 30], ["3", "5", "10", "20", "30"])
+    axes.minorticks_off()
+    for text, place, offset, side, colour in (
+            ("mean of draws", (number[0], table["formula"][0]), (12, 0), "left", "C0"),
+            ("local mean's error", (number[0], own), (0, -14), "left", "C1"),
+            ("$M = n_{\\rm eff}$", (effective, table["measured"][-1]), (-5, 0), "right", charts.ink(axes))):
+        axes.annotate(text, place, offset, textcoords="offset points", ha=side, color=colour, fontsize=10)
 
 
 def outlier(axes, table):
@@ -96,4 +106,5 @@ def outlier(axes, table):
     charts.lines(right, table, "share", {"mean of spoiled": "mean", "median of spoiled": "median",
                                          "upper of spoiled": "0.9 quantile"},
                  xlabel="share of the local weight that is bad", ylabel="the statistic", title="more and more outliers",
-                 vertical=0.5, logy=True, xlim=(0, 1))
+                 vertical=0.5, logy=True, xlim=(0, 1),
+                 names={"mean": (0.24, 70), "median": (0.54, 12), "0.9 quantile": (0.115, 2.5)})

@@ -20,6 +20,7 @@ from unittest.mock import patch
 import numpy as np
 
 import locmethods
+from locmethods.arrays.checks import is_number
 from locmethods.companion import claims
 from locmethods.companion.build import pages
 from locmethods.companion.checking.evidence import ClaimError
@@ -28,6 +29,7 @@ from locmethods.kernels import Kernel
 # What answers in words, or is a part of a kernel that one writes oneself.
 EXEMPT = {"explain": "it answers in words", "Radial": "it is what a kernel of one's own is made of",
           "root": "it is what a kernel of one's own is made of"}
+ALIKE = "one number has no rows"
 WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}
 
 
@@ -42,7 +44,7 @@ class Break(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was broken, how, and the id of the claim that noticed, or "" if none did."""
+    """What was broken, how, and the id of the claim that noticed; "" if none did, `ALIKE` if nothing changed by it."""
 
     name: str
     how: str
@@ -71,7 +73,7 @@ def noticed_by(one, known):
                 stack.enter_context(patch.object(place, one.attribute, one.broken, create=True))
             if is_red(claim):
                 return claim.id
-    return ""
+    return ALIKE if getattr(one.broken, "gave", None) == {"one number"} else ""
 
 
 def is_red(claim):
@@ -215,10 +217,13 @@ def spoilt_object(answer, spoil):
 
 
 def answering(function, spoil):
-    """Return a function that answers as the given one does, spoilt."""
+    """Return a function that answers as the given one does, spoilt; it remembers what it gave: numbers, or one."""
     def broken(*args, **options):
-        return spoilt(function(*args, **options), spoil)
+        answer = function(*args, **options)
+        broken.gave.add("one number" if spoil is reversed_rows and is_number(answer) else "")
+        return spoilt(answer, spoil)
 
+    broken.gave = set()
     return broken
 
 

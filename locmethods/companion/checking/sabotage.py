@@ -197,7 +197,7 @@ def spoilt(answer, spoil):
         return type(answer)(*(spoilt(part, spoil) for part in answer))
     if isinstance(answer, tuple | list):
         return type(answer)(spoilt(part, spoil) for part in answer)
-    if inspect.isroutine(answer):
+    if inspect.isroutine(answer) or (callable(answer) and not isinstance(answer, Kernel | type)):
         return answering(answer, spoil)
     if type(answer).__module__.startswith("locmethods.") and hasattr(answer, "__dict__"):
         return spoilt_object(answer, spoil)

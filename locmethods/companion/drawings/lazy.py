@@ -68,9 +68,9 @@ def lens(axes, table):
     axes.fill_between(best, best, arch, alpha=0.12, color=ink(axes), linewidth=0)
     axes.plot(best, arch, color=ink(axes), linestyle="--", linewidth=1.3)
     axes.plot(best, best, color=ink(axes), linestyle="-", linewidth=1.3)
-    axes.text(0.13, 0.27, "2L*(1 − L*)", ha="right", fontsize=10)
+    axes.text(0.142, 0.285, "2L*(1 − L*)", ha="right", fontsize=10)
     axes.text(0.11, 0.075, "L*", fontsize=10)
-    places = {"one noise level": (0.235, 0.37, "right"), "a wave": (0.295, 0.362, "left"),
+    places = {"one noise level": (0.235, 0.37, "right"), "a wave": (0.292, 0.388, "left"),
               "a coin on one side": (0.265, 0.235, "left")}
     for number, (name, (x, y, side)) in enumerate(places.items()):
         axes.scatter(table[f"{name}: smallest"], table[f"{name}: one neighbour"], s=75, marker=MARKERS[number],

@@ -16,6 +16,7 @@ from locmethods.companion.build.figures import (
     render,
     show,
 )
+from locmethods.companion.build.style import THEMES
 
 
 def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4, 3.8), panels=(1, 1), narrow=None,
@@ -57,7 +58,10 @@ def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4,
     if place is not None:
         for number, one in enumerate(draws):
             leave_variants(place, f"{name}.{number}", one, text, layouts)
-        leave_variants(place, name, draws[still], text, layouts)
+        for variant in layouts:
+            for theme in THEMES:
+                picture = (place / f"{name}.{still}{variant}.{theme}.svg").read_bytes()
+                records.write_whole(place / f"{name}{variant}.{theme}.svg", picture)
         leave(place, records.chapter(), name, caption, alt, text, draw=draws[still], layout=layouts[""],
               extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed})
     show(name, caption, alt, pictures[still])

@@ -99,12 +99,13 @@ def bregman_losses_share_one_minimiser(seed=0):
                    because="two hundred additions of numbers of order one", broken=(np.abs(mean - other), absolute),
                    how="|y − θ|, which is no Bregman divergence")
 
-    geometric = np.exp(lm.local_mean(at, keys, np.log(y), kernel=NEAR))
-    harmonic = 1 / lm.local_mean(at, keys, 1 / y, kernel=NEAR)
-    yield same("swapped, geometric", geometric, swapped["Kullback–Leibler"], within=2e-7, because=search,
-               broken=mean, how="the arguments in order")
-    yield same("swapped, harmonic", harmonic, swapped["Itakura–Saito"], within=2e-7, because=search,
-               broken=mean, how="the arguments in order")
+    quasi_arithmetic = {"Kullback–Leibler": np.exp(lm.local_mean(at, keys, np.log(y), kernel=NEAR)),  # geometric
+                        "Itakura–Saito": 1 / lm.local_mean(at, keys, 1 / y, kernel=NEAR),  # harmonic
+                        "exponential": np.log(lm.local_mean(at, keys, np.exp(y), kernel=NEAR)),
+                        "cubic": np.sqrt(lm.local_mean(at, keys, y**2, kernel=NEAR))}
+    for name, answer in quasi_arithmetic.items():
+        yield same(f"swapped, {name}", answer, swapped[name], within=2e-7, because=search, broken=mean,
+                   how="the arguments in order")
 
     # Beyond a constant: a line in the income, in thousand francs so that both parameters are of order one.
     wide, income = Gaussian(0.3), x / 1000
@@ -201,9 +202,9 @@ def a_variance_is_of_pairs(seed=0):
 
 @claim("A5", kind="counter-example", sources=("huber1964", "donoho1983"))
 def the_median_breaks_at_half_the_weight(seed=0):
-    r"""A value that moves to $z$ moves the local mean by its weight times its way, without bound; the local median stays
-    within the other values while outliers hold less than half of the *local weight*, and is an outlier once those on
-    one side hold more.
+    r"""A value that moves away takes the local mean along, by its weight times its way and without bound; the local
+    median stays within the other values while outliers hold less than half of the *local weight*, and is an outlier
+    once those on one side hold more.
 
     The outliers stand at the keys nearest to the target, so that a few of them hold much of its weight.
     """

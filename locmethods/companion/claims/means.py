@@ -244,7 +244,7 @@ def the_median_breaks_at_half_the_weight(seed=0):
                   broken=answers[0.5][~held], how="outliers that hold more than half of the weight")
 
 
-@claim("A15", kind=("identity", "order"), sources=())
+@claim("A15", kind=("identity", "order"), sources=("kish1965",))
 def drawing_costs_the_root_of_the_draws(seed=0):
     r"""The mean of the values of $M$ keys drawn with probabilities $\tilde w_i$ has the local variance over $M$ as its
     variance; where the curve is flat and the noise is even, it misses the local mean by
@@ -280,7 +280,7 @@ def drawing_costs_the_root_of_the_draws(seed=0):
         values = 5 + noise * rng.normal(size=(len(x), columns))
         mean = lm.local_mean(here, keys, values, kernel=NEAR)[0]
         picks = rng.choice(len(x), (columns, count), p=weight)
-        drawn = np.array([values[pick, column].mean() for column, pick in enumerate(picks)])
+        drawn = values[picks, np.arange(columns)[:, None]].mean(1)
         ratios.append(np.sqrt(np.mean((drawn - mean) ** 2) / np.mean((mean - 5) ** 2)))
     effective = 1 / (formula**2).sum()
     yield same("beside its own error", ratios, np.sqrt((effective - 1) / count), relative=5 / np.sqrt(columns),
@@ -290,10 +290,16 @@ def drawing_costs_the_root_of_the_draws(seed=0):
 
 
 def households(seed):
-    """Return 9 incomes to ask at, (9, 1), and incomes (francs) and food (thousand francs) of 200 of the households."""
+    """Return 9 incomes to ask at, (9, 1), and incomes (francs) and food (thousand francs) of 200 of the households.
+
+    No two have one income, so that ranks are without ties; one income that is asked for is high, where most households
+    spend a low share on food.
+    """
     rng, (income, food) = np.random.default_rng(seed), datasets.engel()
-    chosen = rng.permutation(len(income))[:200]
-    return np.sort(rng.uniform(450, 2000, 9))[:, None], income[chosen], food[chosen] / 1000
+    distinct = np.unique(income, return_index=True)[1]
+    chosen = rng.permutation(distinct)[:200]
+    at = np.sort(np.append(rng.uniform(450, 2000, 8), rng.uniform(1780, 1880)))
+    return at[:, None], income[chosen], food[chosen] / 1000
 
 
 def bell(at, x, h=BANDWIDTH):

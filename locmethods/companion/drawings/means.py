@@ -65,7 +65,8 @@ def bregman(axes, table):
                      xlabel="θ (thousand francs)", ylabel="localized loss, scaled", title=title,
                      vertical=table["mean"][0])
         for number, name in enumerate(DIVERGENCES):
-            ax.plot(theta[table[prefix + name].argmin()], 0, marker=charts.MARKERS[number], color=f"C{number}", zorder=3)
+            lowest = theta[table[prefix + name].argmin()]
+            ax.plot(lowest, 0, marker=charts.MARKERS[number], color=f"C{number}", zorder=3)
 
 
 def shares(axes, table):
@@ -96,7 +97,7 @@ def draws(axes, table):
 
 
 def outlier(axes, table):
-    """Draw the mean and the median beside data with one value out of the picture, and both against the share spoiled."""
+    """Draw the mean and the median of data with one value out of the picture, and statistics as more go bad."""
     left, right = axes
     charts.lines(left, table, "x", {"mean": "mean", "median": "median"}, points=("x", "y"), xlabel="x", ylabel="value",
                  title="one outlier", ylim=(0, 1.45 * np.sort(table["y"])[-2]))

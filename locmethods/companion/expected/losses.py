@@ -10,41 +10,34 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = ["BREGMAN", "Bregman", "best_label", "best_of", "cross_entropy", "divergence", "gaussian_nll",
-           "least_squares", "minimiser", "pinball", "quasi_arithmetic_mean", "smallest", "softmax"]
+           "least_squares", "minimiser", "pinball", "smallest", "softmax"]
 
 
 class Bregman(NamedTuple):
-    """A convex function φ, which makes the divergence D(y, θ) = φ(y) − φ(θ) − φ′(θ)(y − θ) [banerjee2005]_.
+    """A convex function φ, which makes the divergence B(y, θ) = φ(y) − φ(θ) − φ′(θ)(y − θ) [banerjee2005]_.
 
     Attributes
     ----------
-    phi, slope, inverse : callable
-        φ, φ′ and the inverse of φ′.
+    phi, slope : callable
+        φ and φ′.
     """
 
     phi: Any
     slope: Any
-    inverse: Any
 
 
 # On positive numbers all five are strictly convex.
 BREGMAN = {
-    "squared": Bregman(np.square, lambda y: 2 * y, lambda s: s / 2),
-    "Kullback–Leibler": Bregman(lambda y: y * np.log(y) - y, np.log, np.exp),
-    "Itakura–Saito": Bregman(lambda y: -np.log(y), lambda y: -1 / y, lambda s: -1 / s),
-    "exponential": Bregman(np.exp, np.exp, np.log),
-    "cubic": Bregman(lambda y: y**3, lambda y: 3 * y**2, lambda s: np.sqrt(s / 3)),
+    "squared": Bregman(np.square, lambda y: 2 * y),
+    "Kullback–Leibler": Bregman(lambda y: y * np.log(y) - y, np.log),
+    "Itakura–Saito": Bregman(lambda y: -np.log(y), lambda y: -1 / y),
+    "exponential": Bregman(np.exp, np.exp),
+    "cubic": Bregman(lambda y: y**3, lambda y: 3 * y**2),
 }
 
 
-def _named(name):
-    if name not in BREGMAN:
-        raise ValueError(f"name must be one of {', '.join(map(repr, BREGMAN))}, got {name!r}")
-    return BREGMAN[name]
-
-
 def divergence(name, y, theta):
-    """Return the Bregman divergence D(y, θ), zero only at y = θ.
+    """Return the Bregman divergence B(y, θ), zero only at y = θ.
 
     Parameters
     ----------
@@ -61,33 +54,10 @@ def divergence(name, y, theta):
     ValueError
         If the divergence is unknown.
     """
-    phi, slope, _ = _named(name)
+    if name not in BREGMAN:
+        raise ValueError(f"name must be one of {', '.join(map(repr, BREGMAN))}, got {name!r}")
+    phi, slope = BREGMAN[name]
     return phi(y) - phi(theta) - slope(theta) * (y - theta)
-
-
-def quasi_arithmetic_mean(name, values, weights):
-    """Return φ′⁻¹(Σ w φ′(v) / Σ w): what minimises the localized divergence with its arguments swapped, D(θ, y).
-
-    Parameters
-    ----------
-    name : str
-        As in `divergence`.
-    values : ndarray of shape (n_values,)
-    weights : ndarray of shape (n_queries, n_values)
-
-    Returns
-    -------
-    ndarray of shape (n_queries,)
-        The arithmetic mean for "squared", the geometric one for "Kullback–Leibler", the harmonic one for
-        "Itakura–Saito".
-
-    Raises
-    ------
-    ValueError
-        If the divergence is unknown.
-    """
-    _, slope, inverse = _named(name)
-    return inverse(weights @ slope(values) / weights.sum(1))
 
 
 def pinball(y, theta, q=0.5):

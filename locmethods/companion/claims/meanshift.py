@@ -1,7 +1,5 @@
 """What the page on mean shift checks: a claim is a function, its docstring the sentence, its parts the evidence."""
 
-import warnings
-
 import numpy as np
 import torch
 from scipy.optimize import brentq
@@ -403,8 +401,9 @@ def labels_are_nearest_modes_or_basins(seed=0):
 
 @claim("E17", kind="counter-example", sources=("beyer1999",))
 def in_high_dimension_no_width_serves(seed=0):
-    r"""In high dimension there may be no width that finds two round clusters: below about $\sigma\sqrt{d/\ln n}$ each
-    datum is a mode of its own, and a width above half the distance of the centres leaves one mode.
+    r"""In high dimension there may be no width that finds two round clusters of standard deviation $\sigma$: each of $n$
+    data is a mode of its own below about $\sigma\sqrt{d/\ln n}$, which grows with the dimension $d$, and above half the
+    distance of the centres nothing keeps the clusters apart.
     """
     kind = np.repeat([0, 1], 50)
     noise = np.random.default_rng(seed).normal(size=(100, 100))

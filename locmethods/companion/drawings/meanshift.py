@@ -21,11 +21,11 @@ def climb(axes, table, number):
     stars(axes, table["mode"])
 
 
-def landscape(axes, table, density, sample="sample", grid=("x", "y"), *, xlabel, ylabel, title=None):
+def landscape(axes, table, density, sample="sample", *, xlabel, ylabel, title=None, size=8):
     """Draw the level lines of a density over a grid, and the data in it."""
-    across, up = (table[name] for name in grid)
+    across, up = table["x"], table["y"]
     axes.contourf(across, up, table[density], levels=12, cmap="cividis", alpha=0.35)
-    axes.scatter(*table[sample].T, s=8, color=charts.ink(axes), alpha=0.5, linewidths=0)
+    axes.scatter(*table[sample].T, s=size, color=charts.ink(axes), alpha=0.5, linewidths=0)
     axes.grid(False)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xlim=(across[0], across[-1]), ylim=(up[0], up[-1]))
 
@@ -41,8 +41,8 @@ def shadow(axes, table):
     axes.plot(table["length"], table["shadow"], color="C0", linestyle="-")
     axes.scatter(table["end"], table["height"], s=150, color="C3", marker="*", edgecolors=charts.ink(axes),
                  linewidths=0.8, zorder=4)
-    axes.text(2.15, 0.75, "flowers in\nthe window", color="C1", fontsize=10)
-    axes.text(2.15, 0.47, "the shadow's\ndensity", color="C0", fontsize=10)
+    axes.text(2.15, 0.87, "flowers in\nthe window", color="C1", fontsize=10)
+    axes.text(5.6, 0.8, "the shadow's\ndensity", color="C0", fontsize=10)
     charts.frame(axes, "petal length (cm)", "share of the highest")
 
 
@@ -55,7 +55,7 @@ def fall(axes, table):
                   arrowprops={"arrowstyle": "->", "color": axes.xaxis.label.get_color(), "shrinkA": 5, "shrinkB": 5})
     axes.plot(table["datum"], np.zeros(len(table["datum"])), marker="|", markersize=14, linestyle="none", color="C3",
               clip_on=False)
-    axes.text(1.0, above * 0.72, "one step", fontsize=10)
+    axes.text(0.15, above * 0.55, "one step", fontsize=10)
     axes.text(0.06, 0.15, "five data", color="C3", fontsize=10)
     axes.text(1.94, 0.15, "one", color="C3", fontsize=10, ha="right")
     charts.frame(axes, "place", "density (sum of profiles)", ylim=(0, None))
@@ -73,8 +73,9 @@ def tree(axes, table):
     """Draw the places of modes against the width of two kernels."""
     for ax, name, width in zip(axes, ("Gaussian", "Epanechnikov"), ("bandwidth (cm)", "radius (cm)"), strict=True):
         ax.scatter(table[f"{name} mode"], table[f"{name} width"], s=5, color="C0", linewidths=0)
-        charts.frame(ax, "petal length (cm)", width, name, xlim=(0.5, 7.5), logy=True)
-        ticks = [tick for tick in (0.1, 0.2, 0.5, 1.0, 2.0) if tick <= table[f"{name} width"].max()]
+        low, high = table[f"{name} width"].min(), table[f"{name} width"].max()
+        charts.frame(ax, "petal length (cm)", width, name, xlim=(0.5, 7.5), ylim=(0.93 * low, 1.07 * high), logy=True)
+        ticks = [tick for tick in (0.1, 0.2, 0.5, 1.0, 2.0) if low <= tick <= high]
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
 
@@ -82,7 +83,7 @@ def tree(axes, table):
 def ghost(axes, table):
     """Draw the density of three data at three widths, and its modes."""
     for number, (ax, width) in enumerate(zip(axes, table["bandwidth"], strict=True)):
-        landscape(ax, table, f"density {number}", "datum", xlabel="", ylabel="", title=f"bandwidth {width:g}")
+        landscape(ax, table, f"density {number}", "datum", xlabel="", ylabel="", title=f"bandwidth {width:g}", size=26)
         stars(ax, table[f"modes {number}"])
         ax.set_aspect("equal")
         ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
@@ -91,23 +92,29 @@ def ghost(axes, table):
 def blurring(axes, table):
     """Draw the spread of one cluster, and the places of two clusters, as blurring goes on."""
     charts.lines(axes[0], table, "round", {"at rest": "data at rest", "moving": "data move"}, xlabel="step",
-                 ylabel="spread of the cluster", title="one cluster", marker=True, logy=True,
+                 ylabel="spread of the cluster", title="one cluster", marker=True, logy=True, xlim=(-0.15, 4.15),
                  names={"data at rest": (2.0, 0.5), "data move": (1.1, 1e-6)})
     axes[0].set_xticks(range(5))
     axes[1].plot(table["step"], table["place"], color="C0", linestyle="-", linewidth=1)
-    charts.frame(axes[1], "step", "place", "two clusters", logx=True)
-    axes[1].text(4, 0, "two groups\nthat look final", fontsize=10, va="center")
+    charts.frame(axes[1], "step", "place", "two clusters")
+    from_zero(axes[1], table["step"])
+    axes[1].text(3, 0, "two groups\nthat look final", fontsize=10, va="center")
 
 
 def opinions(axes, table):
     """Draw the opinions of people who average those near to theirs, under two kernels."""
-    for ax, name, title in zip(axes, ("flat", "Gaussian"), ("flat window: camps", "Gaussian: one camp in the end"),
+    for ax, name, title in zip(axes, ("flat", "Gaussian"), ("flat window: camps for ever", "Gaussian: camps for a while"),
                                strict=True):
         ax.plot(table["step"], table[name], color="C0", linestyle="-", linewidth=0.9)
-        charts.frame(ax, "step", "opinion", title, xlim=(0.8, table["step"].max()))
-        ax.set_xscale("symlog", linthresh=1)
-        ax.set_xlim(0, table["step"].max())
-        ax.set_xticks([0, 1, 10, 100, 1000], ["0", "1", "10", "100", "1000"])
+        charts.frame(ax, "step", "opinion", title)
+        from_zero(ax, table["step"])
+
+
+def from_zero(axes, steps):
+    """Make the axis of steps logarithmic from one on, with room for zero."""
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xlim(0, steps.max())
+    axes.set_xticks([0, 1, 10, 100, 1000], ["0", "1", "10", "100", "1000"])
 
 
 def photograph(axes, table, shape):
@@ -135,11 +142,11 @@ def limits(axes, table):
     """Draw scores on two crescents by width, and a map of the scores of two clusters by width and dimension."""
     charts.lines(axes[0], table, "width", ["mean shift", "DBSCAN"], xlabel="bandwidth, or reach of DBSCAN",
                  ylabel="adjusted Rand index", title="two crescents", marker=True, ylim=(-0.04, 1.06),
-                 names={"mean shift": (0.34, 0.66), "DBSCAN": (0.06, 0.9)})
+                 names={"mean shift": (0.25, 0.06), "DBSCAN": (0.43, 0.95)})
     dimension, width = table["dimension"], table["bandwidth"]
     ax = axes[1]
     ax.pcolormesh(np.arange(len(dimension)), width, table["score"].T, cmap="cividis", vmin=0, vmax=1,
-                  shading="nearest")
+                  shading="nearest", edgecolors="face", linewidth=0.3)  # no seams between the cells
     ax.plot(np.arange(len(dimension)), table["each a mode below"], color="white", linestyle="-")
     ax.plot(np.arange(len(dimension)), table["one mode above"], color="white", linestyle="--")
     charts.frame(ax, "dimension", "bandwidth", "two round clusters", logy=True, xlim=(-0.5, len(dimension) - 0.5),
@@ -148,6 +155,6 @@ def limits(axes, table):
     ax.set_yticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
     ax.minorticks_off()
     ax.grid(False)
-    for text, x, y, colour in (("two clusters\nfound", 0.3, 1.25, "black"), ("every datum\na mode", 3.6, 0.9, "white"),
+    for text, x, y, colour in (("two clusters\nfound", 0.9, 2.0, "black"), ("every datum\na mode", 3.6, 0.9, "white"),
                                ("one mode", 2.0, 5.2, "white")):
         ax.text(x, y, text, color=colour, fontsize=10, ha="center", va="center")

@@ -38,9 +38,9 @@ def the_step_is_the_gradient_of_the_shadow(seed=0):
     """
     x, here = datasets.petals().x, places(seed)
     for name, kernel, shadow, own, length in (
-            ("flat window", Flat(R), lambda s: (1 - s).clamp(min=0), lambda s: (s <= 1).double(), R),
-            ("parabola", Epanechnikov(R), lambda s: (1 - s).clamp(min=0)**2 / 2, lambda s: (1 - s).clamp(min=0), R),
-            ("Gaussian", Gaussian(H), lambda s: 2 * torch.exp(-s / 2), lambda s: torch.exp(-s / 2), H)):
+            ("flat window", Flat(R), lambda u: (1 - u).clamp(min=0), lambda u: (u <= 1).double(), R),
+            ("parabola", Epanechnikov(R), lambda u: (1 - u).clamp(min=0)**2 / 2, lambda u: (1 - u).clamp(min=0), R),
+            ("Gaussian", Gaussian(H), lambda u: 2 * torch.exp(-u / 2), lambda u: torch.exp(-u / 2), H)):
         total = profile_sum(own, here, x, length)[0]
         gradient = profile_sum(shadow, here, x, length)[1]
         # The Gaussian is its own shadow up to the factor 2; without it the step would be half as long.
@@ -67,21 +67,21 @@ def the_gaussian_step_is_the_gradient_of_a_logarithm(seed=0):
 @claim("E3", kind=("inequality", "monotone"), sources=("comaniciu2002",))
 def each_step_climbs(seed=0):
     r"""If the shadow's profile $k$ is convex and falling, each step gains
-    $f_k(m) - f_k(x) \ge f_g(x)\, \lVert m - x\rVert^2 / h^2$, and a step of $\omega$ times that length at least
+    $f_k(m) - f_k(x) \ge f_g(x)\, \lVert m - x\rVert^2 / h^2$, and a step of $\omega$ times its length at least
     $\omega(2 - \omega)$ times as much.
     """
     x, starts = datasets.petals().x, places(seed)
     for name, kernel, shadow, own, length in (
-            ("whole path, Gaussian", Gaussian(H), lambda s: 2 * np.exp(-s / 2), lambda s: np.exp(-s / 2), H),
-            ("whole path, flat", Flat(R), lambda s: np.maximum(1 - s, 0), lambda s: 1.0 * (s <= 1), R)):
+            ("whole path, Gaussian", Gaussian(H), lambda u: 2 * np.exp(-u / 2), lambda u: np.exp(-u / 2), H),
+            ("whole path, flat", Flat(R), lambda u: np.maximum(1 - u, 0), lambda u: 1.0 * (u <= 1), R)):
         path = trajectories(starts, x, kernel=kernel, steps=30)
         yield at_least(name, *gains(path, x, shadow, own, length),
                        within=1e-9, because="rounding of sums of 150 terms",
                        broken=gains(path_of_a_hump(starts, x), x, falling, hump, 1.0),
-                       how="the profile $(1 + s)e^{-s}$, which falls and is not convex")
+                       how="the profile $(1 + u)e^{-u}$, which falls and is not convex")
 
     step = lm.local_mean(starts, x, kernel=Gaussian(H)) - starts
-    shadow, height = lambda s: 2 * np.exp(-s / 2), height_of(starts, x, lambda s: np.exp(-s / 2), H)
+    shadow, height = lambda u: 2 * np.exp(-u / 2), height_of(starts, x, lambda u: np.exp(-u / 2), H)
     for relaxation in (0.5, 1.5, 2.0):
         gain = height_of(starts + relaxation * step, x, shadow, H) - height_of(starts, x, shadow, H)
         least = relaxation * (2 - relaxation) * height * np.square(step).sum(1) / H**2
@@ -93,8 +93,8 @@ def each_step_climbs(seed=0):
 
 @claim("E4", kind="counter-example")
 def a_profile_that_is_not_convex_can_fall(seed=0):
-    r"""With the profile $(1 + s)e^{-s}$, which falls but is not convex, one step can go down: beside a heap of five
-    points it jumps to the single point on the other side.
+    r"""With the profile $(1 + u)e^{-u}$, $u = r^2/h^2$, which falls but is not convex, one step can go down: beside a
+    heap of five points it jumps to the single point on the other side.
     """
     heap, start = np.array([[0.0]] * 5 + [[2.0]]), np.array([[0.01]])
     landing = lm.local_mean(start, heap, kernel=Hump(1.0))
@@ -105,15 +105,15 @@ def a_profile_that_is_not_convex_can_fall(seed=0):
                broken=tame[0, 0], how="the Gaussian, whose profile is convex")
     yield at_most("height afterwards", height_of(landing, heap, falling, 1.0), height_of(start, heap, falling, 1.0) - 3,
                   because="the fall is more than half of the height: from 5.09 to 1.48",
-                  broken=(height_of(tame, heap, lambda s: np.exp(-s), 1.0),
-                          height_of(start, heap, lambda s: np.exp(-s), 1.0) - 3),
+                  broken=(height_of(tame, heap, lambda u: np.exp(-u), 1.0),
+                          height_of(start, heap, lambda u: np.exp(-u), 1.0) - 3),
                   how="the Gaussian, whose profile is convex, and its density")
 
 
 @claim("E5", kind="identity", sources=("comaniciu2002", "carreira2007"))
 def the_derivative_is_a_covariance(seed=0):
-    r"""For $K = g(r^2/h^2)$ with a differentiable $g$,
-    $\partial m/\partial x = \tfrac{2}{h^2} \sum_i -g'(s_i)\,(x_i - m)(x_i - x)^{\mathsf T} / \sum_i g(s_i)$; for the
+    r"""For $K = g(u)$, $u = r^2/h^2$, with a differentiable $g$,
+    $\partial m/\partial x = \tfrac{2}{h^2} \sum_i -g'(u_i)\,(x_i - m)(x_i - x)^{\mathsf T} / \sum_i g(u_i)$; for the
     Gaussian this is $C(x)/h^2$, with $C(x)$ the covariance of the data under the weights $K(x, \cdot)$.
     """
     x, here = datasets.petals().x, places(seed)[:8]
@@ -198,7 +198,7 @@ def a_flat_window_may_stop_below_a_mode(seed=0):
 @claim("E9", kind=("monotone", "counter-example"), sources=("silverman1981",))
 def on_the_line_a_gaussian_only_merges_modes(seed=0):
     r"""On the line the number of modes never increases with a Gaussian's bandwidth; for kernels of compact support such
-    as Epanechnikov's, the triangle, the biweight and the tricube it does.
+    as Epanechnikov's, the triangle, the biweight and the tricube it may.
     """
     samples = np.random.default_rng(seed).uniform(size=(6, 7, 1))
     line, widths = np.linspace(-1, 2, 601)[:, None], np.geomspace(0.05, 0.6, 50)
@@ -332,7 +332,7 @@ def groups_that_look_final_are_not(seed=0):
 @claim("E14", kind="identity")
 def blurring_keeps_the_weighted_centre(seed=0):
     r"""If $K$ is symmetric, a blurring step keeps the mean of the data weighted by the row sums
-    $d_i = \sum_j K(x_i, x_j)$.
+    $D_i = \sum_j K(x_i, x_j)$.
     """
     x = datasets.petals().x + np.random.default_rng(seed).uniform(-0.05, 0.05, (150, 2))
     degree = np.exp(-squares(x, x) / (2 * H**2)).sum(1)
@@ -401,9 +401,9 @@ def labels_are_nearest_modes_or_basins(seed=0):
 
 @claim("E17", kind="counter-example", sources=("beyer1999",))
 def in_high_dimension_no_width_serves(seed=0):
-    r"""In high dimension there may be no width that finds two round clusters of standard deviation $\sigma$: each of $n$
-    data is a mode of its own below about $\sigma\sqrt{d/\ln n}$, which grows with the dimension $d$, and above half the
-    distance of the centres nothing keeps the clusters apart.
+    r"""In high dimension there may be no width that finds two round clusters of standard deviation $\sigma$, and none
+    of nine does in a hundred dimensions: each of $n$ data is a mode of its own below about $\sigma\sqrt{d/\ln n}$,
+    which grows with the dimension $d$, and above half the distance of the centres nothing keeps the clusters apart.
     """
     kind = np.repeat([0, 1], 50)
     noise = np.random.default_rng(seed).normal(size=(100, 100))
@@ -426,8 +426,8 @@ def in_high_dimension_no_width_serves(seed=0):
 
 @claim("E18", kind="counter-example", sources=("ester1996",))
 def crescents_are_cut(seed=0):
-    r"""Clusters that are not round are cut in pieces: on two crescents no width of a Gaussian gives the two, and
-    DBSCAN, which joins what is near, does.
+    r"""Clusters that are not round may be cut in pieces: on two crescents none of six bandwidths of a Gaussian gives
+    the two, and DBSCAN, which joins what is near, does.
     """
     crescents, round_ones = datasets.moons(100, seed=seed, noise=0.05), two_round_clusters(seed)
     scores = {name: best_score(sample.y, [climbed(sample.x, width) for width in np.geomspace(0.2, 0.6, 6)])
@@ -442,7 +442,7 @@ def crescents_are_cut(seed=0):
 
 
 class Hump(Radial):
-    """K = s e^(−s) with s = r²/h²: the derivative of −(1 + s)e^(−s), zero where it stands."""
+    """K = u e^(−u) with u = r²/h²: the derivative of −(1 + u)e^(−u), zero where it stands."""
 
     def __init__(self, bandwidth=1.0):
         super().__init__(bandwidth=bandwidth)
@@ -451,24 +451,24 @@ class Hump(Radial):
         return xp.log(u2) - u2
 
 
-def falling(s):
-    """Return (1 + s)e^(−s), a profile that falls and is not convex."""
-    return (1 + s) * np.exp(-s)
+def falling(u):
+    """Return (1 + u)e^(−u), a profile that falls and is not convex."""
+    return (1 + u) * np.exp(-u)
 
 
-def hump(s):
-    """Return s e^(−s), minus its derivative."""
-    return s * np.exp(-s)
+def hump(u):
+    """Return u e^(−u), minus its derivative."""
+    return u * np.exp(-u)
 
 
-def parabola(s):
+def parabola(u):
     """Return Epanechnikov's profile."""
-    return np.maximum(1 - s, 0)
+    return np.maximum(1 - u, 0)
 
 
-def bell(s):
+def bell(u):
     """Return the Gaussian's profile."""
-    return np.exp(-s / 2)
+    return np.exp(-u / 2)
 
 
 def places(seed):
@@ -522,7 +522,7 @@ def gains(path, data, shadow, own, length):
 
 
 def path_of_a_hump(starts, data, steps=30):
-    """Return the places of iterated means under the weights s e^(−s)."""
+    """Return the places of iterated means under the weights u e^(−u)."""
     path = [starts]
     for _ in range(steps):
         weights = hump(squares(path[-1], data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from locmethods.companion.drawings import charts
 from locmethods.companion.expected.densities import ellipse
@@ -42,7 +43,7 @@ def shadow(axes, table):
     axes.scatter(table["end"], table["height"], s=150, color="C3", marker="*", edgecolors=charts.ink(axes),
                  linewidths=0.8, zorder=4)
     axes.text(2.15, 0.87, "flowers in\nthe window", color="C1", fontsize=10)
-    axes.text(5.6, 0.8, "the shadow's\ndensity", color="C0", fontsize=10)
+    axes.text(5.6, 0.8, "shadow's\ndensity", color="C0", fontsize=10)
     charts.frame(axes, "petal length (cm)", "share of the highest")
 
 
@@ -55,7 +56,7 @@ def fall(axes, table):
                   arrowprops={"arrowstyle": "->", "color": axes.xaxis.label.get_color(), "shrinkA": 5, "shrinkB": 5})
     axes.plot(table["datum"], np.zeros(len(table["datum"])), marker="|", markersize=14, linestyle="none", color="C3",
               clip_on=False)
-    axes.text(0.15, above * 0.55, "one step", fontsize=10)
+    axes.text(-0.3, above * 0.5, "one step", fontsize=10)
     axes.text(0.06, 0.15, "five data", color="C3", fontsize=10)
     axes.text(1.94, 0.15, "one", color="C3", fontsize=10, ha="right")
     charts.frame(axes, "place", "density (sum of profiles)", ylim=(0, None))
@@ -103,8 +104,8 @@ def blurring(axes, table):
 
 def opinions(axes, table):
     """Draw the opinions of people who average those near to theirs, under two kernels."""
-    for ax, name, title in zip(axes, ("flat", "Gaussian"), ("flat window: camps for ever", "Gaussian: camps for a while"),
-                               strict=True):
+    titles = {"flat": "flat window: camps for ever", "Gaussian": "Gaussian: camps for a while"}
+    for ax, (name, title) in zip(axes, titles.items(), strict=True):
         ax.plot(table["step"], table[name], color="C0", linestyle="-", linewidth=0.9)
         charts.frame(ax, "step", "opinion", title)
         from_zero(ax, table["step"])
@@ -128,8 +129,8 @@ def basins(axes, table):
     for ax, rule, title in zip(axes, ("basin", "nearest"), ("basins: where a point climbs", "cells: the nearest mode"),
                                strict=True):
         labels = table[rule]
-        for label in range(int(labels.max()) + 1):  # one region at a time: borders between any two are as smooth
-            inside = 1.0 * (labels == label)
+        for label in range(int(labels.max()) + 1):  # one region at a time, its border rounded by a cell of the grid
+            inside = gaussian_filter(1.0 * (labels == label), 0.8, mode="nearest")
             ax.contourf(table["x"], table["y"], inside, levels=[0.5, 1.5], colors=[f"C{label % 6}"], alpha=0.28)
             ax.contour(table["x"], table["y"], inside, levels=[0.5], colors=[charts.ink(ax)], linewidths=0.6)
         ax.scatter(*table["sample"].T, s=7, color=charts.ink(ax), alpha=0.6, linewidths=0)

@@ -64,7 +64,7 @@ def one_matrix_says_everything(seed=0):
     r"""With fixed settings local means, local lines, kernel ridge, Gaussian processes and smoothing splines are
     $\hat y = Sy$; $\operatorname{tr} S$ is their degrees of freedom, and for a fixed penalty or kernel
     $(y_i - \hat y_i)/(1 - S_{ii})$ is the residual of a refit without $i$, which for nearest neighbours it is not."""
-    t, flow = some_years(seed)
+    t, flow = some_years(seed, 30)
     h, penalty = 0.5, 0.1
     K = gaussian(t, t, h)
     models = {"kernel ridge": gaussian_ridge(h, penalty), "local mean": lm.LocalMeanRegressor(Gaussian(h)),
@@ -76,25 +76,26 @@ def one_matrix_says_everything(seed=0):
     for name, smoother in found.items():
         wrong, how = (K, "rows that are not divided by their sum") if name == "local mean" else (
             averages(K), "the local mean's matrix in its place")
-        yield same(f"matrix, {name}", smoother.matrix, written[name], within=1e-9,
+        yield same(f"matrix, {name}", smoother.matrix, written[name], within=1e-11,
                    because="two solvers of systems of condition below a thousand", broken=wrong, how=how)
 
     eigenvalues = np.linalg.eigvalsh(K)
     worth = eigenvalues / (eigenvalues + penalty)
     yield same("degrees of freedom", found["kernel ridge"].degrees_of_freedom, worth.sum(), within=1e-9,
-               because="sixty eigenvalues, rounded", broken=(worth**2).sum(), how="tr SSᵀ in place of tr S")
+               because="thirty eigenvalues, rounded, each divided by at least the penalty",
+               broken=(worth**2).sum(), how="tr SSᵀ in place of tr S")
 
     for name, smoother in found.items():
         refit = flow - cross_val_predict(models[name], t, flow, cv=LeaveOneOut())
-        yield same(f"left out, {name}", smoother.leave_one_out(flow), refit, within=1e-5,
-                   because="flows of order 1000 and residuals divided by 1 − S_ii, which an isolated year brings near 0",
+        yield same(f"left out, {name}", smoother.leave_one_out(flow), refit, within=1e-8,
+                   because="flows of order 1000, in solves of condition below a thousand",
                    broken=flow - smoother.matrix @ flow, how="residuals that are not divided by 1 − S_ii")
-    nearest = KNeighborsRegressor(7)
-    refit = flow - cross_val_predict(nearest, t, flow, cv=LeaveOneOut())
-    yield at_least("nearest neighbours miss it", np.abs(lm.linear_smoother(nearest, t).leave_one_out(flow) - refit).max(),
-                   1.0, because="rounding of flows of order 1000 reaches 1e-9, and no farther",
-                   broken=np.abs(found["local mean"].leave_one_out(flow)
-                                 - flow + cross_val_predict(models["local mean"], t, flow, cv=LeaveOneOut())).max(),
+    misses = {}
+    for name, model in (("nearest", KNeighborsRegressor(7)), ("local mean", models["local mean"])):
+        refit = flow - cross_val_predict(model, t, flow, cv=LeaveOneOut())
+        misses[name] = np.abs(lm.linear_smoother(model, t).leave_one_out(flow) - refit).max()
+    yield at_least("nearest neighbours miss it", misses["nearest"], 1.0,
+                   because="rounding of flows of order 1000 reaches 1e-9, and no farther", broken=misses["local mean"],
                    how="a kernel of the pair alone, which keeps its weights when a year is left out")
 
     spline = lm.linear_smoother(lambda y: make_smoothing_spline(t[:, 0], y, lam=1.0)(t[:, 0]), t)
@@ -112,9 +113,9 @@ def one_matrix_says_everything(seed=0):
     chosen = income[np.sort(np.random.default_rng(seed).choice(len(income), 120, replace=False))]
     bandwidth = match_degrees_of_freedom(lambda h: lm.LocalMeanRegressor(Gaussian(h)), chosen, 6.0, low=0.05, high=2.0)
     squares = brentq(lambda h: (averages(gaussian(chosen, chosen, h)) ** 2).sum() - 6.0, 0.05, 2.0)
-    yield same("matched", np.trace(averages(gaussian(chosen, chosen, bandwidth))), 6.0, within=1e-6,
-               because="a root that is found to ten digits", broken=np.trace(averages(gaussian(chosen, chosen, squares))),
-               how="tr SSᵀ matched in place of tr S")
+    traces = [np.trace(averages(gaussian(chosen, chosen, h))) for h in (bandwidth, squares)]
+    yield same("matched", traces[0], 6.0, within=1e-6, because="a root that is found to ten digits",
+               broken=traces[1], how="tr SSᵀ matched in place of tr S")
 
 
 def local_lines(points, weights):
@@ -191,8 +192,8 @@ def bayes_rule_is_a_vote(seed=0):
     hits = {name: (scores.argmax(1) == truth).mean() for name, scores in
             (("common", together), ("own", apart), ("without the factor", apart + 64 * np.log(own)))}
     yield at_most("what it costs", hits["own"], hits["common"] - 0.2,
-                  because="two hundred times the chance that an answer in 300 is another one", broken=hits["without the factor"],
-                  how="the factor left out")
+                  because="the standard error of a share of 300 is below 0.03",
+                  broken=hits["without the factor"], how="the factor left out")
 
 
 def log_shares(X, label, new, widths):
@@ -278,8 +279,9 @@ def laplace_does_not_ring(seed=0):
     found = [lm.linear_smoother(KernelRidge(kernel="laplacian", gamma=2.0, alpha=a), t).matrix for a in penalties]
     kernel = Laplace(0.5)(t)
     for penalty, matrix in zip(penalties, found, strict=True):
-        yield same(f"matrix, λ = {penalty:g}", matrix, ridge_matrix(np.exp(-2 * distances(t, t)), penalty), within=1e-11,
-                   because="two solves of condition below 3,000", broken=ridge_matrix(gaussian(t, t, 0.5), penalty),
+        yield same(f"matrix, λ = {penalty:g}", matrix, ridge_matrix(np.exp(-2 * distances(t, t)), penalty),
+                   within=1e-11, because="two solves of condition below 3,000",
+                   broken=ridge_matrix(gaussian(t, t, 0.5), penalty),
                    how="the Gaussian of the same bandwidth")
     rings = [ridge_matrix(gaussian(t, t, 0.5), a).min() for a in penalties]
     yield at_least("weights", [matrix.min() for matrix in found], 0.0, within=1e-12,
@@ -313,11 +315,11 @@ def smoothers_are_filters_on_a_ring(seed=0):
     # Waves that both rings can carry: the first half of the frequencies, where K̂ is free of aliases.
     half, low = known.kernel / (known.kernel + penalty / 2), slice(0, 16)
     yield same("twice the points, ridge", spectrum(ring(2 * n, 20.0), ridge_answer(h, penalty))[low], half[low],
-               within=1e-3, because="aliases at the shortest wave, where K̂ is a thousandth of the largest",
+               within=1e-8, because="aliases: at the frequency 45/20, where they begin, K̂ is exp(−25) of the largest",
                broken=spectrum(ring(2 * n, 20.0), ridge_answer(h, 2 * penalty))[low],
                how="a penalty that grows with the number of points")
     yield same("twice the points, local mean", spectrum(ring(2 * n, 20.0), mean_answer(h))[low], known.mean[low],
-               within=1e-3, because="aliases at the shortest wave, where K̂ is a thousandth of the largest",
+               within=1e-8, because="aliases: at the frequency 45/20, where they begin, K̂ is exp(−25) of the largest",
                broken=half[low], how="the ridge of half the penalty")
 
 
@@ -364,11 +366,10 @@ def a_flat_kernel_is_no_covariance(seed=0):
                how="the Gaussian process of the same kernel")
     # In the plane five points see the centre and not each other.
     star = ring(5, 2 * np.pi * 0.99)
-    five = {kind: GaussianProcessRegressor(PairwiseKernel(metric=metric), alpha=0.0, optimizer=None).fit(star, np.ones(5))
-            .predict(np.zeros((1, 2)), return_cov=True)[1]
-            for kind, metric in (("flat", flat_metric), ("Laplace", laplace_metric))}
-    yield same("five in the plane", five["flat"], -4.0, within=1e-12, because="sums of five terms",
-               broken=five["Laplace"], how="Laplace's kernel, which is positive definite in every dimension")
+    centre = np.zeros((1, 2))
+    yield same("five in the plane", noisy_variance(flat_metric, star, centre, 0.0, 1), -4.0, within=1e-12,
+               because="sums of five terms", broken=noisy_variance(laplace_metric, star, centre, 0.0, 1),
+               how="Laplace's kernel, which is positive definite in every dimension")
 
     sizes = [(0.5, 1), (4.0, 3), (4.0, 5), (20.0, 30)]
     found, wrong = ([noisy_variance(metric, two, half, noise, n) for noise, n in sizes]
@@ -435,7 +436,7 @@ def two_properties_of_kernels(seed=0):
 
 
 def measured(matrix):
-    """Return the least eigenvalue of the symmetric part and the least entry, as shares of the largest, and max |K − Kᵀ|."""
+    """Return least eigenvalue, least entry and max |K − Kᵀ|, each as a share of the largest in absolute value."""
     eigenvalues = np.linalg.eigvalsh((matrix + matrix.T) / 2)
     size = np.abs(matrix).max()
     return eigenvalues[0] / np.abs(eigenvalues).max(), matrix.min() / size, np.abs(matrix - matrix.T).max() / size

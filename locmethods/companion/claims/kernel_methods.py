@@ -79,6 +79,11 @@ def one_matrix_says_everything(seed=0):
         yield same(f"matrix, {name}", smoother.matrix, written[name], within=1e-11,
                    because="two solvers of systems of condition below a thousand", broken=wrong, how=how)
 
+        other = written["local mean"] if name != "local mean" else written["local line"]
+        yield same(f"answers, {name}", models[name].fit(t, flow).predict(t), written[name] @ flow, within=1e-8,
+                   because="flows of order 1000, in solves of condition below a thousand", broken=other @ flow,
+                   how="another smoother of the same Gaussian in its place")
+
     eigenvalues = np.linalg.eigvalsh(K)
     worth = eigenvalues / (eigenvalues + penalty)
     yield same("degrees of freedom", found["kernel ridge"].degrees_of_freedom, worth.sum(), within=1e-9,

@@ -14,13 +14,12 @@ FIELDS = ("both", "averages only", "inverts only", "neither")
 
 def schools(axes, table):
     """The same kernel in two schools: what each makes of a river, and the weights behind one answer of each."""
-    charts.lines(axes[0], table, "year", ["local mean", "kernel ridge"], points=("year", "flow"), xlabel="year",
-                 ylabel=FLOW, title="the same Gaussian, twice",
-                 names={"local mean": (1932, 1180), "kernel ridge": (1932, 1290)})
+    charts.lines(axes[0], table, "year", {"local mean": "mean", "kernel ridge": "ridge"}, points=("year", "flow"),
+                 xlabel="year", ylabel=FLOW, title="the same Gaussian, twice")
     weights = {"weight, local mean": "local mean", "weight, kernel ridge": "kernel ridge"}
     charts.lines(axes[1], table, "year", weights, xlabel="year", ylabel="weight", horizontal=0.0, xlim=(1896, 1946),
                  title="who is listened to, in one year", vertical=table["asked"][0],
-                 names={"weight, local mean": (1929, 0.055), "weight, kernel ridge": (1924, 0.125)})
+                 names={"local mean": (1927.5, 0.045), "kernel ridge": (1923, 0.14)})
     few_years(*axes)
 
 
@@ -33,8 +32,8 @@ def few_years(*axes):
 def equivalent_kernels(axes, table):
     """The weights of four smoothers at three incomes, one panel a smoother; ticks below are the households."""
     rows = {name: table[name].T for name in SMOOTHERS}
-    top = 1.08 * max(row.max() for row in rows.values())
-    low = min(-0.13 * top, 1.3 * min(row.min() for row in rows.values()))
+    top = 1.25 * max(row.max() for row in rows.values())
+    low = min(-0.12 * top, 1.3 * min(row.min() for row in rows.values()))
     for ax, (name, weights) in zip(axes, rows.items(), strict=True):
         for number, (row, place) in enumerate(zip(weights, table["asked"], strict=True)):
             ax.plot(table["income"], row, color=f"C{number}", linestyle="-")
@@ -63,7 +62,7 @@ def bayes(axes, table):
         left.plot(at, table[name], color=f"C{number}")
         left.fill_between(at, -0.09 * top, -0.03 * top, where=winner == number, color=f"C{number}", linewidth=0,
                           hatch=("", "//", "..")[number], step="mid")
-    for number, (name, x, y) in enumerate(zip(names, (1.9, 3.3, 5.9), (0.42, 0.25, 0.21), strict=True)):
+    for number, (name, x, y) in enumerate(zip(names, (1.9, 3.0, 6.0), (0.42, 0.24, 0.21), strict=True)):
         left.text(x, y, name, color=f"C{number}", fontsize=10, ha=("left", "center", "left")[number])
     for edge in (at[1:] + at[:-1])[winner[1:] != winner[:-1]] / 2:
         left.vlines(edge, -0.1 * top, 0.5 * top, linewidth=1, linestyle=":", color=ink(left))
@@ -72,7 +71,7 @@ def bayes(axes, table):
     for number, name in enumerate(("Bayes rule", "without its factor")):
         right.errorbar(table["power"], table[name], yerr=table[f"{name}, error"], capsize=3, marker=MARKERS[number],
                        markersize=6, color=f"C{number}", linestyle=("-", "--")[number])
-    right.text(0.62, 0.72, "Bayes rule", color="C0", fontsize=10, ha="right")
+    right.text(0.5, 0.68, "Bayes rule", color="C0", fontsize=10, ha="right")
     right.text(0.97, 0.9, "without its factor", color="C1", fontsize=10, ha="right")
     charts.frame(right, "how far bandwidths follow the spread", "accuracy", "digits: a bandwidth a class",
                  xlim=(-0.04, 1.04), ylim=(0, 1.02))
@@ -80,45 +79,37 @@ def bayes(axes, table):
 
 def penalty(axes, table, number):
     """Kernel ridge at one penalty, the same divided by the ridge of ones, and the local mean."""
-    curves = {f"ridge {number}": "ridge", f"quotient {number}": "over ridge\nof ones", "local mean": "local\nmean"}
-    axes.scatter(table["year"], table["flow"], s=14, alpha=0.45, color="C3", linewidths=0, zorder=1)
-    for place, column in enumerate(curves):
-        axes.plot(table["year"], table[column], color=f"C{place}", linewidth=(2, 2, 1.6)[place])
-    charts.frame(axes, "year", FLOW, ylim=(0, 1.03 * table["flow"].max()))
+    curves = {f"ridge {number}": "ridge", f"quotient {number}": "quotient", "local mean": "local mean"}
+    charts.lines(axes, table, "year", curves, points=("year", "flow"), xlabel="year", ylabel=FLOW,
+                 ylim=(0, 1.03 * table["flow"].max()))
     few_years(axes)
-    ends = dict(zip(curves, (380, 170, 560), strict=True))
-    for place, (column, name) in enumerate(curves.items()):
-        axes.text(1972, ends[column], name, color=f"C{place}", fontsize=10, va="center")
 
 
 def rows_of_ridge(axes, table):
     """The weights of kernel ridge in one year, with the Gaussian and with Laplace's kernel."""
     charts.lines(axes, table, "year", ["Gaussian", "Laplace"], xlabel="year", ylabel="weight", horizontal=0.0,
                  vertical=table["asked"][0], xlim=(1896, 1946),
-                 names={"Gaussian": (1924, 0.12), "Laplace": (1921.5, 0.2)})
+                 names={"Gaussian": (1924.5, 0.1), "Laplace": (1921.5, 0.45)})
     few_years(axes)
 
 
 def spectra(axes, table):
-    """What smoothers multiply each frequency by, and the same of kernel ridge scaled to one at zero."""
-    charts.lines(axes[0], table, "frequency", ["mean, Gaussian", "mean, flat", "ridge, Gaussian", "ridge, Laplace"],
-                 xlabel="frequency (cycles a unit)", ylabel="multiplier", title="what each multiplies by",
-                 horizontal=0.0, ylim=(-0.3, 1.06),
-                 names={"mean, Gaussian": (0.42, 0.42), "mean, flat": (0.5, -0.25), "ridge, Gaussian": (0.86, 0.8),
-                        "ridge, Laplace": (0.98, 0.62)})
-    scaled = ("local mean", "λ = 10", "λ = 0.3", "λ = 0.003")
-    charts.lines(axes[1], table, "frequency", [f"scaled {name}" for name in scaled],
-                 xlabel="frequency (cycles a unit)", ylabel="multiplier, scaled", title="ridge, one at zero",
-                 horizontal=0.0, ylim=(-0.3, 1.06), names=None)
-    for number, (name, x, y) in enumerate(zip(scaled, (0.03, 0.54, 0.83, 1.15), (0.1, 0.3, 0.5, 0.7), strict=True)):
-        axes[1].text(x, y, name, color=f"C{number}", fontsize=10)
+    """What local means and kernel ridge multiply each frequency by, and the latter again, scaled to one at zero."""
+    shape = {"xlabel": "frequency (cycles a unit)", "horizontal": 0.0, "ylim": (-0.3, 1.06)}
+    charts.lines(axes[0], table, "frequency", {"mean, Gaussian": "Gaussian", "mean, flat": "flat"}, ylabel="multiplier",
+                 title="local means", names={"Gaussian": (0.5, 0.38), "flat": (0.76, -0.25)}, **shape)
+    charts.lines(axes[1], table, "frequency", {"ridge, Gaussian": "Gaussian", "ridge, Laplace": "Laplace"},
+                 ylabel="multiplier", title="kernel ridge", names={"Gaussian": (0.18, 0.5), "Laplace": (0.95, 0.7)}, **shape)
+    scaled = {f"scaled {name}": name for name in ("local mean", "λ = 10", "λ = 0.3", "λ = 0.003")}
+    charts.lines(axes[2], table, "frequency", scaled, ylabel="multiplier", title="ridge, one at zero",
+                 names={"local mean": (0.02, -0.15), "λ = 10": (0.6, 0.23), "λ = 0.3": (0.86, 0.45),
+                        "λ = 0.003": (0.58, 0.82)}, **shape)
 
 
 def variance(axes, table):
-    """The posterior variance after two points, under three kernels."""
-    charts.lines(axes, table, "target", ["flat", "triangle", "Gaussian"], xlabel="target",
-                 ylabel="posterior “variance”", horizontal=0.0, ylim=(-1.12, 1.12),
-                 names={"flat": (1.1, -0.95), "triangle": (-1.42, 0.72), "Gaussian": (0.62, 0.62)})
+    """The posterior variance after two points, under two kernels."""
+    charts.lines(axes, table, "target", ["flat", "triangle"], xlabel="target", ylabel="posterior “variance”",
+                 horizontal=0.0, ylim=(-1.12, 1.16), names={"flat": (1.1, -0.95), "triangle": (0.36, 0.99)})
     axes.plot(table["seen"], np.zeros(2), "o", markersize=8, color=ink(axes), zorder=5)
 
 
@@ -126,15 +117,20 @@ def two_properties(axes, table):
     """A panel for each pair of properties, a row for each kernel: its least eigenvalue and its least entry."""
     for ax, field in zip(axes, FIELDS, strict=True):
         here = np.flatnonzero(table["field"] == field)
-        rows = np.arange(len(here))
         ax.axvline(0, linewidth=1, color=ink(ax))
-        ax.plot(table["least eigenvalue"][here], rows - 0.16, MARKERS[0], color="C0", markersize=7, linestyle="none")
-        ax.plot(table["least entry"][here], rows + 0.16, MARKERS[2], color="C1", markersize=7, linestyle="none")
-        signs = [" (not symmetric)" if table["asymmetry"][row] > 0 else "" for row in here]
-        ax.set_yticks(rows, [f"{table['kernel'][row]}{sign}" for row, sign in zip(here, signs, strict=True)])
-        ax.set(ylim=(5.6, -0.6), xlim=(-1.08, 0.12), title=field)
+        for column, marker, colour, shift in (("least eigenvalue", 0, "C0", -0.23), ("least entry", 2, "C1", 0.23)):
+            for row, value in enumerate(table[column][here]):
+                ax.plot(value, row + shift, MARKERS[marker], color=colour, markersize=7)
+                if value < 0:  # the number, on the side where there is room
+                    step, side = (-7, "right") if value > -0.6 else (7, "left")
+                    ax.annotate(f"−{-value:.2f}", (value, row + shift), (step, 0), textcoords="offset points",
+                                color=colour, fontsize=9, ha=side, va="center")
+        signs = ["\n(not symmetric)" if table["asymmetry"][row] > 0 else "" for row in here]
+        names = [f"{table['kernel'][row]}{sign}" for row, sign in zip(here, signs, strict=True)]
+        ax.set_yticks(range(len(here)), names)
+        ax.set(ylim=(4.7, -0.6), xlim=(-1.08, 0.12), title=field)
         ax.set_xticks([-1, -0.5, 0])
         ax.grid(axis="y", visible=False)
-    axes[0].text(-1.0, 0.9, "● least eigenvalue", color="C0", fontsize=10, va="center")
-    axes[0].text(-1.0, 1.9, "▲ least entry", color="C1", fontsize=10, va="center")
+    axes[-1].text(-1.05, 3.1, "● eigenvalue", color="C0", fontsize=10, va="center")
+    axes[-1].text(-1.05, 3.9, "▲ entry", color="C1", fontsize=10, va="center")
     axes[-1].set_xlabel("share of the largest")

@@ -97,12 +97,13 @@ def spectra(axes, table):
     """What local means and kernel ridge multiply each frequency by, and the latter again, scaled to one at zero."""
     shape = {"xlabel": "frequency (cycles a unit)", "horizontal": 0.0, "ylim": (-0.3, 1.06)}
     charts.lines(axes[0], table, "frequency", {"mean, Gaussian": "Gaussian", "mean, flat": "flat"}, ylabel="multiplier",
-                 title="local means", names={"Gaussian": (0.5, 0.38), "flat": (0.76, -0.25)}, **shape)
+                 title="local means", names={"Gaussian": (0.5, 0.38), "flat": (0.15, -0.22)}, **shape)
     charts.lines(axes[1], table, "frequency", {"ridge, Gaussian": "Gaussian", "ridge, Laplace": "Laplace"},
-                 ylabel="multiplier", title="kernel ridge", names={"Gaussian": (0.18, 0.5), "Laplace": (0.95, 0.7)}, **shape)
+                 ylabel="multiplier", title="kernel ridge", names={"Gaussian": (0.18, 0.5), "Laplace": (0.95, 0.7)},
+                 **shape)
     scaled = {f"scaled {name}": name for name in ("local mean", "λ = 10", "λ = 0.3", "λ = 0.003")}
     charts.lines(axes[2], table, "frequency", scaled, ylabel="multiplier", title="ridge, one at zero",
-                 names={"local mean": (0.02, -0.15), "λ = 10": (0.6, 0.23), "λ = 0.3": (0.86, 0.45),
+                 names={"local mean": (0.04, 0.1), "λ = 10": (0.6, 0.23), "λ = 0.3": (0.86, 0.45),
                         "λ = 0.003": (0.58, 0.82)}, **shape)
 
 

@@ -1,156 +1,137 @@
-"""Drawings of the chapter on kernel methods: each returns ``draw(axes)``, most with the data behind it."""
+"""Drawings of the chapter on kernel methods."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from locmethods.companion.drawings import charts
+from locmethods.companion.drawings.charts import MARKERS, ink
 
-HEADS = {(True, True): "both", (False, True): "localizes, not Mercer",
-         (True, False): "Mercer, does not localize", (False, False): "neither"}
-CELLS = {(True, True): (1, 1), (False, True): (1, 0), (True, False): (0, 1), (False, False): (0, 0)}
-
-
-def equivalent_kernels(keys, targets, rows, *, xlabel):
-    """Draw the weights of several smoothers at the same targets, one panel a smoother.
-
-    Parameters
-    ----------
-    keys : ndarray of shape (n,)
-        Sorted, positive: the axis is logarithmic.
-    targets : dict of str to float
-        Where the weights are taken.
-    rows : dict of str to ndarray of shape (n_targets, n)
-    """
-    top = 1.08 * max(row.max() for row in rows.values())
-    low = min(-0.1 * top, 1.5 * min(row.min() for row in rows.values()))
-    marked = sorted({*range(0, len(keys), 7), *range(len(keys) - 3, len(keys))})  # each of the last, which lie alone
-
-    def draw(axes):
-        for i, (ax, (title, weights)) in enumerate(zip(np.ravel(axes), rows.items(), strict=True)):
-            for j, (label, row) in enumerate(zip(targets, weights, strict=True)):
-                ax.plot(keys, row, label=label, marker=charts.MARKERS[j], markevery=marked, markersize=4)
-                ax.axvline(targets[label], color=f"C{j}", linewidth=1, linestyle=":")
-            ax.plot(keys, np.full(len(keys), low * 0.85), "|", color="C3", markersize=6, alpha=0.5)
-            ax.axhline(0, linewidth=1, color=ax.xaxis.label.get_color())
-            ax.set(title=title, ylim=(low, top), xscale="log", xlabel=xlabel if i >= 2 else "",
-                   ylabel="weight" if i % 2 == 0 else "")
-            ax.set_xticks([500, 1000, 2000, 4000], ["500", "1,000", "2,000", "4,000"])
-            ax.minorticks_off()
-        ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(targets))
-
-    return draw, {"income": keys} | {f"{name} {at}": row for name, matrix in rows.items()
-                                     for at, row in zip(targets, matrix, strict=True)}
+FLOW = "flow (10⁸ m³ a year)"
+SMOOTHERS = ("local mean", "local line", "kernel ridge", "nearest neighbours")
+FIELDS = ("both", "averages only", "inverts only", "neither")
 
 
-def bayes(at, joint, winner, spreads, scores):
-    """Draw densities times shares with the winner below, and accuracy as bandwidths are spread apart.
-
-    Parameters
-    ----------
-    at : ndarray of shape (n,)
-    joint : dict of str to ndarray of shape (n,)
-        Share times density of each class.
-    winner : ndarray of shape (n,)
-        The place in `joint` of the class that wins.
-    spreads : ndarray of shape (m,)
-    scores : dict of str to ndarray of shape (m,)
-        Accuracies.
-    """
-    top, sides = max(curve.max() for curve in joint.values()), ("center", "right", "left")  # so that names keep apart
-
-    def draw(axes):
-        left, right = axes
-        for i, (name, curve) in enumerate(joint.items()):
-            left.plot(at, curve)
-            left.text(at[curve.argmax()], curve.max() + 0.02 * top, name, ha=sides[i % 3], color=f"C{i}")
-            left.fill_between(at, -0.09 * top, -0.03 * top, where=winner == i, color=f"C{i}", linewidth=0,
-                              hatch=("", "//", "..")[i % 3], step="mid")
-        for edge in (at[1:] + at[:-1])[winner[1:] != winner[:-1]] / 2:
-            left.vlines(edge, -0.1 * top, 0.5 * top, linewidth=1, linestyle=":", color=left.xaxis.label.get_color())
-        left.set(xlabel="petal length (cm)", ylabel="share × density", ylim=(-0.1 * top, 1.12 * top),
-                 title="irises: the largest wins")
-        for i, (name, curve) in enumerate(scores.items()):
-            right.plot(spreads, curve, label=name, marker=charts.MARKERS[i], markersize=5)
-        right.set(xlabel="how far bandwidths follow the spread", ylabel="accuracy", ylim=(0, 1.04),
-                  title="digits: class-wise bandwidths")
-        right.legend(loc="lower left")
-
-    return draw, {"at": at, **joint, "local_mode": winner, "power": spreads, **scores}
+def schools(axes, table):
+    """The same kernel in two schools: what each makes of a river, and the weights behind one answer of each."""
+    charts.lines(axes[0], table, "year", {"local mean": "mean", "kernel ridge": "ridge"}, points=("year", "flow"),
+                 xlabel="year", ylabel=FLOW, title="the same Gaussian, twice")
+    weights = {"weight, local mean": "local mean", "weight, kernel ridge": "kernel ridge"}
+    charts.lines(axes[1], table, "year", weights, xlabel="year", ylabel="weight", horizontal=0.0, xlim=(1896, 1946),
+                 title="who is listened to, in one year", vertical=table["asked"][0],
+                 names={"local mean": (1927.5, 0.045), "kernel ridge": (1923, 0.14)})
+    few_years(*axes)
 
 
-def penalty_sweep(at, penalties, fits, mean, points, *, xlabel, ylabel):
-    """Return one drawing for each penalty, over the same points and with the same mean, and the data behind them.
-
-    Parameters
-    ----------
-    at : ndarray of shape (n,)
-    penalties : ndarray of shape (m,)
-    fits : list of m dicts of str to ndarray of shape (n,)
-    mean : ndarray of shape (n,)
-        The limit.
-    points : pair of ndarray
-    """
-    draws = [charts.lines(at, curves | {"local mean": mean}, points=points, points_label="data", xlabel=xlabel,
-                            ylabel=ylabel, ylim=(0, 1.55 * points[1].max()), legend="upper right") for curves in fits]
-    data = {xlabel: points[0], "data": points[1], "local mean": mean}
-    return draws, data | {f"{name} λ={penalty:g}": curve for penalty, curves in zip(penalties, fits, strict=True)
-                          for name, curve in curves.items()}
+def few_years(*axes):
+    """Let years be whole numbers, few enough for a phone."""
+    for ax in axes:
+        ax.locator_params(axis="x", nbins=4, integer=True)
 
 
-def spectra(frequency, many, scaled):
-    """Draw what smoothers multiply each frequency by, and the same of kernel ridge scaled to one at zero.
-
-    Parameters
-    ----------
-    frequency : ndarray of shape (n,)
-    many, scaled : dict of str to ndarray of shape (n,)
-    """
-    names = dict(xlabel="frequency (cycles a unit)", ylim=(-0.3, 1.75), horizontal=0.0, legend="upper right")
-    left = charts.lines(frequency, many, ylabel="multiplier", title="what each multiplies", **names)
-    right = charts.lines(frequency, scaled, ylabel="", title="ridge, scaled to one at zero", **names)
-    data = {"frequency": frequency, **many} | {f"scaled {name}": curve for name, curve in scaled.items()}
-    return charts.panels(left, right), data
-
-
-def property_map(found):
-    """Draw kernels as a map of four fields: Mercer or not, localizing or not, with what speaks against each.
-
-    Parameters
-    ----------
-    found : dict of str to KernelProperties
-    """
-    fields = {key: [name for name, p in found.items() if (p.mercer, p.localizes) == key] for key in HEADS}
-
-    def draw(axes):
-        ink = axes.xaxis.label.get_color()
-        for i, (key, names) in enumerate(fields.items()):
-            column, row = CELLS[key]
-            axes.add_patch(_field(column, row, f"C{i}"))
-            axes.text(column + 0.035, row + 0.93, HEADS[key], weight="bold", va="top", color=ink)
-            for line, name in enumerate(names):
-                axes.text(column + 0.035, row + 0.79 - 0.13 * line, f"{name}{_against(found[name])}", va="top", size=10,
-                          color=ink)
-        axes.set(xlim=(0, 2), ylim=(0, 2), xlabel="least entry: negative, or zero and above",
-                 ylabel="least eigenvalue: negative, or zero and above")
-        axes.set_xticks([0.5, 1.5], ["< 0", "≥ 0"])
-        axes.set_yticks([0.5, 1.5], ["< 0", "≥ 0"], rotation=90, va="center")
-        axes.grid(False)
-
-    columns = {name: np.array([getattr(p, name) for p in found.values()])
-               for name in ("least_eigenvalue", "least_entry", "asymmetry")}
-    return draw, {"kernel": np.array(list(found))} | columns
+def equivalent_kernels(axes, table):
+    """The weights of four smoothers at three incomes, one panel a smoother; ticks below are the households."""
+    rows = {name: table[name].T for name in SMOOTHERS}
+    top = 1.25 * max(row.max() for row in rows.values())
+    low = min(-0.12 * top, 1.3 * min(row.min() for row in rows.values()))
+    for ax, (name, weights) in zip(axes, rows.items(), strict=True):
+        for number, (row, place) in enumerate(zip(weights, table["asked"], strict=True)):
+            ax.plot(table["income"], row, color=f"C{number}", linestyle="-")
+            ax.axvline(place, color=f"C{number}", linewidth=1, linestyle=":")
+        ax.plot(table["income"], np.full(len(table["income"]), 0.85 * low), "|", color="C3", markersize=6, alpha=0.5)
+        ax.axhline(0, linewidth=1, color=ink(ax))
+        charts.frame(ax, "income (francs a year)", "weight", name, ylim=(low, top), logx=True)
+        few_numbers(ax, (500, 1000, 2000, 4000))
+    for number, place in enumerate(table["asked"]):
+        axes[0].annotate(f"{place:,.0f}", (place, top), (3, -2), textcoords="offset points", color=f"C{number}",
+                         va="top", fontsize=10)
 
 
-def _field(column, row, colour):
-    from matplotlib.patches import Rectangle
+def few_numbers(axes, places):
+    """Label these places of a logarithmic abscissa, and no others."""
+    axes.set_xticks(places, [f"{place:,}" for place in places])
+    axes.set_xticks([], minor=True)
 
-    return Rectangle((column + 0.015, row + 0.015), 0.97, 0.97, facecolor=colour, alpha=0.16, linewidth=0)
+
+def bayes(axes, table):
+    """Shares times densities with the winner below them; accuracy as bandwidths follow the classes' spread."""
+    left, right = axes
+    names = ("setosa", "versicolor", "virginica")
+    at, winner, top = table["petal length"], table["winner"], max(table[name].max() for name in names)
+    for number, name in enumerate(names):
+        left.plot(at, table[name], color=f"C{number}")
+        left.fill_between(at, -0.09 * top, -0.03 * top, where=winner == number, color=f"C{number}", linewidth=0,
+                          hatch=("", "//", "..")[number], step="mid")
+    for number, (name, x, y) in enumerate(zip(names, (1.9, 3.0, 6.0), (0.42, 0.24, 0.21), strict=True)):
+        left.text(x, y, name, color=f"C{number}", fontsize=10, ha=("left", "center", "left")[number])
+    for edge in (at[1:] + at[:-1])[winner[1:] != winner[:-1]] / 2:
+        left.vlines(edge, -0.1 * top, 0.5 * top, linewidth=1, linestyle=":", color=ink(left))
+    charts.frame(left, "petal length (cm)", "share × density", "irises: the largest wins",
+                 ylim=(-0.1 * top, 1.05 * top))
+    for number, name in enumerate(("Bayes rule", "without its factor")):
+        right.errorbar(table["power"], table[name], yerr=table[f"{name}, error"], capsize=3, marker=MARKERS[number],
+                       markersize=6, color=f"C{number}", linestyle=("-", "--")[number])
+    right.text(0.5, 0.68, "Bayes rule", color="C0", fontsize=10, ha="right")
+    right.text(0.97, 0.9, "without its factor", color="C1", fontsize=10, ha="right")
+    charts.frame(right, "how far bandwidths follow the spread", "accuracy", "digits: a bandwidth a class",
+                 xlim=(-0.04, 1.04), ylim=(0, 1.02))
 
 
-def _against(p):
-    """Return in brackets what speaks against a property: the least eigenvalue, the least entry, the asymmetry."""
-    said = [f"eig. {p.least_eigenvalue:.2g}"] if not p.mercer and p.asymmetry < 1e-12 else []
-    said += ["not symmetric"] if p.asymmetry >= 1e-12 else []
-    said += [f"entry {p.least_entry:.2g}"] if not p.localizes else []
-    return f" ({', '.join(said)})".replace("-", "−") if said else ""
+def penalty(axes, table, number):
+    """Kernel ridge at one penalty, the same divided by the ridge of ones, and the local mean."""
+    curves = {f"ridge {number}": "ridge", f"quotient {number}": "quotient", "local mean": "local mean"}
+    charts.lines(axes, table, "year", curves, points=("year", "flow"), xlabel="year", ylabel=FLOW,
+                 ylim=(0, 1.03 * table["flow"].max()))
+    few_years(axes)
+
+
+def rows_of_ridge(axes, table):
+    """The weights of kernel ridge in one year, with the Gaussian and with Laplace's kernel."""
+    charts.lines(axes, table, "year", ["Gaussian", "Laplace"], xlabel="year", ylabel="weight", horizontal=0.0,
+                 vertical=table["asked"][0], xlim=(1896, 1946),
+                 names={"Gaussian": (1924.5, 0.1), "Laplace": (1921.5, 0.45)})
+    few_years(axes)
+
+
+def spectra(axes, table):
+    """What local means and kernel ridge multiply each frequency by, and the latter again, scaled to one at zero."""
+    shape = {"xlabel": "frequency (cycles a unit)", "horizontal": 0.0, "ylim": (-0.3, 1.06)}
+    charts.lines(axes[0], table, "frequency", {"mean, Gaussian": "Gaussian", "mean, flat": "flat"}, ylabel="multiplier",
+                 title="local means", names={"Gaussian": (0.5, 0.38), "flat": (0.15, -0.22)}, **shape)
+    charts.lines(axes[1], table, "frequency", {"ridge, Gaussian": "Gaussian", "ridge, Laplace": "Laplace"},
+                 ylabel="multiplier", title="kernel ridge", names={"Gaussian": (0.18, 0.5), "Laplace": (0.95, 0.7)},
+                 **shape)
+    scaled = {f"scaled {name}": name for name in ("local mean", "λ = 10", "λ = 0.3", "λ = 0.003")}
+    charts.lines(axes[2], table, "frequency", scaled, ylabel="multiplier", title="ridge, one at zero",
+                 names={"local mean": (0.04, 0.1), "λ = 10": (0.6, 0.23), "λ = 0.3": (0.86, 0.45),
+                        "λ = 0.003": (0.58, 0.82)}, **shape)
+
+
+def variance(axes, table):
+    """The posterior variance after two points, under two kernels."""
+    charts.lines(axes, table, "target", ["flat", "triangle"], xlabel="target", ylabel="posterior “variance”",
+                 horizontal=0.0, ylim=(-1.12, 1.16), names={"flat": (1.1, -0.95), "triangle": (0.36, 0.99)})
+    axes.plot(table["seen"], np.zeros(2), "o", markersize=8, color=ink(axes), zorder=5)
+
+
+def two_properties(axes, table):
+    """A panel for each pair of properties, a row for each kernel: its least eigenvalue and its least entry."""
+    for ax, field in zip(axes, FIELDS, strict=True):
+        here = np.flatnonzero(table["field"] == field)
+        ax.axvline(0, linewidth=1, color=ink(ax))
+        for column, marker, colour, shift in (("least eigenvalue", 0, "C0", -0.23), ("least entry", 2, "C1", 0.23)):
+            for row, value in enumerate(table[column][here]):
+                ax.plot(value, row + shift, MARKERS[marker], color=colour, markersize=7)
+                if value < 0:  # the number, on the side where there is room
+                    step, side = (-7, "right") if value > -0.6 else (7, "left")
+                    ax.annotate(f"−{-value:.2f}", (value, row + shift), (step, 0), textcoords="offset points",
+                                color=colour, fontsize=9, ha=side, va="center")
+        signs = ["\n(not symmetric)" if table["asymmetry"][row] > 0 else "" for row in here]
+        names = [f"{table['kernel'][row]}{sign}" for row, sign in zip(here, signs, strict=True)]
+        ax.set_yticks(range(len(here)), names)
+        ax.set(ylim=(4.7, -0.6), xlim=(-1.08, 0.12), title=field)
+        ax.set_xticks([-1, -0.5, 0])
+        ax.grid(axis="y", visible=False)
+    axes[-1].text(-1.05, 3.1, "● eigenvalue", color="C0", fontsize=10, va="center")
+    axes[-1].text(-1.05, 3.9, "▲ entry", color="C1", fontsize=10, va="center")
+    axes[-1].set_xlabel("share of the largest")

@@ -12,12 +12,12 @@ NAMES = 10  # points: the size of a name in a drawing
 
 def moons(axes, table):
     """Draw the share of class 1, global and local, over two crescents of points."""
-    places = {"upper moon": (-1.7, 1.05, "C0"), "lower moon": (1.65, -1.0, "C1")}
+    places = {"upper moon": (-1.7, 1.62, "left", "C0"), "lower moon": (2.7, -1.28, "right", "C1")}
     for ax, title in zip(axes, ("global", "local"), strict=True):
         charts.regions(ax, table, "x", "y", title, ("first", "second"), "label", xlabel="first feature",
                        ylabel="second feature", title=title)
-        for name, (x, y, colour) in places.items():
-            ax.text(x, y, name, color=colour, fontsize=NAMES, weight="bold")
+        for name, (x, y, side, colour) in places.items():
+            ax.text(x, y, name, color=colour, fontsize=NAMES, ha=side)
 
 
 def limits(axes, table, number):
@@ -25,17 +25,17 @@ def limits(axes, table, number):
     charts.scattered(axes, table, ("key", "value"))
     axes.plot(table["target"], table["straight"], color=ink(axes), linestyle="--", linewidth=1.3)
     axes.plot(table["target"], table["fit"][:, number], color="C0")
-    axes.text(0.05, -0.72, "global line", color=ink(axes), fontsize=NAMES)
+    axes.text(2.28, -0.38, "global line", color=ink(axes), fontsize=NAMES)
     axes.text(0.05, 1.3, "local line", color="C0", fontsize=NAMES)
-    axes.text(2.45, 0.55, "data", color="C3", fontsize=NAMES)
+    axes.text(1.35, 0.72, "data", color="C3", fontsize=NAMES)
     charts.frame(axes, "input", "value", ylim=(-1.5, 1.5))
 
 
 def weights(axes, table):
     """Draw the weights that the keys have at a target on the left edge, for the mean and for the line."""
     charts.lines(axes, table, "key", {"mean": "local mean", "line": "local line"}, xlabel="key",
-                 ylabel="weight at the target 0", horizontal=0.0, marker=True,
-                 names={"local mean": (0.45, 0.042), "local line": (0.19, 0.085)})
+                 ylabel="weight at the target 0", horizontal=0.0, marker=True, xlim=(-0.03, 1.4),
+                 names={"local mean": (0.4, 0.06), "local line": (0.2, 0.16)})
 
 
 def line(axes, table, number):
@@ -48,26 +48,18 @@ def line(axes, table, number):
     axes.axvline(target, linestyle=":", linewidth=1, color=ink(axes))
     axes.plot([target, centre], [mean, mean], color="C1", linewidth=1.5, linestyle="--")
     value = mean + slope * (target - centre)
-    marks = (("centre of the window", centre, mean, "C2", 2, (8, 10)), ("local mean", target, mean, "C1", 1, (0, 0)),
-             ("local line", target, value, "C0", 0, (0, 0)))
-    left = target > 2.4
-    side = -8 if left else 8
-    higher = mean >= value
-    lifts = {"local mean": 12 if higher else -14, "local line": -14 if higher else 12}
-    for name, x, y, colour, marker, offset in marks:
-        axes.plot(x, y, MARKERS[marker], color=colour, markersize=9, zorder=4)
-        if name != "centre of the window":
-            axes.annotate(name, (x, y), (side, lifts[name]), textcoords="offset points", color=colour,
-                          fontsize=NAMES, va="center", ha="right" if left else "left")
-    axes.text(0.02, 0.03, "triangle: centre of the window", transform=axes.transAxes, color="C2", fontsize=NAMES)
-    charts.frame(axes, "input", "value", xlim=(-0.4, 3.4), ylim=(-2.1, 1.7))
+    marks = {"local line": (target, value), "local mean": (target, mean), "centre of the window": (centre, mean)}
+    for number, (name, place) in enumerate(marks.items()):
+        axes.plot(*place, MARKERS[number], color=f"C{number}", markersize=9, zorder=4, linestyle="none", label=name)
+    axes.legend(loc="lower left")
+    charts.frame(axes, "input", "value", xlim=(-0.4, 3.4), ylim=(-2.3, 1.7))
 
 
 def likelihood(axes, table):
     """Draw a logistic and a Poisson regression, global and local, over the data's own tenths."""
-    labels = (("fractal dimension of the nuclei (standardised)", "share of benign tumours"),
+    labels = (("fractal dimension, standardised", "share of benign tumours"),
               ("index of chronic diseases", "visits to a doctor in a year"))
-    places = ({"global": (0.6, 0.65), "local": (0.75, 0.40)}, {"global": (0.5, 0.72), "local": (0.72, 0.5)})
+    places = ({"global": (0.82, 0.69), "local": (0.7, 0.38)}, {"global": (0.78, 0.55), "local": (0.68, 0.78)})
     for ax, task, (xlabel, ylabel), where in zip(axes, ("tumours", "visits"), labels, places, strict=True):
         ax.errorbar(table[f"{task}_tenth"], table[f"{task}_observed"], yerr=table[f"{task}_error"], fmt="s",
                     color="C3", markersize=5, capsize=2, linewidth=1, alpha=0.9)
@@ -79,10 +71,9 @@ def likelihood(axes, table):
 
 def engel(axes, table):
     """Draw households and three local quantile lines."""
-    charts.lines(axes, table, "at", {"tenth": "a tenth spend less", "half": "a half", "ninetieth": "nine tenths"},
+    charts.lines(axes, table, "at", {"ninetieth": "nine tenths", "half": "a half", "tenth": "a tenth"},
                  xlabel="income (thousand francs)", ylabel="food (thousand francs)", points=("income", "food"),
-                 points_name=("household", 0.95, 0.3), names={"a tenth spend less": (1.35, 0.5)})
-    axes.set_ylim(0.2, 1.3)
+                 points_name=("households", 1.05, 0.4))
 
 
 def twice(axes, table):
@@ -91,7 +82,7 @@ def twice(axes, table):
         top = table[f"{kernel}_once"].max()
         for number, (name, style) in enumerate((("once", "-"), ("twice", "--"), ("four times", ":"))):
             column = table[f"{kernel}_{name.replace(' ', '_')}"]
-            ax.plot(table["key"], column, color=f"C{number}", linestyle=style, linewidth=2 + number * (kernel == "blocks"))
+            ax.plot(table["key"], column, color=f"C{number}", linestyle=style, linewidth=2)
             if kernel == "gaussian":
                 ax.annotate(name, (1.5, column.max()), (1.95 + 0.1 * number, column.max()), color=f"C{number}",
                             fontsize=NAMES, va="center")

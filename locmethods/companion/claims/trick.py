@@ -303,13 +303,17 @@ def localized_is_a_refit_with_weights(seed=0):
     `sample_weight` $= K(x^*, x_i)/\max_j K(x^*, x_j)$."""
     rng = np.random.default_rng(seed)
     moons, engel = datasets.moons(160, seed=seed), datasets.engel()
-    income = engel.x[:, None] / 1000
-    tasks = {"logistic": (LogisticRegression(), *moons, 0.5, 1e-5),
-             "line": (LinearRegression(), income, engel.y / 1000, 0.2, 1e-8)}
-    for name, (model, x, y, h, tolerance) in tasks.items():
-        at = x[rng.choice(len(x), 12, replace=False)] + 0.1
-        local = lm.Localized(model, kernel=Gaussian(h)).fit(x, y)
-        w = bell(at, x, h)
+    income, food = engel.x[:, None] / 1000, engel.y / 1000
+    dense = rng.uniform(0.5, 1.1, (12, 1))  # where a short window holds many households
+    inside = np.abs(dense - income.T) <= 0.3
+    near_moons, near_income = moons.x[rng.choice(160, 12, replace=False)] + 0.1, income[rng.choice(235, 12)] + 0.1
+    tasks = {"logistic": (LogisticRegression(), moons.x, moons.y, Gaussian(0.5), near_moons, 1.0),
+             "line": (LinearRegression(), income, food, Gaussian(0.2), near_income, 1.0),
+             "line, cut window": (LinearRegression(), income, food, Gaussian(0.5) * Flat(0.3), dense, inside)}
+    widths, tolerances = {"logistic": 0.5, "line": 0.2, "line, cut window": 0.5}, {"logistic": 1e-5}
+    for name, (model, x, y, kernel, at, cut) in tasks.items():
+        local, tolerance = lm.Localized(model, kernel=kernel).fit(x, y), tolerances.get(name, 1e-8)
+        w = bell(at, x, widths[name]) * cut
         fits = [clone(model).fit(x, y, sample_weight=one / one.max()) for one in w]
         answer = "predict_proba" if name == "logistic" else "predict"
         theirs = np.array([getattr(fit, answer)(one[None])[0] for fit, one in zip(fits, at, strict=True)])

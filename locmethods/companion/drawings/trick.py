@@ -23,12 +23,10 @@ def moons(axes, table):
 def limits(axes, table, number):
     """Draw local lines of one bandwidth between the data and the global line."""
     charts.scattered(axes, table, ("key", "value"))
-    axes.plot(table["target"], table["straight"], color=ink(axes), linestyle="--", linewidth=1.3)
-    axes.plot(table["target"], table["fit"][:, number], color="C0")
-    axes.text(2.28, -0.38, "global line", color=ink(axes), fontsize=NAMES)
-    axes.text(0.05, 1.3, "local line", color="C0", fontsize=NAMES)
-    axes.text(1.35, 0.72, "data", color="C3", fontsize=NAMES)
+    straight, = axes.plot(table["target"], table["straight"], color=ink(axes), linestyle="--", linewidth=1.3)
+    curve, = axes.plot(table["target"], table["fit"][:, number], color="C0")
     charts.frame(axes, "input", "value", ylim=(-1.5, 1.5))
+    charts.name_lines(axes, [curve, straight], ["local", "global"])
 
 
 def weights(axes, table):
@@ -45,7 +43,7 @@ def line(axes, table, number):
     axes.scatter(table["key"], table["value"], s=10 + 90 * share / share.max(), color="C3", alpha=0.45, linewidths=0)
     ends = np.array([min(target, centre) - 0.35, max(target, centre) + 0.35])
     axes.plot(ends, mean + slope * (ends - centre), color="C0")
-    axes.axvline(target, linestyle=":", linewidth=1, color=ink(axes))
+    axes.axvline(target, ymin=0.3, linestyle=":", linewidth=1, color=ink(axes))
     axes.plot([target, centre], [mean, mean], color="C1", linewidth=1.5, linestyle="--")
     value = mean + slope * (target - centre)
     marks = {"local line": (target, value), "local mean": (target, mean), "centre of the window": (centre, mean)}
@@ -59,7 +57,7 @@ def likelihood(axes, table):
     """Draw a logistic and a Poisson regression, global and local, over the data's own tenths."""
     labels = (("fractal dimension, standardised", "share of benign tumours"),
               ("index of chronic diseases", "visits to a doctor in a year"))
-    places = ({"global": (0.82, 0.69), "local": (0.7, 0.38)}, {"global": (0.78, 0.55), "local": (0.68, 0.78)})
+    places = ({"global": (0.82, 0.69), "local": (0.52, 0.42)}, {"global": (0.78, 0.55), "local": (0.68, 0.78)})
     for ax, task, (xlabel, ylabel), where in zip(axes, ("tumours", "visits"), labels, places, strict=True):
         ax.errorbar(table[f"{task}_tenth"], table[f"{task}_observed"], yerr=table[f"{task}_error"], fmt="s",
                     color="C3", markersize=5, capsize=2, linewidth=1, alpha=0.9)

@@ -251,12 +251,16 @@ def a_lazy_autoencoder_steps_along_the_normal(seed=0):
     w = normalised(bell(noisy, digits.x[8:], 0.8))
     toward = w @ digits.x[8:] - noisy
     axes = np.stack([np.linalg.eigh(np.cov(digits.x[8:].T, aweights=one, ddof=0))[1][:, ::-1].T for one in w])
+    reason = "eigenvectors of order 64 whose fourth and fifth eigenvalues lie close"
     for k, name in ((0, "no axis"), (4, "four axes"), (64, "all axes")):
-        step = lm.LocalPCA(k, kernel=Gaussian(0.8)).fit(digits.x[8:]).project(noisy) - noisy
+        lazy = lm.LocalPCA(k, kernel=Gaussian(0.8)).fit(digits.x[8:])
+        step = lazy.project(noisy) - noisy
         along = np.einsum("qkd,qke,qe->qd", axes[:, :k], axes[:, :k], toward)
-        yield same(name, step, toward - along, within=1e-6,
-                   because="eigenvectors of order 64 whose fourth and fifth eigenvalues lie close",
-                   broken=toward if k else np.zeros_like(toward),
+        if k == 4:
+            there_and_back = lazy.reconstruct(lazy.transform(noisy), noisy) - noisy
+            yield same("encoded and decoded", there_and_back, toward - along, within=1e-6, because=reason,
+                       broken=toward, how="the whole mean-shift step")
+        yield same(name, step, toward - along, within=1e-6, because=reason, broken=toward if k else np.zeros_like(toward),
                    how="the whole mean-shift step" if k else "no step at all")
 
 
@@ -307,7 +311,8 @@ def localized_is_a_refit_with_weights(seed=0):
     income, food = engel.x[:, None] / 1000, engel.y / 1000
     dense = rng.uniform(0.5, 1.1, (12, 1))  # where a short window holds many households
     inside = np.abs(dense - income.T) <= 0.3
-    near_moons, near_income = moons.x[rng.choice(160, 12, replace=False)] + 0.1, income[rng.choice(235, 12)] + 0.1
+    chosen = rng.choice(235, 12, replace=False)
+    near_moons, near_income = moons.x[rng.choice(160, 12, replace=False)] + 0.1, income[chosen] + 0.1
     tasks = {"logistic": (LogisticRegression(), moons.x, moons.y, Gaussian(0.5), near_moons, 1.0),
              "line": (LinearRegression(), income, food, Gaussian(0.2), near_income, 1.0),
              "line, cut window": (LinearRegression(), income, food, Gaussian(0.5) * Flat(0.3), dense, inside)}
@@ -325,6 +330,11 @@ def localized_is_a_refit_with_weights(seed=0):
         yield same(f"{name}, coefficients", [np.ravel(fit.coef_) for fit in local.local_estimators(at)],
                    [np.ravel(fit.coef_) for fit in fits], within=10 * tolerance, because=reason,
                    broken=np.tile(np.ravel(everywhere.coef_), (12, 1)), how="weights left out")
+        if name == "line":
+            total = ((food[chosen] - food[chosen].mean()) ** 2).sum()
+            r2 = [1 - ((food[chosen] - one) ** 2).sum() / total for one in (theirs, everywhere.predict(at))]
+            yield same("R²", local.score(at, food[chosen]), r2[0], within=1e-6, because=reason,
+                       broken=r2[1], how="weights left out")
         if name == "logistic":
             yield same("labels", local.predict(at), theirs.argmax(1), because="labels are equal or they are not",
                        broken=theirs.argmin(1), how="the smaller share chosen")

@@ -260,7 +260,8 @@ def a_lazy_autoencoder_steps_along_the_normal(seed=0):
             there_and_back = lazy.reconstruct(lazy.transform(noisy), noisy) - noisy
             yield same("encoded and decoded", there_and_back, toward - along, within=1e-6, because=reason,
                        broken=toward, how="the whole mean-shift step")
-        yield same(name, step, toward - along, within=1e-6, because=reason, broken=toward if k else np.zeros_like(toward),
+        yield same(name, step, toward - along, within=1e-6, because=reason,
+                   broken=toward if k else np.zeros_like(toward),
                    how="the whole mean-shift step" if k else "no step at all")
 
 

@@ -1,6 +1,7 @@
 """The trick: a localized loss against closed forms, a localized estimator against fits by hand."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileR
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from locmethods.companion import datasets
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, Linear
 from locmethods.trick import Localized, localize
 
@@ -74,6 +76,24 @@ def test_poisson_loss_gives_the_logarithm_of_the_local_mean():
         query, keys, counts)
     # The last Newton step is at most 1e-8 (1 + |θ|), and the error after it of the order of its square.
     assert_allclose(got[:, 0], np.log(weight @ counts / weight.sum(1)), rtol=0, atol=1e-13)
+
+
+def test_a_sum_whose_rounding_is_larger_than_its_last_decrease_converges():
+    # Terms μ − y log μ of both signs: the sum of 4,038 of them is off by more than a Newton step near the end gains.
+    visits = datasets.visits()
+    keys, query = visits.x[:, None], np.random.default_rng(1).uniform(2, 30, (4, 1))
+
+    def loss(x, y, theta):
+        log_rate = theta[0] + theta[1] * x[0]
+        return log_rate.exp() - y * log_rate
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        theta = localize(loss, kernel=Gaussian(5.0), initial=[0.0, 0.0])(query, keys, visits.y)
+    weight = gaussian(query, keys, 5.0)
+    residual = weight * (visits.y - np.exp(theta[:, :1] + theta[:, 1:] * keys[:, 0]))
+    # Products of counts and places of up to 77 · 59, 4,038 times, at a θ with thirteen digits.
+    assert_allclose([residual.sum(1), (residual * (keys[:, 0] - query)).sum(1)], 0, rtol=0, atol=1e-5)
 
 
 def test_gaussian_likelihood_gives_mean_and_variance():

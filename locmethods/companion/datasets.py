@@ -38,6 +38,18 @@ def nile():
     return Sample(table["year"].to_numpy(float), table["volume"].to_numpy(float))
 
 
+def visits():
+    """Return an index of chronic diseases, and how often a doctor was visited within a year (statsmodels).
+
+    Of the RAND Health Insurance Experiment; every fifth of 20,190 years of a person, so that neighbouring rows, which
+    are mostly years of one person, are not taken together.
+    """
+    from statsmodels.datasets import randhie
+
+    table = randhie.load_pandas().data[::5]
+    return Sample(table["disea"].to_numpy(float), table["mdvis"].to_numpy(float))
+
+
 def digits():
     """Return 1,797 handwritten digits, 8 × 8 pixels scaled to [0, 1], and their labels (scikit-learn)."""
     from sklearn.datasets import load_digits

@@ -23,12 +23,15 @@ class Objective(NamedTuple):
         Of shapes (b,), (b, p) and (b, p, p).
     scale : callable
         Σᵢ wᵢ |∇lᵢ|, of shape (b,): the size of a gradient before its terms cancel.
+    size : callable, optional
+        Σᵢ wᵢ |lᵢ|, of shape (b,): the same of the value, whose own size it is where nothing cancels.
     """
 
     value: Any
     gradient: Any
     hessian: Any
     scale: Any
+    size: Any = None
 
 
 def newton(objective, theta, weight, *, tolerance, max_iter):
@@ -67,7 +70,7 @@ def newton(objective, theta, weight, *, tolerance, max_iter):
             active, here, w = active[usable], here[usable], w[usable]
             gradient, hessian = gradient[usable], hessian[usable]
         direction, convex = _newton_direction(gradient, hessian)
-        there, moved = _backtrack(objective.value, here, w, gradient, direction)
+        there, moved = _backtrack(objective, here, w, gradient, direction)
         small = (direction.abs() <= tolerance * (1 + here.abs())).all(-1)
         theta[active] = there
         converged[active] = small & convex
@@ -88,19 +91,21 @@ def _newton_direction(gradient, hessian):
     return -(vector @ along.unsqueeze(-1)).squeeze(-1), convex
 
 
-def _backtrack(value, theta, weight, gradient, direction, first=None):
+def _backtrack(objective, theta, weight, gradient, direction, first=None):
     """Halve the step until the objective falls as Armijo asks; return the new place and whether it was found."""
     import torch
 
-    start = value(theta, weight)
+    start = objective.value(theta, weight)
     slope = (gradient * direction).sum(-1)
     step = torch.ones_like(start) if first is None else first
     found = torch.zeros_like(start, dtype=torch.bool)
-    # At the minimum the decrease drowns in the rounding of the sum; such a step is welcome.
-    slack = 8 * EPSILON * start.abs()
+    # At the minimum the decrease drowns in the rounding of the sum, a random walk over its terms; such a step is
+    # welcome.
+    size = start.abs() if objective.size is None else objective.size(theta, weight)
+    slack = 8 * EPSILON * weight.shape[-1] ** 0.5 * size
     for _ in range(HALVINGS):
         there = theta + step.unsqueeze(-1) * direction
-        found = value(there, weight) <= start + ARMIJO * step * slope + slack  # False for NaN
+        found = objective.value(there, weight) <= start + ARMIJO * step * slope + slack  # False for NaN
         if bool(found.all()):
             break
         step = torch.where(found, step, step / 2)
@@ -134,7 +139,7 @@ def lbfgs(objective, theta, weight, *, tolerance, max_iter):
         direction = torch.where(uphill.unsqueeze(-1), -gradient, direction)
         direction = torch.where(idle.unsqueeze(-1), 0.0, direction)
         first = None if pairs else 1 / gradient.norm(dim=-1).clamp(min=1.0)
-        there, found = _backtrack(objective.value, theta, weight, gradient, direction, first)
+        there, found = _backtrack(objective, theta, weight, gradient, direction, first)
         after = objective.gradient(there, weight)
         bad = ~after.isfinite().all(-1)
         there = torch.where(bad.unsqueeze(-1), theta, there)

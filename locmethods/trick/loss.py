@@ -203,9 +203,12 @@ def _objective(loss, columns):
     def total(theta, weight):
         return weight @ vmap(loss, axes)(*columns, theta)
 
+    def size(theta, weight):
+        return weight @ vmap(loss, axes)(*columns, theta).abs()
+
     def scale(theta, weight):
         each = vmap(grad(loss, argnums=len(columns)), axes)(*columns, theta)  # (n, p)
         return weight @ torch.linalg.vector_norm(each, dim=-1)
 
     return Objective(value=vmap(total), gradient=vmap(grad(total)), hessian=vmap(jacrev(grad(total))),
-                     scale=vmap(scale))
+                     scale=vmap(scale), size=vmap(size))

@@ -117,22 +117,7 @@ def test_answers_are_spoilt_wherever_they_stand():
     assert sabotage.spoilt(torch.tensor([1.0, 2.0]), sabotage.shifted).tolist() == pytest.approx([1.2, 2.2])
     assert sabotage.spoilt(lambda: np.array([1.0]), sabotage.shifted)().tolist() == [1.1]
     assert sabotage.spoilt(2.0, sabotage.shifted) == pytest.approx(2.2)
-
-
-def test_a_number_has_no_rows_to_reverse(page):
-    known = [the_mean_is_itself]
-
-    def one_number():
-        return 2.0
-
-    def call(seed=0):
-        yield compared(lm.one_number(), 2.0)
-
-    broken = sabotage.answering(one_number, sabotage.reversed_rows)
-    one = sabotage.Break("one_number", "its rows reversed", (lm,), "one_number", broken)
-    assert sabotage.noticed_by(one, known) == "", "nobody has asked for it"
-    calling = the_mean_is_itself.__class__("Z4", ("identity",), (), call)
-    assert sabotage.noticed_by(one, [calling]) == sabotage.ALIKE
+    assert sabotage.spoilt(2.0, sabotage.reversed_rows) == -2.0
 
 
 def test_objects_of_the_package_are_spoilt_too():

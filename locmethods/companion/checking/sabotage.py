@@ -1,8 +1,8 @@
 """Break what a page presents, one thing at a time, and see which of its claims turns red.
 
 What a page presents are the public functions, estimators and kernels that its cells use. A function's answer is shifted
-by a tenth of its size, or its rows are reversed; of an estimator the methods and fitted attributes that the page uses
-are; a kernel is made wider by a tenth. A claim has noticed when one of its parts is out of bounds; an error of another
+by a tenth of its size, or its rows are reversed (a single number's sign is); of an estimator the methods and fitted
+attributes that the page uses are; a kernel is made wider by a tenth. A claim has noticed when one of its parts is out of bounds; an error of another
 kind does not count. What nobody notices could be wrong without the book's saying so.
 """
 
@@ -20,7 +20,6 @@ from unittest.mock import patch
 import numpy as np
 
 import locmethods
-from locmethods.arrays.checks import is_number
 from locmethods.companion import claims
 from locmethods.companion.build import pages
 from locmethods.companion.checking.evidence import ClaimError
@@ -29,7 +28,6 @@ from locmethods.kernels import Kernel
 # What answers in words, or is a part of a kernel that one writes oneself.
 EXEMPT = {"explain": "it answers in words", "Radial": "it is what a kernel of one's own is made of",
           "root": "it is what a kernel of one's own is made of"}
-ALIKE = "one number has no rows"
 WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}
 
 
@@ -44,7 +42,7 @@ class Break(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was broken, how, and the id of the claim that noticed; "" if none did, `ALIKE` if nothing changed by it."""
+    """What was broken, how, and the id of the claim that noticed, or "" if none did."""
 
     name: str
     how: str
@@ -73,7 +71,7 @@ def noticed_by(one, known):
                 stack.enter_context(patch.object(place, one.attribute, one.broken, create=True))
             if is_red(claim):
                 return claim.id
-    return ALIKE if getattr(one.broken, "gave", None) == {"one number"} else ""
+    return ""
 
 
 def is_red(claim):
@@ -92,7 +90,7 @@ def is_red(claim):
 def breaks(page):
     """Return every break of what the page's cells use."""
     tree = ast.parse("\n".join(cell.source for cell in pages.code_cells(pages.read(page))))
-    used = attributes_of(tree, {name for name, value in presented(tree).items() if inspect.isclass(value)})
+    used = attributes_of(tree, presented(tree))
     module = import_module(f"{claims.__name__}.{page.stem}")
     found = []
     for name, value in presented(tree).items():
@@ -134,26 +132,32 @@ def presented(tree):
     return {name: value for name, value in sorted(found.items()) if callable(value)}
 
 
-def attributes_of(tree, classes):
-    """Return {class: the attributes that code uses of its objects}; whose object can't be told counts for all."""
+def attributes_of(tree, known):
+    """Return {name: the attributes that code uses of what it makes}; whose maker can't be told counts for all.
+
+    Parameters
+    ----------
+    known : dict of str to object
+        The functions and classes that may be makers.
+    """
     made = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            made.setdefault(node.targets[0].id, set()).add(maker(node.value, classes))
-    used = {name: set() for name in classes}
+            made.setdefault(node.targets[0].id, set()).add(maker(node.value, known))
+    used = {name: set() for name in known}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            root = maker(node.value, classes)
+        if isinstance(node, ast.Attribute) and not node.attr.startswith("_"):
+            root = maker(node.value, known)
             makers = made.get(root, {root})
-            for name in classes if not makers <= classes else makers:
+            for name in makers if makers <= set(known) else known:
                 used[name].add(node.attr)
     return used
 
 
-def maker(node, classes):
-    """Return the name at the root of a chain of calls and attributes: a class, if one stands in the chain."""
+def maker(node, known):
+    """Return the name at the root of a chain of calls and attributes: a known one, if such a name stands in it."""
     while True:
-        if isinstance(node, ast.Attribute) and node.attr in classes:
+        if isinstance(node, ast.Attribute) and node.attr in known:
             return node.attr
         if isinstance(node, ast.Name):
             return node.id
@@ -178,8 +182,8 @@ def shifted(array):
 
 
 def reversed_rows(array):
-    """Return an array with its rows in the opposite order."""
-    return array[::-1].copy() if array.ndim else array
+    """Return an array with its rows in the opposite order; a single number with the opposite sign."""
+    return array[::-1].copy() if array.ndim else -array
 
 
 SPOILS = {"its answer shifted": shifted, "its rows reversed": reversed_rows}
@@ -217,13 +221,10 @@ def spoilt_object(answer, spoil):
 
 
 def answering(function, spoil):
-    """Return a function that answers as the given one does, spoilt; it remembers what it gave: numbers, or one."""
+    """Return a function that answers as the given one does, spoilt."""
     def broken(*args, **options):
-        answer = function(*args, **options)
-        broken.gave.add("one number" if spoil is reversed_rows and is_number(answer) else "")
-        return spoilt(answer, spoil)
+        return spoilt(function(*args, **options), spoil)
 
-    broken.gave = set()
     return broken
 
 

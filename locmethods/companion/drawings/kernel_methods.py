@@ -103,7 +103,8 @@ def spectra(axes, table):
                  **shape)
     scaled = {"scaled local mean": "local mean"} | {f"scaled λ = {size}": size for size in ("10", "0.3", "0.003")}
     charts.lines(axes[2], table, "frequency", scaled, ylabel="multiplier", title="ridge by λ, one at zero",
-                 names={"local mean": (0.04, 0.1), "10": (0.61, 0.25), "0.3": (0.86, 0.45), "0.003": (0.7, 0.84)}, **shape)
+                 names={"local mean": (0.04, 0.1), "10": (0.61, 0.25), "0.3": (0.86, 0.45), "0.003": (0.7, 0.84)},
+                 **shape)
 
 
 def variance(axes, table):

@@ -101,10 +101,10 @@ def spectra(axes, table):
     charts.lines(axes[1], table, "frequency", {"ridge, Gaussian": "Gaussian", "ridge, Laplace": "Laplace"},
                  ylabel="multiplier", title="kernel ridge", names={"Gaussian": (0.18, 0.5), "Laplace": (0.95, 0.7)},
                  **shape)
-    scaled = {f"scaled {name}": name for name in ("local mean", "λ = 10", "λ = 0.3", "λ = 0.003")}
-    charts.lines(axes[2], table, "frequency", scaled, ylabel="multiplier", title="ridge, one at zero",
-                 names={"local mean": (0.04, 0.1), "λ = 10": (0.6, 0.23), "λ = 0.3": (0.86, 0.45),
-                        "λ = 0.003": (0.58, 0.82)}, **shape)
+    scaled = {"scaled local mean": "local mean"} | {f"scaled λ = {size}": size for size in ("10", "0.3", "0.003")}
+    charts.lines(axes[2], table, "frequency", scaled, ylabel="multiplier", title="ridge by λ, one at zero",
+                 names={"local mean": (0.04, 0.1), "10": (0.61, 0.25), "0.3": (0.86, 0.45), "0.003": (0.7, 0.84)},
+                 **shape)
 
 
 def variance(axes, table):

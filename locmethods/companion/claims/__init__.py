@@ -8,6 +8,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+# "When to use what" is for practitioners: it presents the whole package, of which each part is checked on its own page.
+WITHOUT = ("choosing",)
+
 
 def __getattr__(name):
     if find_spec(f"{__name__}.{name}") is None:
@@ -21,7 +24,7 @@ def stems():
 
 
 def of(stem):
-    """Return the claims of a page.
+    """Return the claims of a page; none of one that is in `WITHOUT`.
 
     Raises
     ------
@@ -30,6 +33,8 @@ def of(stem):
     """
     from locmethods.companion.checking.claim import Claim
 
+    if stem in WITHOUT:
+        return []
     if stem not in stems():
         raise ValueError(f"claims are made by the pages {', '.join(stems())}; got {stem!r}")
     found = [value for value in vars(import_module(f"{__name__}.{stem}")).values() if isinstance(value, Claim)]

@@ -117,7 +117,7 @@ def test_answers_are_spoilt_wherever_they_stand():
     assert sabotage.spoilt(torch.tensor([1.0, 2.0]), sabotage.shifted).tolist() == pytest.approx([1.2, 2.2])
     assert sabotage.spoilt(lambda: np.array([1.0]), sabotage.shifted)().tolist() == [1.1]
     assert sabotage.spoilt(2.0, sabotage.shifted) == pytest.approx(2.2)
-    assert sabotage.spoilt(2.0, sabotage.reversed_rows) == -2.0
+    assert sabotage.spoilt(2.0, sabotage.reversed_rows) == 1.0
 
 
 def test_objects_of_the_package_are_spoilt_too():

@@ -1,7 +1,7 @@
 """Break what a page presents, one thing at a time, and see which of its claims turns red.
 
 What a page presents are the public functions, estimators and kernels that its cells use. A function's answer is shifted
-by a tenth of its size, or its rows are reversed; of an estimator the methods and fitted attributes that the page uses
+by a tenth of its size, or its rows are reversed (of a single number its sign); of an estimator the methods and fitted attributes that the page uses
 are; a kernel is made wider by a tenth. A claim has noticed when one of its parts is out of bounds; an error of another
 kind does not count. What nobody notices could be wrong without the book's saying so.
 """
@@ -176,8 +176,8 @@ def shifted(array):
 
 
 def reversed_rows(array):
-    """Return an array with its rows in the opposite order."""
-    return array[::-1].copy() if array.ndim else array
+    """Return an array with its rows in the opposite order; a single number with the opposite sign."""
+    return array[::-1].copy() if array.ndim else -array
 
 
 SPOILS = {"its answer shifted": shifted, "its rows reversed": reversed_rows}

@@ -5,6 +5,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
@@ -15,13 +16,16 @@ from statsmodels.sandbox.nonparametric import kernels as peers
 import locmethods as lm
 from locmethods.kernels import (
     Biweight,
+    Categorical,
     Cauchy,
+    Columns,
     Epanechnikov,
     Exponential,
     Flat,
     Gaussian,
     Laplace,
     NearestNeighbors,
+    Ordered,
     Polynomial,
     Radial,
     Shepard,
@@ -230,6 +234,63 @@ def test_a_parameter_that_is_no_width_is_searched_where_it_is_said():
     found = select_bandwidth(X, y, kernel=kernel, parameter="right__offset", bounds={"right__offset": (0.1, 5.0)})
     dense = select_bandwidth(X, y, kernel=kernel, parameter="right__offset", bandwidths=np.geomspace(0.1, 5, 200))
     assert found.scores.min() <= dense.scores.min() * (1 + 1e-9)
+
+
+def frame(seed=0, n=90):
+    """Return a frame of an area, a town and a grade, and prices that depend on all of them."""
+    rng = np.random.default_rng(seed)
+    town, grade = rng.integers(0, 3, n), rng.integers(0, 4, n)
+    X = pd.DataFrame({"area": rng.uniform(20, 120, n), "town": np.array(["Bonn", "Jena", "Ulm"])[town],
+                      "grade": pd.Categorical.from_codes(grade, ["bad", "fair", "good", "best"], ordered=True)})
+    y = 1 + np.sin(X["area"].to_numpy() / 20) + [0.0, 0.2, 0.5] @ np.eye(3)[town].T + grade / 6
+    return X, y + 0.3 * rng.normal(size=n)
+
+
+def test_a_frame_of_numbers_and_levels_is_searched_over_the_range_of_each():
+    X, y = frame()
+    mixed = Columns({"area": Gaussian(10.0), "town": Categorical(0.1), "grade": Ordered(0.1)})
+    found = select_bandwidth(X, y, kernel=mixed)
+    names = ["area__bandwidth", "town__bandwidth", "grade__bandwidth"]
+    assert list(found.best) == names and found.at_edge == ()
+    assert 0 < found.best[names[1]] < 2 / 3 and 0 < found.best[names[2]] < 1
+    grid = {names[0]: np.geomspace(2, 100, 12), names[1]: np.linspace(0, 2 / 3, 8), names[2]: np.linspace(0, 1, 8)}
+    assert found.scores.min() <= select_bandwidth(X, y, kernel=mixed, bandwidths=grid).scores.min()
+
+
+def test_one_share_is_searched_alone():
+    X, y = frame(1)
+    mixed = Columns({"area": Gaussian(10.0), "town": Categorical(0.1), "grade": None})
+    found = select_bandwidth(X, y, kernel=mixed, parameter="town__bandwidth")
+    every = select_bandwidth(X, y, kernel=mixed, parameter="town__bandwidth", bandwidths=np.linspace(0, 2 / 3, 2001))
+    assert_allclose(found.best, every.best, rtol=0, atol=2 / 3 / 2000)
+
+
+def test_a_column_of_one_level_has_no_share_to_search():
+    X, y = frame(2)
+    mixed = Columns({"area": Gaussian(10.0), "town": Categorical(0.0), "grade": None})
+    found = select_bandwidth(X.assign(town="Ulm"), y, kernel=mixed)
+    alone = select_bandwidth(X[["area"]].to_numpy(), y, kernel=Gaussian(10.0))
+    assert_allclose(found.best, alone.best, rtol=1e-3)  # each is found to 1e-4
+
+
+def test_columns_without_influence_are_pooled_and_that_is_said():
+    X, _ = frame(3, n=120)
+    y = np.sin(X["area"].to_numpy() / 10) + 0.1 * np.random.default_rng(3).normal(size=120)
+    mixed = Columns({"area": Gaussian(10.0), "town": Categorical(0.1), "grade": None})
+    with pytest.warns(ConvergenceWarning, match=r"^the search ended at the edge of its range, town__bandwidth"):
+        found = select_bandwidth(X, y, kernel=mixed)
+    assert found.at_edge == ("town__bandwidth",)
+
+
+def test_columns_of_numbers_have_the_rule_and_the_search_of_a_product():
+    X, y = sample(12, d=2)
+    named = Columns(near=Gaussian(1.0), far=Gaussian(1.0))
+    product, columns = per_feature(Gaussian, [1.0, 1.0]), ["near__bandwidth", "far__bandwidth"]
+    for values in (None, y):
+        rules = rule_of_thumb(X, values, kernel=named)
+        assert [rules[name] for name in columns] == list(rule_of_thumb(X, values, kernel=product).values())
+    found = select_bandwidth(X, y, kernel=named)
+    assert [found.best[name] for name in columns] == list(select_bandwidth(X, y, kernel=product).best.values())
 
 
 def test_features_far_apart_in_units_are_searched_alike():

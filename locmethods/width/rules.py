@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, check_X_y
 from locmethods.arrays.checks import check_in_memory
 from locmethods.kernels.algebra import Product, PullBack
 from locmethods.kernels.base import Kernel
+from locmethods.kernels.columns import Columns
 from locmethods.kernels.default import kernel_or_default
 from locmethods.kernels.radial import Radial
 
@@ -52,6 +53,9 @@ def products(kernel, points, prefix=""):
     widths = [name for name in WIDTHS if name in own]
     if widths:
         return [[Leaf(prefix + name, kernel, points) for name in widths]]
+    if isinstance(kernel, Columns):
+        parts = [products(own[name], points[:, [j]], f"{prefix}{name}__") for j, name in enumerate(kernel.columns)]
+        return [list(itertools.chain(*one)) for one in itertools.product(*parts)]
     if isinstance(kernel, PullBack):
         points = kernel.image(points)
     parts = [products(value, points, f"{prefix}{name}__") for name, value in own.items() if isinstance(value, Kernel)]

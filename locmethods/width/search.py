@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import is_number
 from locmethods.kernels.base import Kernel
+from locmethods.kernels.levels import Categorical, OfLevels
 from locmethods.kernels.radial import Gaussian, Radial
 from locmethods.width.rules import WIDTHS, moments, products, spreads
 from locmethods.width.scores import checked, rounding, score
@@ -28,6 +29,7 @@ STARTS = 3  # of the best places of the coarse grid, from which the search goes 
 APART = 1.0  # two starts differ in some width by a factor e at least
 RANGE = 100.0  # times smaller than the rule of thumb, which is below most distances to a nearest neighbour
 FLAT = 10.0  # times the extent of the data: there a kernel is one to a percent, and the fit is the global one
+LEAST_SHARE = 1e-3  # of the greatest λ of a kernel of levels: below it other levels hardly count
 # To what the logarithm of a width is found: in a first descent; at last, when the score is off by the square of it; and
 # of one alone, where it is cheap.
 ROUGH, FINE, FINEST = 0.1, 1e-3, 1e-4
@@ -60,7 +62,8 @@ def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo"
         n_neighbors that the kernel has. A search takes a list too, and by default all of them.
     bounds : dict, optional
         {parameter: (low, high)} of a search, positive. By default from a hundredth of the rule of thumb to ten times
-        the extent of the data, where the fit is the global one; of `n_neighbors`, from 1 to n − 1.
+        the extent of the data, where the fit is the global one; of `n_neighbors`, from 1 to n − 1; of kernels of
+        levels, from a thousandth of the greatest λ to that: 1 of `kernels.Ordered`, (c − 1)/c of `kernels.Categorical`.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
 
     Returns
@@ -135,6 +138,8 @@ def _widths_of(kernel, prefix=""):
     """Return the names of all widths; what a kernel with a width of its own is made of is in units of that."""
     own = kernel.get_params(deep=False)
     parts = [(name, value) for name, value in own.items() if isinstance(value, Kernel)]
+    if isinstance(kernel, Categorical) and kernel.count == 1:
+        return []  # all are equal, and λ must be zero
     return [prefix + name for name in own if name in WIDTHS] or [
         inner for name, value in parts for inner in _widths_of(value, f"{prefix}{name}__")]
 
@@ -229,7 +234,7 @@ def _usual_ranges(kernel, X):
     """Return {parameter: (low, start, high)} of all widths, from the data."""
     found = {}
     for product in products(kernel, X):
-        D = sum(leaf.points.shape[1] for leaf in product)
+        D = sum(leaf.points.shape[1] for leaf in product if not isinstance(leaf.kernel, OfLevels))
         for leaf in product:
             found.setdefault(leaf.name, _usual_range(leaf, D))
     return found
@@ -242,8 +247,12 @@ def _usual_range(leaf, D):
     ----------
     leaf : rules.Leaf
     D : int
-        How many features the kernels have that are multiplied with it.
+        How many features the kernels have that are multiplied with it, those of levels left out.
     """
+    if isinstance(leaf.kernel, OfLevels):
+        c = leaf.kernel.count
+        most = 1.0 if c is None or not isinstance(leaf.kernel, Categorical) else (c - 1) / c
+        return LEAST_SHARE * most, 0.3 * most, most
     n, m = leaf.points.shape
     kind = leaf.name.split("__")[-1]
     if kind == "n_neighbors":

@@ -148,8 +148,7 @@ def attributes_of(tree, known):
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not node.attr.startswith("_"):
             root = maker(node.value, known)
-            makers = made.get(root, {root})
-            for name in makers if makers <= set(known) else known:
+            for name in made.get(root, {root}) & set(known) or known:
                 used[name].add(node.attr)
     return used
 

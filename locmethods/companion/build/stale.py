@@ -17,7 +17,7 @@ CLAIMS = "locmethods.companion.claims"
 
 
 def code_of(page, cells):
-    """Return the code of a page's cells as one syntax tree.
+    """Return the code of a page's cells, and of what they check, as one syntax tree.
 
     Raises
     ------
@@ -28,7 +28,8 @@ def code_of(page, cells):
     for number, cell in enumerate(cells, start=1):
         body += parse(cell.source, f"{pages.name_of(page)}, code cell {number}",
                       lambda number=number: pages.line_of(page, number)).body
-    return ast.Module(body, [])
+    # What check runs is loaded by the page's stem, which no import says; a page without claims has no such module.
+    return ast.Module(body + ast.parse(f"import {CLAIMS}.{page.stem}").body, [])
 
 
 def fingerprint(root, page, modules=None):
@@ -44,9 +45,6 @@ def fingerprint(root, page, modules=None):
     cells = pages.code_cells(pages.read(page))
     tree = code_of(page, cells)
     tree.body += ast.parse(RUNNER).body
-    # What check runs is loaded by the page's stem, which no import says.
-    if modules.file(f"{CLAIMS}.{page.stem}"):
-        tree.body += ast.parse(f"import {CLAIMS}.{page.stem}").body
     code = json.dumps([(cell.source, cell.metadata.get("tags", [])) for cell in cells])
     digest = hashlib.sha256(code.encode() + b"\0" + (root / "requirements.lock").read_bytes())
     for module in sorted(modules.reached(tree)):

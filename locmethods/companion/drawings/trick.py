@@ -121,12 +121,12 @@ def scores(axes, table):
     axes[1].axvline(0, linewidth=1, linestyle=":", color=ink(axes[1]))
     for ax in axes:
         ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.locator_params(axis="x", nbins=5)
+        ax.locator_params(axis="x", nbins=4)
     axes[0].set_yticks(rows, table["task"])
     narrow = axes[0].figure.get_size_inches()[0] < 5
     axes[1].set_yticks(rows, table["task"] if narrow else [""] * len(rows))
-    axes[0].set(xlabel="accuracy, or R² of a line", title="scores")
-    axes[1].set(xlabel="local − global, fold by fold", title="gain")
+    axes[0].set(xlabel="accuracy, or R²", title="scores")
+    axes[1].set(xlabel="local − global", title="gain")
     for number, model in enumerate(("global", "local")):
         at = table[model][0], rows[0] + 0.2 * (number - 0.5)
         axes[0].annotate(model, at, (0, 12 if number == 0 else -14), textcoords="offset points", ha="center",

@@ -18,13 +18,16 @@ def wins(axes, table):
     axes.axvline(0, linewidth=1, linestyle=":", color=ink(axes))
     reach = 1.08 * max(np.abs(gap + half).max(), np.abs(gap - half).max())
     axes.set_xlim(-reach, reach)
-    axes.set_title("← local wins", loc="left", color="C0")
-    axes.set_title("another wins →", loc="right", color="C1")
+    axes.set_title("← local wins", loc="left", color="C0", fontsize=10)
+    axes.set_title("other wins →", loc="right", color="C1", fontsize=10)
 
 
 def contest(axes, table):
     """Draw the losses of all methods, a panel for each data set: circles are local, squares are not."""
-    for ax, name in zip(axes, dict.fromkeys(table["data set"]), strict=True):
+    names = list(dict.fromkeys(table["data set"]))
+    for ax in axes[len(names):]:
+        ax.set_axis_off()
+    for ax, name in zip(axes, names, strict=False):  # there may be one more of the axes than of the data sets
         here = table["data set"] == name
         panel = {column: table[column][here] for column in ("method", "loss", "error")}
         colours = [0 if method in LOCAL else 1 for method in panel["method"]]

@@ -18,13 +18,16 @@ def wins(axes, table):
     axes.axvline(0, linewidth=1, linestyle=":", color=ink(axes))
     reach = 1.08 * max(np.abs(gap + half).max(), np.abs(gap - half).max())
     axes.set_xlim(-reach, reach)
-    axes.set_title("← local wins", loc="left", color="C0")
-    axes.set_title("another wins →", loc="right", color="C1")
+    axes.set_title("← local wins", loc="left", color="C0", fontsize=10)
+    axes.set_title("other wins →", loc="right", color="C1", fontsize=10)
 
 
 def contest(axes, table):
     """Draw the losses of all methods, a panel for each data set: circles are local, squares are not."""
-    for ax, name in zip(axes, dict.fromkeys(table["data set"]), strict=True):
+    names = list(dict.fromkeys(table["data set"]))
+    for ax in axes[len(names):]:
+        ax.set_axis_off()
+    for ax, name in zip(axes, names, strict=False):  # there may be one more of the axes than of the data sets
         here = table["data set"] == name
         panel = {column: table[column][here] for column in ("method", "loss", "error")}
         colours = [0 if method in LOCAL else 1 for method in panel["method"]]
@@ -59,16 +62,19 @@ def noise(axes, table):
     """Draw the error of three ways to fill a picture over the noise of the pixels that arrived."""
     lines(axes, table, "noise", ["nearest pixel", "biharmonic", "local mean"], marker=True, ylim=(0, None),
           xlabel="noise of the pixels", ylabel="error of the picture")
+    axes.set_xticks(table["noise"])
 
 
 def gap(axes, table):
     """Draw a gap in a series with two fits across it, and the scores by which their widths were chosen."""
     series, scores = axes
-    lines(series, table, "year", {"narrow": "chosen by weeks", "wide": "chosen by quarters"}, xlabel="year",
+    lines(series, table, "year", ["narrow", "wide"], xlabel="year",
           ylabel="CO₂, parts per million", title="the gap of 1964", points=("week", "measured"),
           band=("year", "low", "high"), names=None)
-    for number, (text, height) in enumerate([("width chosen by weeks", 0.93), ("width chosen by quarters", 0.85)]):
-        series.text(0.03, height, text, transform=series.transAxes, color=f"C{number}", fontsize=10)
+    for number, text in enumerate(["chosen by weeks", "chosen by quarters"]):  # between the two troughs
+        series.text(0.5, 0.18 - 0.1 * number, text, transform=series.transAxes, color=f"C{number}", fontsize=10,
+                    ha="center")
+    series.set_xticks([1963.5, 1964, 1964.5, 1965], ["1963.5", "1964", "1964.5", "1965"])
     lines(scores, table, "bandwidth", ["weeks", "quarters"], xlabel="bandwidth, years", marker=True, logx=True,
           logy=True, ylabel="error on what was left out", title="two ways to leave out")
     scores.set_xticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
@@ -79,4 +85,4 @@ def gap(axes, table):
 def growth(axes, table):
     """Draw the slope of a series in time."""
     axes.plot(table["year"], table["slope"])
-    frame(axes, "year", "growth of CO₂, ppm a year", ylim=(0, None))
+    frame(axes, "year", "growth, ppm a year", ylim=(0, None))

@@ -60,8 +60,8 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
         compiled(layout.factors, queries, keys, columns, lost if blocks else -1.0, own, wide, first, last, numerator,
                  total, extreme)
 
-    count = int(queries.starts[1])
-    in_threads(add, count, max(1, min(64, count // 32, PART // (queries.size * len(layout.keys)))))
+    count = int(queries.boxes.starts[1])
+    in_threads(add, count, max(1, min(64, count // 32, PART // (queries.boxes.size * len(layout.keys)))))
     back = np.argsort(queries.order) if blocks else slice(None)
     scale = _scales(layout, extreme, singular, queries.order)
     found = numerator[back], total[back], scale[back]

@@ -61,6 +61,9 @@ def compiler(*liberties):
 
 # A product and a sum may be one step, and a sum may be split over a vector's lanes; nothing else may be reordered.
 compiled, summing = compiler("contract"), compiler("contract", "reassoc", "nsz")
+# Part of each function that calls it, with that one's liberties: what is asked for in one place, or is a line or two.
+# A function of its own is optimized once for itself and again in each that calls it, and in each that calls those.
+inlined = njit(inline="always")
 
 
 @intrinsic
@@ -143,44 +146,30 @@ def _exponential(x):
     return double
 
 
-@compiled
+@inlined
 def squares(query, keys, out):
     """Write ‖q − k‖² for one query of shape (d,) and as many keys, of shape (d, ≥ n), as `out` has room for.
 
-    Four features at a time, so that `out` is seldom read and written. Rows are cut by `n`, not the keys by their
-    caller: what the compiler knows to lie side by side in memory it handles many at once.
+    Three features at a time, so that `out` is seldom read and written.
     """
     d, n = len(keys), len(out)
-    done = d % 4
-    if done == 0:
-        done = 4
-        q0, q1, q2, q3 = query[0], query[1], query[2], query[3]
-        k0, k1, k2, k3 = keys[0, :n], keys[1, :n], keys[2, :n], keys[3, :n]
+    done = (d - 1) % 3 + 1
+    if done == 1:
         for j in range(n):
-            a, b, c, e = k0[j] - q0, k1[j] - q1, k2[j] - q2, k3[j] - q3
-            out[j] = (a * a + b * b) + (c * c + e * e)
-    elif done == 1:
-        q0, k0 = query[0], keys[0, :n]
-        for j in range(n):
-            a = k0[j] - q0
+            a = keys[0, j] - query[0]
             out[j] = a * a
     elif done == 2:
-        q0, q1, k0, k1 = query[0], query[1], keys[0, :n], keys[1, :n]
         for j in range(n):
-            a, b = k0[j] - q0, k1[j] - q1
+            a, b = keys[0, j] - query[0], keys[1, j] - query[1]
             out[j] = a * a + b * b
     else:
-        q0, q1, q2, k0, k1, k2 = query[0], query[1], query[2], keys[0, :n], keys[1, :n], keys[2, :n]
         for j in range(n):
-            a, b, c = k0[j] - q0, k1[j] - q1, k2[j] - q2
+            a, b, c = keys[0, j] - query[0], keys[1, j] - query[1], keys[2, j] - query[2]
             out[j] = a * a + b * b + c * c
-    while done < d:
-        q0, q1, q2, q3 = query[done], query[done + 1], query[done + 2], query[done + 3]
-        k0, k1, k2, k3 = keys[done, :n], keys[done + 1, :n], keys[done + 2, :n], keys[done + 3, :n]
+    for k in range(done, d, 3):
         for j in range(n):
-            a, b, c, e = k0[j] - q0, k1[j] - q1, k2[j] - q2, k3[j] - q3
-            out[j] = out[j] + ((a * a + b * b) + (c * c + e * e))
-        done += 4
+            a, b, c = keys[k, j] - query[k], keys[k + 1, j] - query[k + 1], keys[k + 2, j] - query[k + 2]
+            out[j] += a * a + b * b + c * c
 
 
 @compiled

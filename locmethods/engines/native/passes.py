@@ -11,6 +11,7 @@ from locmethods.engines.native.loops import (
     compiled,
     exponential,
     greatest,
+    inlined,
     inner_products,
     larger,
     least_gap,
@@ -22,12 +23,12 @@ from locmethods.engines.native.tree import STACK, reach
 ROW = 512  # keys of a piece of a row, which stays in a core's nearest cache
 
 
-@compiled
-def _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names):
+@inlined
+def _gather(keys, values, begin, end, found, piece, at, wide, hollow, tile, held, names):
     """Copy keys and values of some pieces side by side, and return how many, and the piece and place to go on from."""
     width = 0
     while piece < found and width < wide:
-        some = min(wide - width, pieces[piece, 1] - at)
+        some = min(wide - width, end[piece] - at)
         for k in range(len(tile)):  # in loops: an assignment of slices takes seconds to compile
             for j in range(some):
                 tile[k, width + j] = keys.columns[k, at + j]
@@ -39,14 +40,14 @@ def _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, na
                 names[width + j] = keys.order[at + j]
         width += some
         at += some
-        if at == pieces[piece, 1]:
+        if at == end[piece]:
             piece += 1
             if piece < found:
-                at = pieces[piece, 0]
+                at = begin[piece]
     return width, piece, at
 
 
-@compiled
+@inlined
 def _one(kind, length, square, inverse, query, tile, names, own, part, least):
     """Write one kernel's weights into `part`; return by what earlier sums shrink, and SHEPARD's least distance."""
     squares(query, tile, part)
@@ -63,7 +64,7 @@ def _one(kind, length, square, inverse, query, tile, names, own, part, least):
     return shrink, nearest
 
 
-@compiled
+@inlined
 def _several(factors, query, tile, names, own, part, more, score, peak):
     """Write the product of several kernels' weights into `part`.
 
@@ -107,16 +108,16 @@ def _several(factors, query, tile, names, own, part, more, score, peak):
     return exponential(peak - top) if peak < top else 1.0, top
 
 
-@compiled
-def _pieces_of(factors, queries, keys, block, tolerance, spared, stack, pieces):
-    """Write the pieces of the keys that a block of queries must see, and return how many there are."""
+@inlined
+def _pieces_of(factors, queries, keys, block, tolerance, spared, stack, begin, end):
+    """Write where the pieces of the keys begin and end that a block of queries must see; return how many there are."""
     if tolerance < 0:
-        pieces[0, 0], pieces[0, 1] = 0, keys.n
+        begin[0], end[0] = 0, keys.count[len(keys.count) - 1]
         return 1
-    return reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared, stack, pieces)
+    return reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared, stack, begin, end)
 
 
-@compiled
+@inlined
 def _add(weight, values, shrink, numerator, total, i):
     """Add a tile's weights and weighted values to the sums of query i, which first become smaller by a factor."""
     if shrink != 1:
@@ -150,19 +151,22 @@ def add_blocks(factors, queries, keys, values, tolerance, own, wide, first, last
     extreme : ndarray of shape (n_queries,)
         For SHEPARD the least squared distance so far: the sums are those of (√least/r)ᵖ.
     """
-    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
+    stack, begin = np.empty(STACK, np.int64), np.empty(keys.boxes.starts[1], np.int64)
+    end = np.empty_like(begin)
     number, hollow = values.dtype.type, len(own) > 0
+    spared = 1 if hollow else 0
     tile, held = np.empty((len(keys.columns), wide), values.dtype), np.empty((len(values), wide), values.dtype)
     weight, names = np.empty(wide, values.dtype), np.empty(wide, np.int64)
     kind, length = factors.kind[0], factors.length[0]
     square, inverse = number(length * length), number(1 / (length * length))
+    size = queries.boxes.size
     for block in range(first, last):
-        found = _pieces_of(factors, queries, keys, block, tolerance, int(hollow), stack, pieces)
-        piece, at = 0, pieces[0, 0]
+        found = _pieces_of(factors, queries.boxes, keys.boxes, block, tolerance, spared, stack, begin, end)
+        piece, at = 0, begin[0]
         while piece < found:
-            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names)
+            width, piece, at = _gather(keys, values, begin, end, found, piece, at, wide, hollow, tile, held, names)
             part = weight[:width]
-            for i in range(block * queries.size, min(queries.n, (block + 1) * queries.size)):
+            for i in range(block * size, min(len(queries.rows), (block + 1) * size)):
                 shrink, extreme[i] = _one(kind, length, square, inverse, queries.rows[i], tile, names,
                                           own[i] if hollow else -1, part, extreme[i])
                 _add(part, held, shrink, numerator, total, i)
@@ -179,18 +183,21 @@ def add_products(factors, queries, keys, values, tolerance, own, wide, first, la
     extreme : ndarray of shape (n_queries,)
         The greatest score of the exponentials so far: the sums are divided by its exponential.
     """
-    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
+    stack, begin = np.empty(STACK, np.int64), np.empty(keys.boxes.starts[1], np.int64)
+    end = np.empty_like(begin)
     hollow = len(own) > 0
+    spared = 1 if hollow else 0
     tile, held = np.empty((len(keys.columns), wide), values.dtype), np.empty((len(values), wide), values.dtype)
     weight, names = np.empty(wide, values.dtype), np.empty(wide, np.int64)
     more, score = np.empty(wide, values.dtype), np.empty(wide, values.dtype)
+    size = queries.boxes.size
     for block in range(first, last):
-        found = _pieces_of(factors, queries, keys, block, tolerance, int(hollow), stack, pieces)
-        piece, at = 0, pieces[0, 0]
+        found = _pieces_of(factors, queries.boxes, keys.boxes, block, tolerance, spared, stack, begin, end)
+        piece, at = 0, begin[0]
         while piece < found:
-            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names)
+            width, piece, at = _gather(keys, values, begin, end, found, piece, at, wide, hollow, tile, held, names)
             part = weight[:width]
-            for i in range(block * queries.size, min(queries.n, (block + 1) * queries.size)):
+            for i in range(block * size, min(len(queries.rows), (block + 1) * size)):
                 shrink, extreme[i] = _several(factors, queries.rows[i], tile, names, own[i] if hollow else -1, part,
                                               more[:width], score[:width], extreme[i])
                 _add(part, held, shrink, numerator, total, i)

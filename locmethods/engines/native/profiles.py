@@ -10,9 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
-
-from locmethods.engines.native.loops import compiled, exponentials, larger
+from locmethods.engines.native.loops import compiled, exponentials, inlined, larger
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -28,7 +26,6 @@ from locmethods.kernels import (
 )
 
 GREATEST_POWER = 16  # of an inverse distance or an inner product: formed by multiplication
-inlined = njit(inline="always")  # part of `weigh` and `log_weight`, which are compiled once
 
 
 class Profile(NamedTuple):

@@ -89,8 +89,8 @@ def remaining(layout, queries, keys, lost, blocks=SAMPLE):
     """Return the share of the pairs that remains, from some blocks of the queries."""
     from locmethods.engines.native.tree import plan
 
-    every = max(1, queries.boxes.starts[1] // blocks)
-    some, found = range(0, queries.boxes.starts[1], every), 0
+    every = max(1, queries.boxes.blocks // blocks)
+    some, found = range(0, queries.boxes.blocks, every), 0
     for block in some:
         begin, end = plan(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), block)
         found += (end - begin).sum()
@@ -115,7 +115,7 @@ def in_blocks(layout, lost, worth=WORTH):
 
     mine = layout.query is layout.keys
     queries = layout.once(("queries", size, layout.place), cut_queries) if mine else cut_queries()
-    if kept and queries.boxes.starts[1] <= SAMPLE:  # to look first would be as much work as to do it
+    if kept and queries.boxes.blocks <= SAMPLE:  # to look first would be as much work as to do it
         return queries, keys, None
     left = remaining(layout, queries, keys, lost)
     return (queries, keys, left) if left <= worth else None
@@ -165,7 +165,7 @@ def skipping(task, index):
 def _visits(layout, queries, keys, lost, index):
     from locmethods.engines.native.tree import plan
 
-    for block in range(queries.boxes.starts[1]):
+    for block in range(queries.boxes.blocks):
         pieces = plan(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), block)
         found = [keys.order[a:b] for a, b in zip(*pieces, strict=True)]
         rows = index[queries.order[block * queries.boxes.size:(block + 1) * queries.boxes.size]]

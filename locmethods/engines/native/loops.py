@@ -172,7 +172,7 @@ def squares(query, keys, out):
             out[j] += a * a + b * b + c * c
 
 
-@compiled
+@inlined
 def inner_products(query, keys, out):
     """Write q·k for one query of shape (d,) and as many keys, of shape (d, ≥ n), as `out` has room for."""
     n = len(out)
@@ -205,7 +205,7 @@ def dot(x, y):
     return total
 
 
-@summing
+@inlined
 def total_and_sum(weight, values):
     """Return Σ w and Σ w v, in one pass."""
     total, part = weight.dtype.type(0), weight.dtype.type(0)
@@ -215,7 +215,7 @@ def total_and_sum(weight, values):
     return total, part
 
 
-@summing
+@inlined
 def sums_of_three(weight, a, b, c):
     """Return Σ w a, Σ w b and Σ w c, in one pass."""
     zero = weight.dtype.type(0)
@@ -227,7 +227,7 @@ def sums_of_three(weight, a, b, c):
     return x, y, z
 
 
-@compiled
+@summing
 def add_up(weight, values, numerator):
     """Add Σ w v to `numerator` for values of shape (o, ≥ n), o ≥ 1, and return Σ w, for n weights."""
     n = len(weight)
@@ -246,7 +246,7 @@ def add_up(weight, values, numerator):
     return total
 
 
-@compiled
+@inlined
 def greatest(x):
     """Return the greatest of some numbers."""
     top = x[0]
@@ -255,7 +255,7 @@ def greatest(x):
     return top
 
 
-@compiled
+@inlined
 def least_gap(x, centre):
     """Return the least distance of some numbers from another."""
     gap = -abs(x[0] - centre)

@@ -266,7 +266,7 @@ def log_weight(kind, square, length):
     raise ValueError("no compiled logarithm for this kernel of the distance")
 
 
-@compiled
+@inlined
 def weigh_inversely(x, least, power):
     """Turn squared distances into (ρ/r)ᵖ, in place, where ρ² = `least` is no more than any of them.
 

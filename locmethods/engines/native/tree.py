@@ -52,8 +52,6 @@ class Boxes(NamedTuple):
         How many points lie in each box.
     children : integer ndarray of shape (n_boxes + 1,)
         The boxes that lie in box i are those from ``children[i]`` to ``children[i + 1] - 1``: none for a block.
-    starts : integer ndarray of shape (n_scales + 1,)
-        Where in these arrays each scale begins.
     size : int
         Points in a block; the last may have fewer.
     """
@@ -62,12 +60,16 @@ class Boxes(NamedTuple):
     high: Any
     count: Any
     children: Any
-    starts: Any
     size: int
+
+    @property
+    def blocks(self):
+        """How many blocks there are."""
+        return max(1, -(-int(self.count[-1]) // self.size))
 
 
 class Tree(NamedTuple):
-    """Points in compact order with the boxes of all scales; compiled code takes it as it is.
+    """Points in compact order with the boxes of all scales.
 
     Attributes
     ----------
@@ -76,6 +78,7 @@ class Tree(NamedTuple):
     order : integer ndarray of shape (n,)
         Which point stands there.
     boxes : Boxes
+        What compiled code must know of the order.
     """
 
     rows: Any
@@ -118,15 +121,14 @@ def cut(points, order, size):
     A half holds a power of two of blocks, so that blocks that share a half are neighbours at every scale.
     """
     n, d = points.shape
-    stack = np.empty((128, 2), np.int64)
-    stack[0, 0], stack[0, 1] = 0, n
-    height = 1
+    begin, end = np.empty(128, np.int64), np.empty(128, np.int64)
+    begin[0], end[0], height = 0, n, 1
     while height > 0:
         height -= 1
-        first, last = stack[height, 0], stack[height, 1]
+        first, last = begin[height], end[height]
         if last - first <= size:
             continue
-        axis, widest = np.int64(0), -1.0
+        axis, widest = np.int64(0), -1.0  # not a constant: that would be a type of its own
         for k in range(d):
             low = high = points[first, k]
             for i in range(first + 1, last):
@@ -138,32 +140,31 @@ def cut(points, order, size):
         while 2 * half < last - first:
             half *= 2
         _select(points, order, axis, first, last, first + half)
-        stack[height, 0], stack[height, 1] = first, first + half
-        stack[height + 1, 0], stack[height + 1, 1] = first + half, last
+        begin[height], end[height] = first, first + half
+        begin[height + 1], end[height + 1] = first + half, last
         height += 2
 
 
-def _scales(n, size):
-    """Return `count`, `children` and `starts` of the boxes about n points in blocks of `size`, as in `Boxes`."""
+def _nested(n, size):
+    """Return `count` and `children` of the boxes about n points in blocks of `size`, as in `Boxes`."""
     count = [np.minimum(size, n - np.arange(0, max(n, 1), size))]
-    children, starts = [np.zeros(len(count[0]), np.int64)], [0, len(count[0])]
+    children, begun = [np.zeros(len(count[0]), np.int64)], 0  # where in all the arrays the scale below begins
     while len(count[-1]) > 1:
         first = np.arange(0, len(count[-1]), FAN)
-        children.append(starts[-2] + first)
+        children.append(begun + first)
+        begun += len(count[-1])
         count.append(np.add.reduceat(count[-1], first))
-        starts.append(starts[-1] + len(first))
-    return np.concatenate(count), np.concatenate([*children, starts[-2:-1]]), np.array(starts)
+    return np.concatenate(count), np.concatenate([*children, [begun]])
 
 
-def _corners(columns, starts, size):
+def _corners(columns, size):
     """Return `low` and `high` of the boxes about points in order, of shape (d, n), as in `Boxes`."""
     corners = []
     for extreme in (np.minimum, np.maximum):
-        scales, step = [columns], size
-        for _ in starts[1:]:
-            scales.append(extreme.reduceat(scales[-1], np.arange(0, scales[-1].shape[1], step), axis=1))
-            step = FAN
-        corners.append(np.ascontiguousarray(np.concatenate(scales[1:], axis=1).T))
+        scales = [extreme.reduceat(columns, np.arange(0, columns.shape[1], size), axis=1)]
+        while scales[-1].shape[1] > 1:
+            scales.append(extreme.reduceat(scales[-1], np.arange(0, scales[-1].shape[1], FAN), axis=1))
+        corners.append(np.ascontiguousarray(np.concatenate(scales, axis=1).T))
     return corners
 
 
@@ -172,13 +173,13 @@ def whole(points, size, dtype):
     rows = np.ascontiguousarray(points, dtype)
     none = np.empty((0, rows.shape[1]))
     return Tree(rows, np.ascontiguousarray(rows.T), np.arange(len(rows)),
-                Boxes(none, none, *_scales(len(rows), size), size))
+                Boxes(none, none, *_nested(len(rows), size), size))
 
 
 def fitted(points, order, size):
     """Return points that stand in compact order as a tree of blocks of `size`, with boxes about them."""
-    columns, scales = np.ascontiguousarray(points.T), _scales(len(points), size)
-    return Tree(points, columns, order, Boxes(*_corners(columns, scales[-1], size), *scales, size))
+    columns = np.ascontiguousarray(points.T)
+    return Tree(points, columns, order, Boxes(*_corners(columns, size), *_nested(len(points), size), size))
 
 
 @inlined
@@ -198,29 +199,20 @@ def gap_and_span(low, high, other_low, other_high, first, last):
 def log_bounds(factors, low, high, other_low, other_high):
     """Return two numbers between which log K lies for every pair of points from two boxes, whatever their rounding.
 
-    Distances only are bounded: a factor of the inner product counts as one above, and as zero below.
+    Distances only are bounded: a factor of the inner product counts as one above, and as zero below. A third number
+    orders boxes by how far they are, in the lengths of the factors.
     """
-    most = least = 0.0
+    most = least = far = 0.0
     for f in range(len(factors.kind)):
         if factors.kind[f] >= IS_SHEPARD:
             least = -math.inf
             continue
-        a, b = factors.first[f], factors.last[f]
-        gap, span = gap_and_span(low, high, other_low, other_high, a, b)
-        most += log_weight(factors.kind[f], gap * (1 - 1e-9), factors.length[f])
-        least += log_weight(factors.kind[f], span * (1 + 1e-9), factors.length[f])
-    return most, least
-
-
-@inlined
-def _remoteness(factors, low, high, other_low, other_high):
-    """Return a number that orders boxes by how far they are, in the lengths of the factors."""
-    total = 0.0
-    for f in range(len(factors.kind)):
-        a, b = factors.first[f], factors.last[f]
-        gap, span = gap_and_span(low, high, other_low, other_high, a, b)
-        total += (gap + 1e-3 * span) / factors.length[f] ** 2
-    return total
+        length = factors.length[f]
+        gap, span = gap_and_span(low, high, other_low, other_high, factors.first[f], factors.last[f])
+        most += log_weight(factors.kind[f], gap * (1 - 1e-9), length)
+        least += log_weight(factors.kind[f], span * (1 + 1e-9), length)
+        far += (gap + 1e-3 * span) / (length * length)
+    return most, least, far
 
 
 @inlined
@@ -230,20 +222,19 @@ def least_total(factors, low, high, boxes, spared, stack):
     First a near block, then all that could add a thousandth to what is known already.
     """
     top = len(boxes.count) - 1
-    node = top
+    node, scale = top, -math.inf
     while boxes.children[node] < boxes.children[node + 1]:
-        best = math.inf
+        nearest = math.inf
         for child in range(boxes.children[node], boxes.children[node + 1]):
-            far = _remoteness(factors, low, high, boxes.low[child], boxes.high[child])
-            if far <= best:
-                best, node = far, child
-    scale = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])[1]
+            _, least, far = log_bounds(factors, low, high, boxes.low[child], boxes.high[child])
+            if far <= nearest:
+                nearest, node, scale = far, child, least
     found = 0.0  # Σ K / exp(scale)
     stack[0], height = top, 1
     while height > 0:
         height -= 1
         node = stack[height]
-        most, weight = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])
+        most, weight, _ = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])
         count = boxes.count[node]
         if most + math.log(count) <= scale + math.log(1e-3 * found + 1e-300):
             continue
@@ -320,7 +311,7 @@ def reach(factors, low, high, boxes, tolerance, spared, stack, begin, end):
 
 def plan(factors, queries, keys, tolerance, spared, block):
     """Return where the pieces begin and end that one block of the queries must see; see `reach`."""
-    begin, end = np.empty((2, keys.starts[1]), np.int64)
+    begin, end = np.empty((2, keys.blocks), np.int64)
     found = reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared,
                   np.empty(STACK, np.int64), begin, end)
     return begin[:found], end[:found]

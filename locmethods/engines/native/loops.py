@@ -150,26 +150,21 @@ def _exponential(x):
 def squares(query, keys, out):
     """Write ‖q − k‖² for one query of shape (d,) and as many keys, of shape (d, ≥ n), as `out` has room for.
 
-    Three features at a time, so that `out` is seldom read and written.
+    Two features at a time, so that `out` is less often read and written.
     """
     d, n = len(keys), len(out)
-    done = (d - 1) % 3 + 1
-    if done == 1:
+    if d % 2 == 1:
         for j in range(n):
             a = keys[0, j] - query[0]
             out[j] = a * a
-    elif done == 2:
+    else:
         for j in range(n):
             a, b = keys[0, j] - query[0], keys[1, j] - query[1]
             out[j] = a * a + b * b
-    else:
+    for k in range(2 - d % 2, d, 2):
         for j in range(n):
-            a, b, c = keys[0, j] - query[0], keys[1, j] - query[1], keys[2, j] - query[2]
-            out[j] = a * a + b * b + c * c
-    for k in range(done, d, 3):
-        for j in range(n):
-            a, b, c = keys[k, j] - query[k], keys[k + 1, j] - query[k + 1], keys[k + 2, j] - query[k + 2]
-            out[j] += a * a + b * b + c * c
+            a, b = keys[k, j] - query[k], keys[k + 1, j] - query[k + 1]
+            out[j] += a * a + b * b
 
 
 @inlined
@@ -215,34 +210,14 @@ def total_and_sum(weight, values):
     return total, part
 
 
-@inlined
-def sums_of_three(weight, a, b, c):
-    """Return Σ w a, Σ w b and Σ w c, in one pass."""
-    zero = weight.dtype.type(0)
-    x, y, z = zero, zero, zero
-    for j in range(len(weight)):
-        x += weight[j] * a[j]
-        y += weight[j] * b[j]
-        z += weight[j] * c[j]
-    return x, y, z
-
-
 @summing
 def add_up(weight, values, numerator):
     """Add Σ w v to `numerator` for values of shape (o, ≥ n), o ≥ 1, and return Σ w, for n weights."""
     n = len(weight)
     total, first = total_and_sum(weight, values[0, :n])
     numerator[0] += first
-    done, outputs = 1, len(values)
-    while done + 3 <= outputs:
-        x, y, z = sums_of_three(weight, values[done, :n], values[done + 1, :n], values[done + 2, :n])
-        numerator[done] += x
-        numerator[done + 1] += y
-        numerator[done + 2] += z
-        done += 3
-    while done < outputs:
-        numerator[done] += dot(weight, values[done, :n])
-        done += 1
+    for o in range(1, len(values)):
+        numerator[o] += dot(weight, values[o, :n])
     return total
 
 

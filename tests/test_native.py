@@ -471,18 +471,18 @@ def test_a_change_in_one_file_is_compiled_into_the_others(tmp_path):
         import sys
         sys.path.insert(0, {str(tmp_path)!r})
         import numpy as np
-        from locmethods.engines.native import panels
-        assert panels.__file__.startswith({str(tmp_path)!r})
+        from locmethods.engines.native import profiles
+        assert profiles.__file__.startswith({str(tmp_path)!r})
         row = np.zeros(4)
-        panels.exponentials_below(row, 1.0, 1.0)
-        print(round(row[0] * np.e, 9))
+        profiles.weigh(profiles.IS_GAUSSIAN, row, 1.0, 1.0)
+        print(round(row[0], 9))
         """
     assert in_a_fresh_process(code, tmp_path / "kept").split() == ["1.0"]
     loops_file = tmp_path / "locmethods" / "engines" / "native" / "loops.py"
     source = loops_file.read_text()
     assert source.count("a, b = left[j] * scale") == 1
     loops_file.write_text(source.replace("a, b = left[j] * scale", "a, b = left[j] + scale"))
-    assert in_a_fresh_process(code, tmp_path / "kept").split() == ["2.718281828"]
+    assert in_a_fresh_process(code, tmp_path / "kept").split() == ["0.60653066"]  # exp(0 − ½)
 
 
 @pytest.mark.parametrize("kernel", [Laplace(2.0), Triangular(9.0)], ids=repr)

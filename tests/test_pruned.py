@@ -1,6 +1,5 @@
 """Skipping blocks: the same sums as without it, the bound that allows it, and when it is done."""
 
-import itertools
 import math
 
 import numpy as np
@@ -95,34 +94,43 @@ def test_blocks_hold_each_point_once_and_inside_the_boxes_of_every_scale(n, grid
     assert sorted(blocks.order.tolist()) == list(range(n))
     np.testing.assert_array_equal(blocks.rows, points[blocks.order])
     np.testing.assert_array_equal(blocks.columns, blocks.rows.T)
-    width, seen = 32, 0
-    for first, last in itertools.pairwise(blocks.starts):
-        for node in range(first, last):
-            inside = blocks.rows[(node - first) * width:(node - first + 1) * width]
-            np.testing.assert_array_equal(blocks.low[node], inside.min(0))
-            np.testing.assert_array_equal(blocks.high[node], inside.max(0))
-            seen += 1
-        width *= tree.FAN
-    assert seen == len(blocks.low)
+    low, high, count, children, size = blocks.boxes
+
+    def inside(node):
+        first, last = children[node:node + 2]
+        if first == last:
+            return blocks.rows[node * size:(node + 1) * size]
+        assert last - first <= tree.FAN
+        return np.concatenate([inside(child) for child in range(first, last)])
+
+    for node in range(len(count)):
+        assert len(inside(node)) == count[node]
+        np.testing.assert_array_equal(low[node], inside(node).min(0))
+        np.testing.assert_array_equal(high[node], inside(node).max(0))
+    np.testing.assert_array_equal(inside(len(count) - 1), blocks.rows)
+    assert blocks.boxes.blocks == np.count_nonzero(np.diff(children) == 0) == -(-n // 32)
 
 
 def test_blocks_are_compact():
     blocks = pruned.cut(np.random.default_rng(0).uniform(size=(4096, 2)), 32)
     # 128 blocks of an area of one: the sum of their areas is no more than that, and none is long.
-    sides = (blocks.high - blocks.low)[:blocks.starts[1]]
+    sides = (blocks.boxes.high - blocks.boxes.low)[:blocks.boxes.blocks]
     assert sides.prod(1).sum() < 1 and (sides.max(1) / sides.min(1)).mean() < 3
 
 
 def test_gap_and_span_are_the_extreme_distances_between_boxes():
     points = sample(300, 2)
     left, right = pruned.cut(points[:100], 16), pruned.cut(points[100:], 16)
-    for i in range(left.starts[1]):
-        for j in range(right.starts[1]):
-            gap, span = tree.gap_and_span(left.low[i], left.high[i], right.low[j], right.high[j])
+    def box(blocks, i):
+        return blocks.boxes.low[i], blocks.boxes.high[i]
+
+    for i in range(left.boxes.blocks):
+        for j in range(right.boxes.blocks):
+            gap, span = tree.gap_and_span(*box(left, i), *box(right, j), 0, 2)
             square = cdist(left.rows[16 * i:16 * i + 16], right.rows[16 * j:16 * j + 16]) ** 2
             assert gap <= square.min() + 1e-12 and span >= square.max() - 1e-12  # rounding of a square
     corners = np.array([0.0, 0.0]), np.array([1.0, 1.0]), np.array([4.0, 0.5]), np.array([5.0, 2.0])
-    assert tree.gap_and_span(*corners) == (9.0, 25.0 + 4.0)
+    assert tree.gap_and_span(*corners, 0, 2) == (9.0, 25.0 + 4.0) and tree.gap_and_span(*corners, 1, 2) == (0.0, 4.0)
 
 
 @pytest.mark.parametrize("kernel", [*RADIAL, Gaussian(0.1) * Flat(0.3), Laplace(0.2).on([0]) * Cauchy(0.3).on([1])],
@@ -133,7 +141,7 @@ def test_the_bounds_of_two_boxes_hold_for_all_their_pairs(kernel):
         query, keys = (rng.normal(size=2) + rng.uniform(0, 0.2, size=(8, 2)) for _ in range(2))
         where = layout(kernel, query, keys)
         boxes = [end(points, 0) for points in (where.query, where.keys) for end in (np.min, np.max)]
-        most, least = tree.log_bounds(where.factors, *boxes)
+        most, least, _ = tree.log_bounds(where.factors, *boxes)
         weights = kernel.bind(query, keys).log(slice(0, 8), slice(0, 8))
         assert least <= weights.min() + 1e-12 and weights.max() <= most + 1e-12  # rounding of a logarithm
 
@@ -159,9 +167,9 @@ def test_the_bound_on_a_total_is_below_the_total_of_every_query(kernel):
     where = layout(kernel, points, points)
     log_total = np.log(kernel(points, points).sum(1))
     slack = []
-    for block in range(queries.starts[1]):
-        bound = tree.least_total(where.factors, queries.low[block], queries.high[block], keys, int(where.hollow),
-                                 np.empty((tree.STACK, 2), np.int64))
+    for block in range(queries.boxes.blocks):
+        bound = tree.least_total(where.factors, queries.boxes.low[block], queries.boxes.high[block], keys.boxes,
+                                 int(where.hollow), np.empty(tree.STACK, np.int64))
         slack.append(log_total[queries.order[64 * block:64 * block + 64]].min() - bound)
     assert min(slack) >= -1e-12  # rounding of a logarithm
     if where.length > 0.1:

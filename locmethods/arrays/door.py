@@ -91,7 +91,7 @@ def enter(kernel, query, keys, values) -> Door:
     _one_kind(given)
     query = as_array("query", query)
     check_points("query", query)
-    return enter_query(kernel, query, enter_keys(keys, values))
+    return _bound_to(kernel, query, enter_keys(keys, values), None)
 
 
 def enter_keys(keys, values) -> Held:
@@ -147,29 +147,41 @@ def enter_query(kernel, query, held, kept=None) -> Door:
     kept : kernels.bound.Kept, optional
         What has been computed from these keys before.
     """
-    keys, values, flat = held.keys, held.values, held.flat
-    query = query if query is keys else coded(kernel, "query", query)
-    _one_kind({"query": query, "keys": keys})
-    query = query if query is keys else as_array("query", query)
+    query = query if query is held.keys else coded(kernel, "query", query)
+    _one_kind({"query": query, "keys": held.keys})
+    query = query if query is held.keys else as_array("query", query)
     check_points("query", query)
+    return _bound_to(kernel, query, held, kept)
+
+
+def _bound_to(kernel, query, held, kept):
+    """Return the door for queries that have been checked, and keys and values that have come in."""
+    keys, values, flat = held.keys, held.values, held.flat
     if not kernel.maps_features and query.shape[-1] != keys.shape[-1]:
         raise ValueError(f"query and keys must have the same number of features, got {query.shape[-1]} "
                          f"and {keys.shape[-1]}")
     dtype = held.dtype if query is keys else _wider(query, held)
     query = as_scores(query)
     shapes = [query.shape[:-2], keys.shape[:-2], *([] if values is None else [values.shape[:-1 if flat else -2]])]
+    if any(shapes):
+        keys = _in_batches(query, keys, values, shapes)
+    bound = kernel.bind(query, keys, kept=kept)
+    values = values[..., None] if flat else values
+    return Door(bound, values, flat, dtype, is_tensor(query), bound.grad or carries_grad(values))
+
+
+def _in_batches(query, keys, values, shapes):
+    """Return the keys in as many batches as the values have, given the batch dimensions of all three."""
     try:
         batch = np.broadcast_shapes(*shapes)
     except ValueError:
         arrays = [query, keys, *([] if values is None else [values])]
         raise ValueError("the batch dimensions of query, keys and values must broadcast, got shapes "
                          + ", ".join(str(tuple(array.shape)) for array in arrays)) from None
-    if batch != np.broadcast_shapes(*shapes[:2]):  # values of more batches than there are points
-        spread = (*batch, *keys.shape[-2:])
-        keys = keys.expand(*spread) if is_tensor(keys) else np.broadcast_to(keys, spread)
-    bound = kernel.bind(query, keys, kept=kept)
-    values = values[..., None] if flat else values
-    return Door(bound, values, flat, dtype, is_tensor(query), bound.grad or carries_grad(values))
+    if batch == np.broadcast_shapes(*shapes[:2]):
+        return keys
+    spread = (*batch, *keys.shape[-2:])
+    return keys.expand(*spread) if is_tensor(keys) else np.broadcast_to(keys, spread)
 
 
 def _wider(query, held):

@@ -76,9 +76,11 @@ def doubts(bound, sums, far):
     """
     if not bound.anchored or bound.signed:
         return None
+    offset = bound.offset(slice(0, bound.shape[-2]), None) if bound.centred else 0.0
+    if bool((sums.log_scale - offset >= far).all()):  # Σ K is no less than its greatest term, which is exp(log_scale)
+        return None
     log_total = sums.log_total
-    own = log_total - bound.offset(slice(0, bound.shape[-2]), None) if bound.centred else log_total
-    doubt = (own < far) & (sums.log_scale > -math.inf)
+    doubt = (log_total - offset < far) & (sums.log_scale > -math.inf)
     return namespace(log_total).where(doubt, log_total, -math.inf) if bool(doubt.any()) else None
 
 

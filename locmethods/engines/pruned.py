@@ -54,17 +54,7 @@ def cut(points, size=None, scale=1.0):
     size = KEY_BLOCK if size is None else size
     order = np.arange(len(points))
     tree.cut(points * scale, order, size)  # the product is a new array, which is cut in place
-    return _fitted(points[order], order, size)
-
-
-def _fitted(rows, order, size):
-    """Return points in order as blocks of `size`, with boxes about them."""
-    from locmethods.engines.native import tree
-
-    starts = tree.levels(len(rows), size)
-    low, high = np.empty((2, starts[-1], rows.shape[1]))
-    tree.fit_boxes(rows, size, starts, low, high)
-    return tree.Tree(rows, np.ascontiguousarray(rows.T), order, low, high, starts, size, len(rows))
+    return tree.fitted(points[order], order, size)
 
 
 def in_type(tree, dtype):
@@ -73,18 +63,6 @@ def in_type(tree, dtype):
         return tree
     rows = tree.rows.astype(dtype)
     return tree._replace(rows=rows, columns=np.ascontiguousarray(rows.T))
-
-
-def moved(tree, points):
-    """Return the blocks of points that have moved together: their members stay, the boxes are fitted anew.
-
-    Parameters
-    ----------
-    tree : tree.Tree
-    points : ndarray of shape (n, d)
-        In their own order, not the tree's.
-    """
-    return _fitted(points[tree.order], tree.order, tree.size)
 
 
 def share(layout, tolerance, itemsize):
@@ -111,12 +89,12 @@ def remaining(layout, queries, keys, lost, blocks=SAMPLE):
     """Return the share of the pairs that remains, from some blocks of the queries."""
     from locmethods.engines.native.tree import plan
 
-    every = max(1, queries.starts[1] // blocks)
-    some, found = range(0, queries.starts[1], every), 0
+    every = max(1, queries.boxes.blocks // blocks)
+    some, found = range(0, queries.boxes.blocks, every), 0
     for block in some:
-        pieces = plan(layout.factors, queries, keys, lost, int(layout.hollow), block)
-        found += (pieces[:, 1] - pieces[:, 0]).sum()
-    return found / (len(some) * keys.n)
+        begin, end = plan(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), block)
+        found += (end - begin).sum()
+    return found / (len(some) * len(keys.order))
 
 
 def in_blocks(layout, lost, worth=WORTH):
@@ -137,7 +115,7 @@ def in_blocks(layout, lost, worth=WORTH):
 
     mine = layout.query is layout.keys
     queries = layout.once(("queries", size, layout.place), cut_queries) if mine else cut_queries()
-    if kept and queries.starts[1] <= SAMPLE:  # to look first would be as much work as to do it
+    if kept and queries.boxes.blocks <= SAMPLE:  # to look first would be as much work as to do it
         return queries, keys, None
     left = remaining(layout, queries, keys, lost)
     return (queries, keys, left) if left <= worth else None
@@ -187,8 +165,8 @@ def skipping(task, index):
 def _visits(layout, queries, keys, lost, index):
     from locmethods.engines.native.tree import plan
 
-    for block in range(queries.starts[1]):
-        pieces = plan(layout.factors, queries, keys, lost, int(layout.hollow), block)
-        found = [keys.order[a:b] for a, b in pieces]
-        rows = index[queries.order[block * queries.size:(block + 1) * queries.size]]
+    for block in range(queries.boxes.blocks):
+        pieces = plan(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), block)
+        found = [keys.order[a:b] for a, b in zip(*pieces, strict=True)]
+        rows = index[queries.order[block * queries.boxes.size:(block + 1) * queries.boxes.size]]
         yield rows, np.concatenate(found) if found else keys.order[:0]

@@ -35,7 +35,7 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     index : integer ndarray, optional
         The numbers of the queries, if they are not all.
     """
-    from locmethods.engines.native.passes import add_blocks, add_products
+    from locmethods.engines.native.passes import add_blocks, add_inverse, add_products
 
     n, d = layout.query.shape
     if blocks is None:
@@ -54,14 +54,14 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     wide = CACHE // ((d + values.shape[1] + 1) * np.dtype(dtype).itemsize)
     wide = min(1024, max(128, wide // 64 * 64))
 
-    compiled = add_products if layout.single is None else add_blocks
+    compiled = add_products if layout.single is None else add_inverse if singular else add_blocks
 
     def add(first, last):
-        compiled(layout.factors, queries, keys, columns, lost if blocks else -1.0, own, wide, first, last, numerator,
-                 total, extreme)
+        compiled(layout.factors, queries.rows, queries.boxes, keys.columns, keys.order, keys.boxes, columns,
+                 lost if blocks else -1.0, own, wide, first, last, numerator, total, extreme)
 
-    count = int(queries.starts[1])
-    in_threads(add, count, max(1, min(64, count // 32, PART // (queries.size * len(layout.keys)))))
+    count = queries.boxes.blocks
+    in_threads(add, count, max(1, min(64, count // 32, PART // (queries.boxes.size * len(layout.keys)))))
     back = np.argsort(queries.order) if blocks else slice(None)
     scale = _scales(layout, extreme, singular, queries.order)
     found = numerator[back], total[back], scale[back]

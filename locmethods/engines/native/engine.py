@@ -123,7 +123,7 @@ def _plan(task, layout, dtype):
     left = 1.0 if left is None else left
     words = f"differences in {np.dtype(dtype).name}, leaving out blocks of keys that provably do not matter"
     return Plan(NAME, words, Work(layout, dtype, lost, (queries, keys), None), round(left * n * m),
-                round(left * queries.starts[1] * keys.starts[1]), memory)
+                round(left * queries.boxes.blocks * keys.boxes.blocks), memory)
 
 
 def counted(task, plan):
@@ -134,7 +134,7 @@ def counted(task, plan):
     left = pruned.remaining(layout, queries, keys, plan.work.lost)
     return plan._replace(words=f"{plan.words}: about {left:.1%} of the pairs remain",
                          pairs=round(left * len(layout.query) * len(layout.keys)),
-                         blocks=round(left * queries.starts[1] * keys.starts[1]))
+                         blocks=round(left * queries.boxes.blocks * keys.boxes.blocks))
 
 
 def sums(task, plan):

@@ -61,6 +61,9 @@ def compiler(*liberties):
 
 # A product and a sum may be one step, and a sum may be split over a vector's lanes; nothing else may be reordered.
 compiled, summing = compiler("contract"), compiler("contract", "reassoc", "nsz")
+# Part of each function that calls it, with that one's liberties: what is asked for in one place, or is a line or two.
+# A function of its own is optimized once for itself and again in each that calls it, and in each that calls those.
+inlined = njit(inline="always")
 
 
 @intrinsic
@@ -143,47 +146,28 @@ def _exponential(x):
     return double
 
 
-@compiled
+@inlined
 def squares(query, keys, out):
     """Write ‖q − k‖² for one query of shape (d,) and as many keys, of shape (d, ≥ n), as `out` has room for.
 
-    Four features at a time, so that `out` is seldom read and written. Rows are cut by `n`, not the keys by their
-    caller: what the compiler knows to lie side by side in memory it handles many at once.
+    Two features at a time, so that `out` is less often read and written.
     """
     d, n = len(keys), len(out)
-    done = d % 4
-    if done == 0:
-        done = 4
-        q0, q1, q2, q3 = query[0], query[1], query[2], query[3]
-        k0, k1, k2, k3 = keys[0, :n], keys[1, :n], keys[2, :n], keys[3, :n]
+    if d % 2 == 1:
         for j in range(n):
-            a, b, c, e = k0[j] - q0, k1[j] - q1, k2[j] - q2, k3[j] - q3
-            out[j] = (a * a + b * b) + (c * c + e * e)
-    elif done == 1:
-        q0, k0 = query[0], keys[0, :n]
-        for j in range(n):
-            a = k0[j] - q0
+            a = keys[0, j] - query[0]
             out[j] = a * a
-    elif done == 2:
-        q0, q1, k0, k1 = query[0], query[1], keys[0, :n], keys[1, :n]
-        for j in range(n):
-            a, b = k0[j] - q0, k1[j] - q1
-            out[j] = a * a + b * b
     else:
-        q0, q1, q2, k0, k1, k2 = query[0], query[1], query[2], keys[0, :n], keys[1, :n], keys[2, :n]
         for j in range(n):
-            a, b, c = k0[j] - q0, k1[j] - q1, k2[j] - q2
-            out[j] = a * a + b * b + c * c
-    while done < d:
-        q0, q1, q2, q3 = query[done], query[done + 1], query[done + 2], query[done + 3]
-        k0, k1, k2, k3 = keys[done, :n], keys[done + 1, :n], keys[done + 2, :n], keys[done + 3, :n]
+            a, b = keys[0, j] - query[0], keys[1, j] - query[1]
+            out[j] = a * a + b * b
+    for k in range(2 - d % 2, d, 2):
         for j in range(n):
-            a, b, c, e = k0[j] - q0, k1[j] - q1, k2[j] - q2, k3[j] - q3
-            out[j] = out[j] + ((a * a + b * b) + (c * c + e * e))
-        done += 4
+            a, b = keys[k, j] - query[k], keys[k + 1, j] - query[k + 1]
+            out[j] += a * a + b * b
 
 
-@compiled
+@inlined
 def inner_products(query, keys, out):
     """Write q·k for one query of shape (d,) and as many keys, of shape (d, ≥ n), as `out` has room for."""
     n = len(out)
@@ -216,7 +200,7 @@ def dot(x, y):
     return total
 
 
-@summing
+@inlined
 def total_and_sum(weight, values):
     """Return Σ w and Σ w v, in one pass."""
     total, part = weight.dtype.type(0), weight.dtype.type(0)
@@ -227,37 +211,17 @@ def total_and_sum(weight, values):
 
 
 @summing
-def sums_of_three(weight, a, b, c):
-    """Return Σ w a, Σ w b and Σ w c, in one pass."""
-    zero = weight.dtype.type(0)
-    x, y, z = zero, zero, zero
-    for j in range(len(weight)):
-        x += weight[j] * a[j]
-        y += weight[j] * b[j]
-        z += weight[j] * c[j]
-    return x, y, z
-
-
-@compiled
 def add_up(weight, values, numerator):
     """Add Σ w v to `numerator` for values of shape (o, ≥ n), o ≥ 1, and return Σ w, for n weights."""
     n = len(weight)
     total, first = total_and_sum(weight, values[0, :n])
     numerator[0] += first
-    done, outputs = 1, len(values)
-    while done + 3 <= outputs:
-        x, y, z = sums_of_three(weight, values[done, :n], values[done + 1, :n], values[done + 2, :n])
-        numerator[done] += x
-        numerator[done + 1] += y
-        numerator[done + 2] += z
-        done += 3
-    while done < outputs:
-        numerator[done] += dot(weight, values[done, :n])
-        done += 1
+    for o in range(1, len(values)):
+        numerator[o] += dot(weight, values[o, :n])
     return total
 
 
-@compiled
+@inlined
 def greatest(x):
     """Return the greatest of some numbers."""
     top = x[0]
@@ -266,7 +230,7 @@ def greatest(x):
     return top
 
 
-@compiled
+@inlined
 def least_gap(x, centre):
     """Return the least distance of some numbers from another."""
     gap = -abs(x[0] - centre)

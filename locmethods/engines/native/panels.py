@@ -21,6 +21,7 @@ from locmethods.engines.native.loops import (
     exponential,
     exponentials,
     greatest,
+    inlined,
     larger,
     least_gap,
     squared_distance,
@@ -115,7 +116,7 @@ def multiply(left, first, panels, out):
         _multiply_panel(left, first, panels[j], out, j * panels.shape[2])
 
 
-@compiled
+@inlined
 def correct(row, centre, band, query, keys):
     """Form again, from differences in float64, the squared distances that lie within `band` of `centre`."""
     if least_gap(row, centre) > band:
@@ -125,7 +126,7 @@ def correct(row, centre, band, query, keys):
             row[j] = squared_distance(query, keys[j])
 
 
-@compiled
+@inlined
 def raise_to(row, offset, inverse, degree):
     """Turn inner products s into ((s + offset) · inverse)ᵖ, in place, for an even degree p."""
     for j in range(len(row)):
@@ -137,7 +138,7 @@ def raise_to(row, offset, inverse, degree):
         row[j] = power
 
 
-@compiled
+@inlined
 def exponentials_below(row, inverse, peak):
     """Turn inner products s into exp(s · inverse − p), in place, and return p: `peak`, or the greatest if that is more.
 
@@ -228,7 +229,7 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
                 for i in range(ROWS):
                     for j in range(here, wide):
                         weight[i, j] = 0
-                multiply(weight, 0, stacked[tile], more)
+                multiply(weight, np.int64(0), stacked[tile], more)  # a constant would be a type of its own
                 for i in range(first, last):
                     for o in range(outputs):
                         numerator[i, o] += more[i - first, o]

@@ -11,65 +11,73 @@ from locmethods.engines.native.loops import (
     compiled,
     exponential,
     greatest,
+    inlined,
     inner_products,
     larger,
     least_gap,
     squares,
 )
-from locmethods.engines.native.profiles import IS_EXPONENTIAL, IS_POLYNOMIAL, IS_SHEPARD, weigh, weigh_inversely
+from locmethods.engines.native.profiles import IS_EXPONENTIAL, IS_POLYNOMIAL, weigh, weigh_inversely
 from locmethods.engines.native.tree import STACK, reach
 
 ROW = 512  # keys of a piece of a row, which stays in a core's nearest cache
 
 
-@compiled
-def _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names):
+@inlined
+def _gather(columns, order, values, begin, end, found, piece, at, wide, hollow, tile, held, names):
     """Copy keys and values of some pieces side by side, and return how many, and the piece and place to go on from."""
     width = 0
     while piece < found and width < wide:
-        some = min(wide - width, pieces[piece, 1] - at)
+        some = min(wide - width, end[piece] - at)
         for k in range(len(tile)):  # in loops: an assignment of slices takes seconds to compile
             for j in range(some):
-                tile[k, width + j] = keys.columns[k, at + j]
+                tile[k, width + j] = columns[k, at + j]
         for o in range(len(held)):
             for j in range(some):
                 held[o, width + j] = values[o, at + j]
         if hollow:
             for j in range(some):
-                names[width + j] = keys.order[at + j]
+                names[width + j] = order[at + j]
         width += some
         at += some
-        if at == pieces[piece, 1]:
+        if at == end[piece]:
             piece += 1
             if piece < found:
-                at = pieces[piece, 0]
+                at = begin[piece]
     return width, piece, at
 
 
-@compiled
-def _one(kind, length, square, inverse, query, tile, names, own, part, least):
-    """Write one kernel's weights into `part`; return by what earlier sums shrink, and SHEPARD's least distance."""
-    squares(query, tile, part)
-    if own >= 0:
-        for j in range(len(part)):
-            if names[j] == own:
-                part[j] = math.inf
-    if kind != IS_SHEPARD:
-        weigh(kind, part, square, inverse)
-        return 1.0, least
-    nearest = min(least, least_gap(part, part.dtype.type(0)))
-    shrink = (nearest / least) ** (0.5 * length) if nearest < least else 1.0
-    weigh_inversely(part, nearest, int(length))
+# Each writes the weights of a tile's keys for one query into `part`, and returns by what the earlier sums shrink, and
+# the query's extreme from now on. `own` is the key for which the query has no weight, −1 for none.
+
+
+@inlined
+def _one(factors, query, tile, names, own, part, spare, extreme):
+    """Write the weights of one kernel of the distance."""
+    _squares_to_others(query, tile, names, own, part)
+    square = factors.length[0] * factors.length[0]
+    weigh(factors.kind[0], part, part.dtype.type(square), part.dtype.type(1 / square))
+    return 1.0, extreme
+
+
+@inlined
+def _inverse(factors, query, tile, names, own, part, spare, extreme):
+    """Write the weights (ρ/r)ᵖ, where ρ² is the least squared distance so far."""
+    _squares_to_others(query, tile, names, own, part)
+    nearest = min(extreme, least_gap(part, part.dtype.type(0)))
+    shrink = (nearest / extreme) ** (0.5 * factors.length[0]) if nearest < extreme else 1.0
+    weigh_inversely(part, nearest, int(factors.length[0]))
     return shrink, nearest
 
 
-@compiled
-def _several(factors, query, tile, names, own, part, more, score, peak):
-    """Write the product of several kernels' weights into `part`.
+@inlined
+def _several(factors, query, tile, names, own, part, spare, extreme):
+    """Write the product of several kernels' weights.
 
-    Exponentials of q·k may overflow: their logarithms are added up, and their greatest is left out of all weights. It
-    is returned, `peak` if that is more, after the factor by which it makes earlier sums smaller.
+    Exponentials of q·k may overflow: their logarithms are added up, and their greatest so far is left out of all
+    weights.
     """
+    more, score = spare[0, :len(part)], spare[1, :len(part)]
     for j in range(len(part)):
         part[j], score[j] = 1, 0
     scored = False
@@ -99,42 +107,67 @@ def _several(factors, query, tile, names, own, part, more, score, peak):
     for j in range(len(part)):
         if part[j] == 0:
             score[j] = -math.inf
-    top = larger(peak, greatest(score))
+    top = larger(extreme, greatest(score))
     if top == -math.inf:
         return 1.0, top
     for j in range(len(part)):
         part[j] *= exponential(score[j] - top)
-    return exponential(peak - top) if peak < top else 1.0, top
+    return exponential(extreme - top) if extreme < top else 1.0, top
+
+
+@inlined
+def _squares_to_others(query, tile, names, own, out):
+    """Write the squared distances to a tile's keys, infinite for the query's own key."""
+    squares(query, tile, out)
+    if own >= 0:
+        for j in range(len(out)):
+            if names[j] == own:
+                out[j] = math.inf
+
+
+@inlined
+def _pass(weights, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
+          total, extreme):
+    """Add up the weights that a function gives, and weighted values; see `add_blocks`."""
+    d, outputs, hollow = len(columns), len(values), len(own) > 0
+    stack, names = np.empty(STACK, np.int64), np.empty(wide, np.int64)
+    begin, end = np.empty(len(boxes.count), np.int64), np.empty(len(boxes.count), np.int64)
+    memory = np.empty((d + outputs + 3, wide), values.dtype)
+    tile, held, spare = memory[:d], memory[d:d + outputs], memory[d + outputs:]
+    for block in range(first, last):
+        if tolerance < 0:
+            begin[0], end[0], found = 0, len(order), 1
+        else:
+            found = reach(factors, blocks.low[block], blocks.high[block], boxes, tolerance, 1 if hollow else 0, stack,
+                          begin, end)
+        piece, at = 0, begin[0]
+        while piece < found:
+            width, piece, at = _gather(columns, order, values, begin, end, found, piece, at, wide, hollow, tile, held,
+                                       names)
+            part = spare[2, :width]
+            for i in range(block * blocks.size, min(len(rows), (block + 1) * blocks.size)):
+                shrink, extreme[i] = weights(factors, rows[i], tile, names, own[i] if hollow else -1, part, spare,
+                                             extreme[i])
+                if shrink != 1:
+                    total[i] *= shrink
+                    for o in range(outputs):
+                        numerator[i, o] *= shrink
+                total[i] += add_up(part, held, numerator[i])
 
 
 @compiled
-def _pieces_of(factors, queries, keys, block, tolerance, spared, stack, pieces):
-    """Write the pieces of the keys that a block of queries must see, and return how many there are."""
-    if tolerance < 0:
-        pieces[0, 0], pieces[0, 1] = 0, keys.n
-        return 1
-    return reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared, stack, pieces)
-
-
-@compiled
-def _add(weight, values, shrink, numerator, total, i):
-    """Add a tile's weights and weighted values to the sums of query i, which first become smaller by a factor."""
-    if shrink != 1:
-        total[i] *= shrink
-        for o in range(len(values)):
-            numerator[i, o] *= shrink
-    total[i] += add_up(weight, values, numerator[i])
-
-
-@compiled
-def add_blocks(factors, queries, keys, values, tolerance, own, wide, first, last, numerator, total, extreme):
-    """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out, for a single factor.
+def add_blocks(factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
+               total, extreme):
+    """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out: one kernel of the distance.
 
     Parameters
     ----------
     factors : tree.Factors
         The kernel.
-    queries, keys : tree.Tree
+    rows, blocks : ndarray of shape (n_queries, d), and tree.Boxes
+        The queries in order, and the boxes about them.
+    columns, order, boxes : ndarray of shape (d, n_keys), integer ndarray of shape (n_keys,), and tree.Boxes
+        The keys in order, which key stands there, and the boxes about them.
     values : ndarray of shape (o, n_keys)
         In the keys' order.
     tolerance : float
@@ -148,52 +181,34 @@ def add_blocks(factors, queries, keys, values, tolerance, own, wide, first, last
     numerator, total : ndarray of shape (n_queries, o) and (n_queries,)
         float64, in the queries' order.
     extreme : ndarray of shape (n_queries,)
-        For SHEPARD the least squared distance so far: the sums are those of (√least/r)ᵖ.
+        Left as it is.
     """
-    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
-    number, hollow = values.dtype.type, len(own) > 0
-    tile, held = np.empty((len(keys.columns), wide), values.dtype), np.empty((len(values), wide), values.dtype)
-    weight, names = np.empty(wide, values.dtype), np.empty(wide, np.int64)
-    kind, length = factors.kind[0], factors.length[0]
-    square, inverse = number(length * length), number(1 / (length * length))
-    for block in range(first, last):
-        found = _pieces_of(factors, queries, keys, block, tolerance, int(hollow), stack, pieces)
-        piece, at = 0, pieces[0, 0]
-        while piece < found:
-            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names)
-            part = weight[:width]
-            for i in range(block * queries.size, min(queries.n, (block + 1) * queries.size)):
-                shrink, extreme[i] = _one(kind, length, square, inverse, queries.rows[i], tile, names,
-                                          own[i] if hollow else -1, part, extreme[i])
-                _add(part, held, shrink, numerator, total, i)
+    _pass(_one, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
+          total, extreme)
 
 
 @compiled
-def add_products(factors, queries, keys, values, tolerance, own, wide, first, last, numerator, total, extreme):
+def add_inverse(factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
+                total, extreme):
+    """Do what `add_blocks` does for inverse distances.
+
+    Parameters are those of `add_blocks`, except that `extreme` is the least squared distance so far: the sums are
+    those of (√extreme/r)ᵖ.
+    """
+    _pass(_inverse, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
+          total, extreme)
+
+
+@compiled
+def add_products(factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
+                 total, extreme):
     """Do what `add_blocks` does for a product of factors.
 
-    Parameters
-    ----------
-    factors, queries, keys, values, tolerance, own, wide, first, last, numerator, total
-        As in `add_blocks`.
-    extreme : ndarray of shape (n_queries,)
-        The greatest score of the exponentials so far: the sums are divided by its exponential.
+    Parameters are those of `add_blocks`, except that `extreme` is the greatest score of the exponentials so far: the
+    sums are divided by its exponential.
     """
-    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
-    hollow = len(own) > 0
-    tile, held = np.empty((len(keys.columns), wide), values.dtype), np.empty((len(values), wide), values.dtype)
-    weight, names = np.empty(wide, values.dtype), np.empty(wide, np.int64)
-    more, score = np.empty(wide, values.dtype), np.empty(wide, values.dtype)
-    for block in range(first, last):
-        found = _pieces_of(factors, queries, keys, block, tolerance, int(hollow), stack, pieces)
-        piece, at = 0, pieces[0, 0]
-        while piece < found:
-            width, piece, at = _gather(keys, values, pieces, found, piece, at, wide, hollow, tile, held, names)
-            part = weight[:width]
-            for i in range(block * queries.size, min(queries.n, (block + 1) * queries.size)):
-                shrink, extreme[i] = _several(factors, queries.rows[i], tile, names, own[i] if hollow else -1, part,
-                                              more[:width], score[:width], extreme[i])
-                _add(part, held, shrink, numerator, total, i)
+    _pass(_several, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
+          total, extreme)
 
 
 @compiled

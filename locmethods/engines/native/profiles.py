@@ -10,9 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
-
-from locmethods.engines.native.loops import compiled, exponentials, larger
+from locmethods.engines.native.loops import compiled, exponentials, inlined, larger
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -28,7 +26,6 @@ from locmethods.kernels import (
 )
 
 GREATEST_POWER = 16  # of an inverse distance or an inner product: formed by multiplication
-inlined = njit(inline="always")  # part of `weigh` and `log_weight`, which are compiled once
 
 
 class Profile(NamedTuple):
@@ -269,7 +266,7 @@ def log_weight(kind, square, length):
     raise ValueError("no compiled logarithm for this kernel of the distance")
 
 
-@compiled
+@inlined
 def weigh_inversely(x, least, power):
     """Turn squared distances into (ρ/r)ᵖ, in place, where ρ² = `least` is no more than any of them.
 

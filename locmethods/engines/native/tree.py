@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled
+from locmethods.engines.native.loops import compiled, inlined, larger
 from locmethods.engines.native.profiles import IS_SHEPARD, log_weight
 
 FAN = 4
@@ -41,8 +41,35 @@ class Factors(NamedTuple):
     last: Any
 
 
+class Boxes(NamedTuple):
+    """Boxes about blocks of points, and about blocks of blocks, at every scale: the finest first, the whole last.
+
+    Attributes
+    ----------
+    low, high : ndarray of shape (n_boxes, d)
+        float64, whatever type the points have: the search for blocks is compiled once.
+    count : integer ndarray of shape (n_boxes,)
+        How many points lie in each box.
+    children : integer ndarray of shape (n_boxes + 1,)
+        The boxes that lie in box i are those from ``children[i]`` to ``children[i + 1] - 1``: none for a block.
+    size : int
+        Points in a block; the last may have fewer.
+    """
+
+    low: Any
+    high: Any
+    count: Any
+    children: Any
+    size: int
+
+    @property
+    def blocks(self):
+        """How many blocks there are."""
+        return max(1, -(-int(self.count[-1]) // self.size))
+
+
 class Tree(NamedTuple):
-    """Points in compact order with the boxes of all scales; compiled code takes it as it is.
+    """Points in compact order with the boxes of all scales.
 
     Attributes
     ----------
@@ -50,25 +77,17 @@ class Tree(NamedTuple):
         The points in order, in the type that sums are formed in.
     order : integer ndarray of shape (n,)
         Which point stands there.
-    low, high : ndarray of shape (n_boxes, d)
-        float64.
-    starts : integer ndarray
-        Where in the array of boxes each scale begins.
-    size, n : int
-        Points in a block; points.
+    boxes : Boxes
+        What compiled code must know of the order.
     """
 
     rows: Any
     columns: Any
     order: Any
-    low: Any
-    high: Any
-    starts: Any
-    size: int
-    n: int
+    boxes: Boxes
 
 
-@compiled
+@inlined
 def _select(points, order, axis, first, last, middle):
     """Reorder first … last − 1 so that none before `middle` lies farther along `axis` than any after (quickselect)."""
     low, high = first, last - 1
@@ -102,15 +121,14 @@ def cut(points, order, size):
     A half holds a power of two of blocks, so that blocks that share a half are neighbours at every scale.
     """
     n, d = points.shape
-    stack = np.empty((128, 2), np.int64)
-    stack[0, 0], stack[0, 1] = 0, n
-    height = 1
+    begin, end = np.empty(128, np.int64), np.empty(128, np.int64)
+    begin[0], end[0], height = 0, n, 1
     while height > 0:
         height -= 1
-        first, last = stack[height, 0], stack[height, 1]
+        first, last = begin[height], end[height]
         if last - first <= size:
             continue
-        axis, widest = 0, -1.0
+        axis, widest = np.int64(0), -1.0  # not a constant: that would be a type of its own
         for k in range(d):
             low = high = points[first, k]
             for i in range(first + 1, last):
@@ -122,60 +140,56 @@ def cut(points, order, size):
         while 2 * half < last - first:
             half *= 2
         _select(points, order, axis, first, last, first + half)
-        stack[height, 0], stack[height, 1] = first, first + half
-        stack[height + 1, 0], stack[height + 1, 1] = first + half, last
+        begin[height], end[height] = first, first + half
+        begin[height + 1], end[height + 1] = first + half, last
         height += 2
 
 
-def levels(n, size):
-    """Return where in the array of boxes each scale begins, of shape (n_scales + 1,)."""
-    starts, blocks = [0], max(1, -(-n // size))
-    while True:
-        starts.append(starts[-1] + blocks)
-        if blocks == 1:
-            return np.array(starts)
-        blocks = -(-blocks // FAN)
+def _nested(n, size):
+    """Return `count` and `children` of the boxes about n points in blocks of `size`, as in `Boxes`."""
+    count = [np.minimum(size, n - np.arange(0, max(n, 1), size))]
+    children, begun = [np.zeros(len(count[0]), np.int64)], 0  # where in all the arrays the scale below begins
+    while len(count[-1]) > 1:
+        first = np.arange(0, len(count[-1]), FAN)
+        children.append(begun + first)
+        begun += len(count[-1])
+        count.append(np.add.reduceat(count[-1], first))
+    return np.concatenate(count), np.concatenate([*children, [begun]])
+
+
+def _corners(columns, size):
+    """Return `low` and `high` of the boxes about points in order, of shape (d, n), as in `Boxes`."""
+    corners = []
+    for extreme in (np.minimum, np.maximum):
+        scales = [extreme.reduceat(columns, np.arange(0, columns.shape[1], size), axis=1)]
+        while scales[-1].shape[1] > 1:
+            scales.append(extreme.reduceat(scales[-1], np.arange(0, scales[-1].shape[1], FAN), axis=1))
+        corners.append(np.ascontiguousarray(np.concatenate(scales, axis=1).T))
+    return corners
 
 
 def whole(points, size, dtype):
     """Return points as a tree in their own order, without boxes."""
     rows = np.ascontiguousarray(points, dtype)
     none = np.empty((0, rows.shape[1]))
-    return Tree(rows, np.ascontiguousarray(rows.T), np.arange(len(rows)), none, none, levels(len(rows), size), size,
-                len(rows))
+    return Tree(rows, np.ascontiguousarray(rows.T), np.arange(len(rows)),
+                Boxes(none, none, *_nested(len(rows), size), size))
 
 
-@compiled
-def fit_boxes(points, size, starts, low, high):
-    """Write the boxes about blocks of `size` points, and about blocks of blocks, into `low` and `high`."""
-    n, d = points.shape
-    for block in range(starts[1]):
-        for k in range(d):
-            low[block, k] = high[block, k] = points[block * size, k]
-        for i in range(block * size + 1, min(n, (block + 1) * size)):
-            for k in range(d):
-                low[block, k] = min(low[block, k], points[i, k])
-                high[block, k] = max(high[block, k], points[i, k])
-    for level in range(1, len(starts) - 1):
-        below = starts[level] - starts[level - 1]
-        for block in range(starts[level + 1] - starts[level]):
-            node, child = starts[level] + block, starts[level - 1] + block * FAN
-            for k in range(d):
-                low[node, k], high[node, k] = low[child, k], high[child, k]
-            for other in range(child + 1, starts[level - 1] + min(below, (block + 1) * FAN)):
-                for k in range(d):
-                    low[node, k] = min(low[node, k], low[other, k])
-                    high[node, k] = max(high[node, k], high[other, k])
+def fitted(points, order, size):
+    """Return points that stand in compact order as a tree of blocks of `size`, with boxes about them."""
+    columns = np.ascontiguousarray(points.T)
+    return Tree(points, columns, order, Boxes(*_corners(columns, size), *_nested(len(points), size), size))
 
 
-@compiled
-def gap_and_span(low, high, other_low, other_high):
-    """Return the squares of the least and the greatest distance between two boxes."""
+@inlined
+def gap_and_span(low, high, other_low, other_high, first, last):
+    """Return the squares of the least and the greatest distance between two boxes, in some of the coordinates."""
     gap = span = 0.0
-    for k in range(len(low)):
+    for k in range(first, last):
         above, below = other_low[k] - high[k], low[k] - other_high[k]
-        apart = max(above, below, 0.0)
-        across = min(above, below)  # minus the greatest distance along an axis
+        apart = larger(larger(above, below), 0.0)
+        across = -larger(-above, -below)  # minus the greatest distance along an axis
         gap += apart * apart
         span += across * across
     return gap, span
@@ -185,80 +199,50 @@ def gap_and_span(low, high, other_low, other_high):
 def log_bounds(factors, low, high, other_low, other_high):
     """Return two numbers between which log K lies for every pair of points from two boxes, whatever their rounding.
 
-    Distances only are bounded: a factor of the inner product counts as one above, and as zero below.
+    Distances only are bounded: a factor of the inner product counts as one above, and as zero below. A third number
+    orders boxes by how far they are, in the lengths of the factors.
     """
-    most = least = 0.0
+    most = least = far = 0.0
     for f in range(len(factors.kind)):
         if factors.kind[f] >= IS_SHEPARD:
             least = -math.inf
             continue
-        a, b = factors.first[f], factors.last[f]
-        gap, span = gap_and_span(low[a:b], high[a:b], other_low[a:b], other_high[a:b])
-        most += log_weight(factors.kind[f], gap * (1 - 1e-9), factors.length[f])
-        least += log_weight(factors.kind[f], span * (1 + 1e-9), factors.length[f])
-    return most, least
+        length = factors.length[f]
+        gap, span = gap_and_span(low, high, other_low, other_high, factors.first[f], factors.last[f])
+        most += log_weight(factors.kind[f], gap * (1 - 1e-9), length)
+        least += log_weight(factors.kind[f], span * (1 + 1e-9), length)
+        far += (gap + 1e-3 * span) / (length * length)
+    return most, least, far
 
 
-@compiled
-def _remoteness(factors, low, high, other_low, other_high):
-    """Return a number that orders boxes by how far they are, in the lengths of the factors."""
-    total = 0.0
-    for f in range(len(factors.kind)):
-        a, b = factors.first[f], factors.last[f]
-        gap, span = gap_and_span(low[a:b], high[a:b], other_low[a:b], other_high[a:b])
-        total += (gap + 1e-3 * span) / factors.length[f] ** 2
-    return total
-
-
-@compiled
-def _children(node, level, starts):
-    """Return the first child of a node and the one after its last."""
-    first = starts[level - 1] + (node - starts[level]) * FAN
-    return first, min(first + FAN, starts[level])
-
-
-@compiled
-def _count(node, level, keys):
-    """Return how many points lie below a node."""
-    width = keys.size
-    for _ in range(level):
-        width *= FAN
-    first = (node - keys.starts[level]) * width
-    return min(keys.n, first + width) - first
-
-
-@compiled
-def least_total(factors, low, high, keys, spared, stack):
+@inlined
+def least_total(factors, low, high, boxes, spared, stack):
     """Return a bound below log Σ K of every query in a box: whole blocks at their greatest distance.
 
     First a near block, then all that could add a thousandth to what is known already.
     """
-    top = len(keys.starts) - 2
-    node, level = keys.starts[top], top
-    while level > 0:
-        first, last = _children(node, level, keys.starts)
-        best = math.inf
-        for child in range(first, last):
-            far = _remoteness(factors, low, high, keys.low[child], keys.high[child])
-            if far <= best:
-                best, node = far, child
-        level -= 1
-    scale = log_bounds(factors, low, high, keys.low[node], keys.high[node])[1]
+    top = len(boxes.count) - 1
+    node, scale = top, -math.inf
+    while boxes.children[node] < boxes.children[node + 1]:
+        nearest = math.inf
+        for child in range(boxes.children[node], boxes.children[node + 1]):
+            _, least, far = log_bounds(factors, low, high, boxes.low[child], boxes.high[child])
+            if far <= nearest:
+                nearest, node, scale = far, child, least
     found = 0.0  # Σ K / exp(scale)
-    stack[0, 0], stack[0, 1] = keys.starts[top], top
-    height = 1
+    stack[0], height = top, 1
     while height > 0:
         height -= 1
-        node, level = stack[height, 0], stack[height, 1]
-        most, weight = log_bounds(factors, low, high, keys.low[node], keys.high[node])
-        count = _count(node, level, keys)
+        node = stack[height]
+        most, weight, _ = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])
+        count = boxes.count[node]
         if most + math.log(count) <= scale + math.log(1e-3 * found + 1e-300):
             continue
-        if level > 0:
-            first, last = _children(node, level, keys.starts)
-            for child in range(first, last):
-                stack[height, 0], stack[height, 1] = child, level - 1
-                height += 1
+        first, last = boxes.children[node], boxes.children[node + 1]
+        for child in range(first, last):
+            stack[height] = child
+            height += 1
+        if first < last:
             continue
         if weight > scale:
             found = found * math.exp(scale - weight) if scale > -math.inf else 0.0
@@ -269,8 +253,8 @@ def least_total(factors, low, high, keys, spared, stack):
 
 
 @compiled
-def reach(factors, low, high, keys, tolerance, spared, stack, pieces):
-    """Write the pieces of the keys that a box of queries must see into `pieces`, and return how many there are.
+def reach(factors, low, high, boxes, tolerance, spared, stack, begin, end):
+    """Write the pieces of the keys that a box of queries must see, and return how many there are.
 
     What is left out sums to at most `tolerance` times Σ K of every query in the box: each block that is left out
     counts with the weight at its gap, and the search begins anew with a lower edge if all of them come to more.
@@ -280,56 +264,54 @@ def reach(factors, low, high, keys, tolerance, spared, stack, pieces):
     factors : Factors
         The kernel.
     low, high : ndarray of shape (d,)
-    keys : Tree
+    boxes : Boxes
+        Those about the keys.
     tolerance : float
         0 leaves out only what is zero.
     spared : int
         How many keys a query may have no weight for, near as they are (1 for a hollow kernel).
-    stack : integer ndarray of shape (…, 2)
+    stack : integer ndarray of shape (STACK,)
         Memory.
-    pieces : integer ndarray of shape (n_blocks, 2)
-        First point and the one after the last, in the keys' order.
+    begin, end : integer ndarray of shape (n_blocks,)
+        Receive each piece's first point and the one after its last, in the keys' order.
     """
-    top = len(keys.starts) - 2
     budget, edge = -math.inf, -math.inf
     if tolerance > 0:
-        budget = math.log(tolerance) + least_total(factors, low, high, keys, spared, stack)
-        edge = budget - math.log(64.0 * keys.size)
+        budget = math.log(tolerance) + least_total(factors, low, high, boxes, spared, stack)
+        edge = budget - math.log(64.0 * boxes.size)
     while True:
         lost, found = 0.0, 0  # what was left out, as a share of the budget
-        stack[0, 0], stack[0, 1] = keys.starts[top], top
-        height = 1
+        stack[0], height = len(boxes.count) - 1, 1
         while height > 0:
             height -= 1
-            node, level = stack[height, 0], stack[height, 1]
-            most = log_bounds(factors, low, high, keys.low[node], keys.high[node])[0]
+            node = stack[height]
+            most = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])[0]
             if most == -math.inf:
                 continue
+            first, last = boxes.children[node], boxes.children[node + 1]
             if most <= edge:
-                share = _count(node, level, keys) * math.exp(most - budget)
-                if level == 0 or share < CRUMB:
+                share = boxes.count[node] * math.exp(most - budget)
+                if first == last or share < CRUMB:
                     lost += share
                     continue
-            if level > 0:
-                first, last = _children(node, level, keys.starts)
-                for child in range(last - 1, first - 1, -1):  # the first comes off the stack first
-                    stack[height, 0], stack[height, 1] = child, level - 1
-                    height += 1
+            for child in range(last - 1, first - 1, -1):  # the first comes off the stack first
+                stack[height] = child
+                height += 1
+            if first < last:
                 continue
-            begin = node * keys.size
-            end = min(keys.n, begin + keys.size)
-            if found > 0 and pieces[found - 1, 1] == begin:
-                pieces[found - 1, 1] = end
-            else:
-                pieces[found, 0], pieces[found, 1] = begin, end
+            at = node * boxes.size
+            if found == 0 or end[found - 1] < at:
+                begin[found] = at
                 found += 1
+            end[found - 1] = at + boxes.count[node]
         if lost <= 1.0:
             return found
         edge -= math.log(lost) + 1.0
 
 
-@compiled
 def plan(factors, queries, keys, tolerance, spared, block):
-    """Return the pieces that one block of the queries must see; see `reach`."""
-    stack, pieces = np.empty((STACK, 2), np.int64), np.empty((keys.starts[1], 2), np.int64)
-    return pieces[:reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared, stack, pieces)]
+    """Return where the pieces begin and end that one block of the queries must see; see `reach`."""
+    begin, end = np.empty((2, keys.blocks), np.int64)
+    found = reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared,
+                  np.empty(STACK, np.int64), begin, end)
+    return begin[:found], end[:found]

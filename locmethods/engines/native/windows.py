@@ -39,7 +39,9 @@ def _fill(at, kept, start, parents, features, tile, n):
             for j in range(n):
                 row[j] *= parent[j]
     for k in range(len(kept) - d):
-        tile[p + k, :n] = kept[d + k, start:start + n]
+        row, source = tile[p + k, :n], kept[d + k, start:start + n]
+        for j in range(n):
+            row[j] = source[j]
 
 
 @compiled

@@ -43,9 +43,10 @@ def firms(axes, table):
         panel = {column: table[column][here] for column in ("year", "invested", "fit", "low", "high")}
         lines(ax, panel, "year", ["fit"], xlabel="year", ylabel=None, title=name, points=("year", "invested"),
               band=("year", "low", "high"), logy=True)
-        bottom, top = min(panel["low"].min(), panel["invested"].min()), max(panel["high"].max(), panel["invested"].max())
-        ax.set_ylim(bottom / 1.1, top * 1.1)
-        ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if bottom / 1.1 < tick < top * 1.1]
+        bottom = min(panel["low"].min(), panel["invested"].min()) / 1.1
+        top = max(panel["high"].max(), panel["invested"].max()) * 1.1
+        ax.set_ylim(bottom, top)
+        ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if bottom < tick < top]
         ax.set_yticks(ticks, [str(tick) for tick in ticks])
         ax.minorticks_off()
         ax.set_xticks([1935, 1945, 1954])

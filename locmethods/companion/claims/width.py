@@ -520,6 +520,8 @@ def one_width_for_each_target(seed=0):
     line = lm.LocalPolynomialRegressor(1, kernel).fit(x, y).predict(x)
     fixed = lm.LocalPolynomialRegressor(1, Tricube(0.5)).fit(x, y).predict(x)
     theirs = lowess(y, x[:, 0], frac=30 / 150, it=0, delta=0.0, return_sorted=False)
+    yield same("one radius", lm.local_weights(x, x, kernel=Tricube(0.5)), averages(one), within=1e-12,
+               because="a cube of a cube, rounded", broken=averages(weights), how="a radius for each target")
     yield same("lowess", line, theirs, within=1e-6,
                because="its edge is at 0.999 of the radius, where the weight is below 1e-7",
                broken=fixed, how="one radius for all targets")

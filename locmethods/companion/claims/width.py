@@ -101,8 +101,9 @@ def weights_count_for_fewer(seed=0):
 @claim("B8", kind=("limit", "order"), sources=("stone1980", "wand1995"))
 def variance_to_the_constant(seed=0):
     r"""At an interior point where the density $f$ of the inputs is positive and continuous, $n h\sum_i l_i^2$ of a
-    local mean tends to $R(k)/f$ as $h \to 0$ and $nh \to \infty$, and with the best $h$ for each $n$ the risk of a
-    function with two continuous derivatives falls like $n^{-4/5}$."""
+    local mean tends to $R(k)/f$ as $h \to 0$ and $nh \to \infty$, and with the best $h$ for each $n$ the risk falls
+    like $n^{-4/5}$ for noisy values of a function with two continuous derivatives whose bias is not zero in order
+    $h^2$."""
     n, target, widths = 40_000, np.array([[0.6]]), np.array([0.16, 0.08, 0.04, 0.02])
     keys = norm.ppf((np.arange(n) + 0.5) / n)[:, None]  # the population of a normal distribution
     rows = [lm.smoother_matrix(target, keys, kernel=Epanechnikov(h))[0] for h in widths]
@@ -224,8 +225,8 @@ SIDES = {1: (300, 600, 1200, 2400), 2: (32, 45, 64, 90), 3: (12, 16, 22, 30)}  #
 def the_balance_in_several_dimensions(seed=0):
     r"""For a regression with two continuous derivatives, at an interior point of $d$ features where its Laplacian is
     not zero, with inputs of an even density and noise of one variance, squared bias is of order $h^4$ and variance of
-    order $1/(nh^d)$, so that the best $h$ falls like $n^{-1/(4+d)}$ and the risk like $n^{-4/(4+d)}$; measured for
-    $d = 1, 2, 3$."""
+    order $1/(nh^d)$, so that the best $h$ falls like $n^{-1/(4+d)}$, the risk like $n^{-4/(4+d)}$, and
+    squared bias is $d/4$ of the variance there; measured for $d = 1, 2, 3$."""
     for d, sides in SIDES.items():
         widths = np.array([0.06, 0.08, 0.1, 0.12])
         bias, share = np.transpose([at_the_centre(lattice(sides[-1], d), Gaussian(h)) for h in widths])
@@ -245,6 +246,11 @@ def the_balance_in_several_dimensions(seed=0):
         yield order(f"risk, d = {d}", n, risk, -4 / (4 + d), within=0.01,
                     because="the cube cuts 4e-4 of the second moment off",
                     broken=worse, how="the bias itself added to the variance, instead of its square")
+        found, mistaken = (at_the_centre(lattice(sides[-1], d), Gaussian(h)) for h in (best[-1], wrong[-1]))
+        balance, off = (bias**2 / (NOISE**2 * share) for bias, share in (found, mistaken))
+        yield same(f"bias² over variance, d = {d}", balance, d / 4, relative=0.03,
+                   because="the width is found to 1e-3, and the quotient goes with its (4 + d)-th power",
+                   broken=off, how="the bias itself added to the variance, instead of its square")
         # m = ‖x − centre‖²: the bias is d·h², the variance NOISE²/(n (2√π h)^d).
         exact = (NOISE**2 / (4 * d * n * (2 * np.sqrt(np.pi)) ** d)) ** (1 / (4 + d))
         yield same(f"its constant, d = {d}", best, exact, relative=0.01, because="sums over a lattice for integrals",
@@ -389,7 +395,7 @@ def without_each(x, y, h, degree):
 
 @claim("X9", kind=("identity", "counter-example"), sources=("silverman1986", "scott1992", "wand1995", "fan1996"))
 def rules_of_thumb(seed=0):
-    r"""The normal rule on the line is $s\,(8\sqrt\pi\,R(k)/3n)^{1/5}$ for a kernel $k$ of integral and standard
+    r"""The normal rule on the line is $\sigma_x\,(8\sqrt\pi\,R(k)/3n)^{1/5}$ for a kernel $k$ of integral and standard
     deviation one, and the rule of local lines $(R(k)\,\hat\sigma^2V/(n\,\overline{(\hat m'')^2}))^{1/5}$ with a
     polynomial of degree four for $\hat m$, over an interval of length $V$; for a noisy wave of six periods, which no
     such polynomial follows, it is so wide that its error is more than twice the least."""
@@ -504,9 +510,9 @@ def bands_cover_the_mean_of_the_smoother(seed=0):
 
 @claim("X8", kind="identity", sources=("cleveland1979", "terrell1992"))
 def one_width_for_each_target(seed=0):
-    r"""With the distance $d_k(x^*)$ to the $k$-th nearest key as its radius, the tricube kernel's local line is lowess
-    without its robust steps, at every target whose neighbours are distinct; each window holds $k$ keys, where one
-    radius for all holds few in some places and many in others."""
+    r"""With the distance to the $q$-th nearest key as its radius, the tricube kernel's local line is lowess without its
+    robust steps, at every target whose neighbours are distinct; each window holds $q$ keys, where one radius for all
+    holds few in some places and many in others."""
     rng = np.random.default_rng(seed)
     x = np.sort(rng.exponential(size=(150, 1)), axis=0)
     y = np.sqrt(x[:, 0]) + 0.2 * rng.normal(size=150)

@@ -105,13 +105,13 @@ def bands(axes, table):
 
 
 def balloon(axes, table):
-    """Draw local means with one width and with a width for each target, and how many values each amounts to."""
+    """Draw local means with one radius and with a radius for each target, and how many values each amounts to."""
     left, right = axes
-    lines(left, table, "at", ["one width", "neighbours"], points=("income", "food"), **HOUSEHOLDS, title="local means",
-          names={"one width": (1480, 1880), "neighbours": (3050, 1260)})
-    lines(right, table, "at", {"one width, size": "one width", "neighbours, size": "neighbours"},
+    lines(left, table, "at", ["one radius", "neighbours"], points=("income", "food"), **HOUSEHOLDS, title="local means",
+          names={"one radius": (1400, 1880), "neighbours": (3050, 1260)})
+    lines(right, table, "at", {"one radius, size": "one radius", "neighbours, size": "neighbours"},
           xlabel=HOUSEHOLDS["xlabel"], ylabel="effective sample size", logy=True, title="how many values",
-          names={"one width": (1500, 60), "neighbours": (3300, 18)})
+          names={"one radius": (1500, 60), "neighbours": (3300, 18)})
     right.set_yticks([1, 10, 100], ["1", "10", "100"])
     for ax in axes:
         few_francs(ax)

@@ -10,7 +10,7 @@ import torch
 import locmethods as lm
 from locmethods.companion import claim, claims, same
 from locmethods.companion.checking import sabotage, wreckage
-from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors
+from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors, per_feature
 
 X = np.linspace(0, 1, 12)[:, None]
 Y = np.sin(5 * X[:, 0])
@@ -140,3 +140,12 @@ def test_findings_are_kept_a_page_at_a_time(tmp_path):
     wreckage.keep(tmp_path, "one", [sabotage.Finding("f", "reversed", "A2")])
     assert wreckage.kept(tmp_path) == {"one": [("f", "reversed", "A2")], "two": [("g", "reversed", "")]}
     assert wreckage.kept(tmp_path / "nowhere") == {}
+
+
+def test_a_number_has_its_sign_turned_and_a_kernel_becomes_wider():
+    assert sabotage.spoilt(2.0, sabotage.reversed_rows) == -2.0
+    wide = Gaussian(0.33)([[0.0]], [[0.5]])
+    for kernel in (Gaussian(0.3), per_feature(Gaussian, [0.3])):
+        for spoil in (sabotage.shifted, sabotage.reversed_rows):
+            # Two routes to one exponent of order one.
+            assert np.allclose(sabotage.spoilt(kernel, spoil)([[0.0]], [[0.5]]), wide, rtol=0, atol=1e-15)

@@ -2,8 +2,9 @@
 
 What a page presents are the public functions, estimators and kernels that its cells use. A function's answer is shifted
 by a tenth of its size, or its rows are reversed (a single number is halved); of an estimator the methods and fitted
-attributes that the page uses are; a kernel is made wider by a tenth. A claim has noticed when one of its parts is out of
-bounds; an error of another kind does not count. What nobody notices could be wrong without the book's saying so.
+attributes that the page uses are; a kernel, and one that is an answer, is made wider by a tenth. A claim has noticed
+when one of its parts is out of bounds; an error of another kind does not count. What nobody notices could be wrong
+without the book's saying so.
 """
 
 from __future__ import annotations
@@ -189,7 +190,12 @@ SPOILS = {"its answer shifted": shifted, "its rows reversed": reversed_rows}
 
 
 def spoilt(answer, spoil):
-    """Return an answer with its arrays spoilt: those of a tuple too; a function answers spoilt from now on."""
+    """Return an answer with its arrays spoilt: those of a tuple too; a function answers spoilt from now on.
+
+    A kernel becomes a tenth wider, however arrays are spoilt.
+    """
+    if isinstance(answer, Kernel):
+        return spoilt_object(answer, shifted) if numbers_of(answer) else answer.on(lambda points: points / 1.1)
     if isinstance(answer, np.ndarray) and answer.dtype.kind in "biuf":
         return spoil(answer)
     if isinstance(answer, float | np.floating):
@@ -210,13 +216,17 @@ def spoilt(answer, spoil):
 def spoilt_object(answer, spoil):
     """Return an object of the package with its public numbers spoilt; one that has none answers spoilt."""
     changed = copy.copy(answer)
-    numbers = {name: value for name, value in vars(answer).items()
-               if not name.startswith("_") and (hasattr(value, "dtype") or isinstance(value, float))}
     methods = {name: value for name in dir(answer)
                if not name.startswith("_") and inspect.ismethod(value := getattr(answer, name))}
-    for name, value in (numbers or methods).items():
+    for name, value in (numbers_of(answer) or methods).items():
         vars(changed)[name] = spoilt(value, spoil)
     return changed
+
+
+def numbers_of(answer):
+    """Return the public numbers and arrays of an object by name."""
+    return {name: value for name, value in vars(answer).items()
+            if not name.startswith("_") and (hasattr(value, "dtype") or isinstance(value, float))}
 
 
 def answering(function, spoil):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from locmethods.companion.drawings.charts import MARKERS, frame, ink, lines, name_lines, references, scattered
 
 HOUSEHOLDS = {"xlabel": "income (francs a year)", "ylabel": "food (francs a year)"}
@@ -14,7 +12,7 @@ def engel(axes, table):
     left, right = axes
     shown = ["h = 15", "h = 135", "h = 1000"]
     lines(left, table, "at", shown, points=("income", "food"), **HOUSEHOLDS, title="three widths",
-          names={"h = 15": (2750, 2080), "h = 135": (3300, 1490), "h = 1000": (2600, 640)})
+          names={"h = 15": (1780, 1660), "h = 135": (2950, 1490), "h = 1000": (2600, 640)})
     few_francs(left)
     right.plot(table["width"], table["error"], color=ink(right), linewidth=1.6)
     for number, (width, error, name) in enumerate(zip(table["three widths"], table["their errors"], shown,
@@ -22,7 +20,7 @@ def engel(axes, table):
         right.plot(width, error, MARKERS[number], markersize=8, color=f"C{number}", clip_on=False, zorder=4)
         right.annotate(name, (width, error), ((6, 8), (0, -16), (-8, 6))[number], textcoords="offset points",
                        color=f"C{number}", fontsize=10, ha=("left", "center", "right")[number])
-    frame(right, "width h (francs)", "error on an unseen household", "leave-one-out", logx=True, ylim=(100, 280))
+    frame(right, "width h (francs)", "error (francs)", "on households not seen", logx=True, ylim=(100, 280))
     few_numbers(right, (20, 100, 500, 2000))
 
 
@@ -47,16 +45,17 @@ def balance(axes, table):
     """Draw the two parts of the risk and their sum, and the best width over the number of keys."""
     left, right = axes
     lines(left, table, "width", ["bias²", "variance", "risk"], xlabel="width h", ylabel="mean squared error",
-          logx=True, logy=True, title="two walls, one valley",
-          names={"bias²": (0.16, 3e-4), "variance": (0.125, 1.1e-3), "risk": (0.05, 4.5e-3)})
-    few_numbers(left, (0.03, 0.1, 0.3))
+          logx=True, logy=True, title="two walls, one valley", ylim=(1e-5, 3e-3),
+          names={"bias²": (0.082, 1.7e-5), "variance": (0.128, 1.2e-4), "risk": (0.052, 8.5e-4)})
+    few_numbers(left, (0.05, 0.1, 0.2))
     drawn = []
     for number, d in enumerate((1, 2, 3)):
         drawn += right.plot(table[f"n, d = {d}"], table[f"d = {d}"], marker=MARKERS[number], markersize=6)
-    frame(right, "number of keys n", "best width", "the valley moves", xlim=(220, 90_000), logx=True, logy=True)
-    name_lines(right, drawn, [f"d = {d}" for d in (1, 2, 3)])
-    few_numbers(right, (300, 3000, 30_000))
-    right.set_yticks([0.06, 0.08, 0.1, 0.12, 0.15], ["0.06", "0.08", "0.1", "0.12", "0.15"])
+    frame(right, "number of keys n", "best width", "the valley moves", xlim=(250, 25_000), logx=True, logy=True)
+    name_lines(right, drawn, [f"d = {d}" for d in (1, 2, 3)],
+               {"d = 1": (900, 0.088), "d = 2": (3600, 0.082), "d = 3": (13_000, 0.093)})
+    few_numbers(right, (300, 1000, 3000, 10_000))
+    right.set_yticks([0.08, 0.1, 0.12, 0.14], ["0.08", "0.1", "0.12", "0.14"])
     right.set_yticks([], minor=True)
 
 
@@ -96,22 +95,23 @@ def bands(axes, table):
     truth = left.plot(table["x"], table["truth"], color=ink(left), linestyle="-", linewidth=2)
     mean = left.plot(table["x"], table["mean of the smoother"], color="C0", linestyle="--", linewidth=2)
     frame(left, "x", "value", "one sample", xlim=(0, 1))
-    name_lines(left, [*truth, *mean], ["truth", "mean of the smoother"],
-               {"truth": (0.36, 1.02), "mean of the smoother": (0.47, 0.55)})
-    lines(right, table, "x", ["its mean, wide", "the truth, wide", "the truth, narrow"], xlabel="x",
-          ylabel="share of samples covered", title="a thousand samples", ylim=(0, 1.04), xlim=(0, 1),
-          names={"its mean, wide": (0.33, 1.0), "the truth, wide": (0.33, 0.3), "the truth, narrow": (0.3, 0.84)})
+    name_lines(left, [*truth, *mean], ["truth", "smoother's mean"],
+               {"truth": (0.38, 0.98), "smoother's mean": (0.45, 0.5)})
+    names = {"its mean, wide": "its mean", "the truth, wide": "truth, wide", "the truth, narrow": "narrow"}
+    lines(right, table, "x", names, xlabel="x", ylabel="share of samples covered", title="a thousand samples",
+          ylim=(0, 1.06), xlim=(0, 1),
+          names={"its mean": (0.43, 1.005), "truth, wide": (0.372, 0.3), "narrow": (0.21, 0.86)})
     references(right, horizontal=0.95)
 
 
 def balloon(axes, table):
-    """Draw local means with one width and with a width for each target, and how many values each amounts to."""
+    """Draw local means with one radius and with a radius for each target, and how many values each amounts to."""
     left, right = axes
-    lines(left, table, "at", ["one width", "neighbours"], points=("income", "food"), **HOUSEHOLDS, title="local means",
-          names={"one width": (3250, 1480), "neighbours": (3050, 1080)})
-    lines(right, table, "at", {"one width, size": "one width", "neighbours, size": "neighbours"},
+    lines(left, table, "at", ["one radius", "neighbours"], points=("income", "food"), **HOUSEHOLDS, title="local means",
+          names={"one radius": (1400, 1880), "neighbours": (3050, 1260)})
+    lines(right, table, "at", {"one radius, size": "one radius", "neighbours, size": "neighbours"},
           xlabel=HOUSEHOLDS["xlabel"], ylabel="effective sample size", logy=True, title="how many values",
-          names={"one width": (1500, 60), "neighbours": (3300, 18)})
+          names={"one radius": (1500, 60), "neighbours": (3300, 18)})
     right.set_yticks([1, 10, 100], ["1", "10", "100"])
     for ax in axes:
         few_francs(ax)
@@ -120,21 +120,19 @@ def balloon(axes, table):
 def curse(axes, table):
     """Draw the side of a window over the number of features, and how far near points are."""
     left, right = axes
-    shares = ["0.1% of the data", "1% of the data", "10% of the data"]
+    shares = {f"a share of {share}": f"{share:.1%}".replace(".0%", "%") for share in (0.001, 0.01, 0.1)}
     lines(left, table, "features", shares, xlabel="number of features", ylabel="side of the window", ylim=(0, 1),
-          title="a window that holds a share",
-          names={"10% of the data": (3.1, 0.72), "1% of the data": (8.0, 0.5), "0.1% of the data": (9.5, 0.36)})
+          title="a window that holds a share")
     lines(right, table, "features", ["nearest", "median"], xlabel="number of features",
-          ylabel="distance, farthest = 1", ylim=(0, 1), title="near and far",
-          names={"nearest": (11, 0.27), "median": (9, 0.74)})
+          ylabel="distance, farthest = 1", ylim=(0, 1), title="near and far")
     for ax in axes:
         ax.set_xticks([1, 5, 10, 15, 20])
 
 
 def levels(axes, table):
     """Draw the means of trades over the share that is lent to other trades."""
-    trades = ["student", "manual", "clerk", "teacher, nurse", "manager", "professional"]
+    trades = ["student", "manual", "clerk", "teacher", "manager", "professional"]
     lines(axes, table, "share", trades, xlabel="λ", ylabel="years of school", names="start",
-          vertical=table["chosen"][0], xlim=(-0.28, 5 / 6))
+          vertical=table["chosen"][0], xlim=(-0.4, 5 / 6))
     axes.set_xticks([0, 0.2, 0.4, 0.6, 5 / 6], ["0", "0.2", "0.4", "0.6", "5/6"])
-    axes.margins(y=0.06)
+    axes.margins(y=0.1)

@@ -24,10 +24,7 @@ def wins(axes, table):
 
 def contest(axes, table):
     """Draw the losses of all methods, a panel for each data set: circles are local, squares are not."""
-    names = list(dict.fromkeys(table["data set"]))
-    for ax in axes[len(names):]:
-        ax.set_axis_off()
-    for ax, name in zip(axes, names, strict=False):  # there may be one more of the axes than of the data sets
+    for ax, name in zip(axes, dict.fromkeys(table["data set"]), strict=True):
         here = table["data set"] == name
         panel = {column: table[column][here] for column in ("method", "loss", "error")}
         colours = [0 if method in LOCAL else 1 for method in panel["method"]]
@@ -72,8 +69,8 @@ def gap(axes, table):
     lines(series, table, "year", ["narrow", "wide"], xlabel="year",
           ylabel="CO₂, parts per million", title="the gap of 1964", points=("week", "measured"),
           band=("year", "low", "high"), names=None)
-    for number, text in enumerate(["chosen by weeks", "chosen by quarters"]):  # between the two troughs
-        series.text(0.5, 0.18 - 0.1 * number, text, transform=series.transAxes, color=f"C{number}", fontsize=10,
+    for number, text in enumerate(["by weeks", "by quarters"]):  # between the two troughs
+        series.text(0.52, 0.3 - 0.11 * number, text, transform=series.transAxes, color=f"C{number}", fontsize=10,
                     ha="center")
     series.set_xticks([1963.5, 1964, 1964.5, 1965], ["1963.5", "1964", "1964.5", "1965"])
     lines(scores, table, "bandwidth", ["weeks", "quarters"], xlabel="bandwidth, years", marker=True, logx=True,

@@ -1,1 +1,1 @@
-"""What the chapters' claims compare with: constants, spectra, asymptotics, losses and samples by slow, plain routes."""
+"""What the chapters' claims compare with: constants, spectra, losses and samples by slow, plain routes."""

@@ -120,6 +120,7 @@ def _lifts(axes, ends):
         return []
     # How tall the axes are is known only when the figure is laid out, which takes as long as drawing it. Before that
     # they are a few per cent lower than in the end, so that names stand a little farther apart than they need.
+    axes.get_xlim(), axes.get_ylim()  # limits that follow the data are set when they are asked for
     points = axes.transData.transform(ends)[:, 1] * 72 / axes.figure.dpi
     order = np.argsort(points, kind="stable")
     places = points[order]

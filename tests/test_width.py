@@ -379,7 +379,8 @@ def test_per_feature_rejects():
 
 @pytest.mark.parametrize(("ours", "theirs"), [
     (Gaussian(), peers.Gaussian()), (Epanechnikov(), peers.Epanechnikov()), (Biweight(3.0), peers.Biweight()),
-    (Triangular(), peers.Triangular()), (Flat(), peers.Uniform()), (Tricube(), peers.Tricube())], ids=repr)
+    (Triangular(), peers.Triangular()), (Flat(), peers.Uniform()), (Tricube(), peers.Tricube()),
+], ids=lambda one: type(one).__name__)
 def test_the_rule_in_one_dimension_is_statsmodels(ours, theirs):
     x = np.random.default_rng(0).standard_t(3, size=200)
     # statsmodels writes some constants with ten digits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from locmethods.companion import claims
 from locmethods.companion.build import records
@@ -35,7 +36,7 @@ def check(name, *, seed=0):
     one = find(name)
     parts = one.parts(seed)
     if os.environ.get(CONTROLS, "") == "1" or name in os.environ.get(CONTROLS, "").split(","):
-        parts = [part.__class__(**(vars(part) | {"left": part.broken[0], "right": part.broken[1]})) for part in parts]
+        parts = [replace(part, left=part.broken[0], right=part.broken[1]) for part in parts]
     outcomes = [judge(one, part) for part in parts]
     line = f"{name} holds: {one.sentence.rstrip('.')} ({in_words(parts)})"
     place = records.folder("claims")

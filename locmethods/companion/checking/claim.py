@@ -13,6 +13,7 @@ from textwrap import dedent
 from locmethods.companion.checking.evidence import Part
 
 KINDS = ("identity", "inequality", "limit", "order", "monotone", "capacity", "algorithm", "counter-example")
+EXPECTED = "locmethods.companion.expected"
 ID = re.compile(r"[A-Z]\d+")
 KEY = re.compile(r"[a-z]+\d{4}[a-z]?")
 
@@ -66,8 +67,8 @@ class Claim:
         return found
 
     def source(self):
-        """Return the function's source, and that of the functions of its module that it uses."""
-        module = sys.modules[self.function.__module__]
+        """Return the function's source, and that of what it uses of its module and of `expected`."""
+        shown = (self.function.__module__, EXPECTED)
         todo, found = [self.function], []
         while todo:
             one = todo.pop(0)
@@ -76,8 +77,8 @@ class Claim:
             found.append(one)
             tree = ast.parse(dedent(inspect.getsource(one)))
             names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-            todo += [value for name, value in vars(module).items()
-                     if name in names and inspect.isfunction(value) and value.__module__ == module.__name__]
+            todo += [value for name, value in vars(sys.modules[one.__module__]).items()
+                     if name in names and inspect.isfunction(value) and value.__module__.startswith(shown)]
         return "\n\n".join(dedent(inspect.getsource(one)) for one in found)
 
 

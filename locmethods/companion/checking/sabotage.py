@@ -101,7 +101,7 @@ def breaks(page):
             found.append(Break(name, "a tenth wider", (value,), "bind", widened(value)))
         elif inspect.isclass(value):
             found += of_estimator(name, value, used[name])
-        elif callable(value):
+        else:
             for how, spoil in SPOILS.items():
                 found.append(Break(name, how, homes(name, value, module), name, answering(value, spoil)))
     return found

@@ -12,6 +12,7 @@ from sklearn.neighbors import KernelDensity, KNeighborsRegressor
 import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, datasets, order, same
 from locmethods.companion.expected.multipliers import fourier_multipliers, ring
+from locmethods.companion.expected.weights import averages, distances, gaussian
 from locmethods.kernel_methods import kernel_properties, match_degrees_of_freedom
 from locmethods.kernels import (
     Cauchy,
@@ -32,21 +33,6 @@ def some_years(seed, n=60):
     year, flow = datasets.nile()
     chosen = np.sort(np.random.default_rng(seed).choice(100, n, replace=False))
     return (year[chosen, None] - 1920) / 10, flow[chosen]
-
-
-def distances(query, keys):
-    """Return all distances, from the differences themselves."""
-    return np.sqrt(((query[:, None] - keys) ** 2).sum(-1))
-
-
-def gaussian(query, keys, h):
-    """Return the weights exp(−r²/2h²), by plain NumPy."""
-    return np.exp(-(distances(query, keys) ** 2) / (2 * h**2))
-
-
-def averages(weights):
-    """Return weights whose rows sum to one."""
-    return weights / weights.sum(1, keepdims=True)
 
 
 def ridge_matrix(kernel, penalty):

@@ -10,6 +10,7 @@ import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, order, same
 from locmethods.companion.expected.constants import kernel_constants
 from locmethods.companion.expected.fourier import transform
+from locmethods.companion.expected.weights import averages, distances
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -70,19 +71,9 @@ def kernels_are_their_formulas(seed=0):
                broken=Matern(0.7, nu=0.5)(near, far), how="smoothness one half instead of three halves")
 
 
-def distances(query, keys):
-    """Return all distances, from the differences themselves."""
-    return np.sqrt(((query[:, None] - keys) ** 2).sum(-1))
-
-
 def gaussian(r, h):
     """Return exp(−r²/2h²)."""
     return np.exp(-(r**2) / (2 * h**2))
-
-
-def averages(weights):
-    """Return weights whose rows sum to one."""
-    return weights / weights.sum(1, keepdims=True)
 
 
 # A kernel, its formula written out from the distance r, a common mistake, and the words for it.

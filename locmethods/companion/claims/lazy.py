@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, datasets, order, same
+from locmethods.companion.expected.weights import averages, distances, gaussian
 from locmethods.kernels import Exponential, Flat, Gaussian, Laplace, NearestNeighbors, Shepard
 from locmethods.lazy import correction_factor, lazy_iteration, residual_correction, twicing
 
@@ -57,21 +58,6 @@ def lattice_with_ties(seed):
     rows, columns = np.meshgrid(np.arange(17) / 2, np.arange(17) / 2)
     labels = np.random.default_rng(seed).integers(0, 3, 108)
     return np.concatenate([cells, cells[:27]]), labels, np.column_stack([rows.ravel(), columns.ravel()])
-
-
-def distances(query, keys):
-    """Return all distances, from the differences themselves."""
-    return np.sqrt(((query[:, None] - keys) ** 2).sum(-1))
-
-
-def gaussian(query, keys, h):
-    """Return the weights exp(−r²/2h²), by plain NumPy."""
-    return np.exp(-(distances(query, keys) ** 2) / (2 * h**2))
-
-
-def averages(weights):
-    """Return weights whose rows sum to one."""
-    return weights / weights.sum(1, keepdims=True)
 
 
 @claim("D2", kind=("limit", "counter-example"))

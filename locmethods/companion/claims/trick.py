@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, datasets, order, same
 from locmethods.companion.expected.losses import smallest
+from locmethods.companion.expected.weights import averages, gaussian
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, Laplace, Polynomial
 
 EXACT = 1e-9  # what small linear solves leave of fifteen digits
@@ -63,7 +64,7 @@ def a_local_line_reproduces_lines(seed=0):
     x, _ = wave(seed)
     at, near = np.linspace(0, 3, 31)[:, None], Gaussian(0.3)
     rows, mean_rows = (lm.smoother_matrix(at, x, kernel=near, degree=degree) for degree in (1, 0))
-    w = normalised(bell(at, x, 0.3))
+    w = averages(gaussian(at, x, 0.3))
     m = w @ x[:, 0]
     s2 = w @ x[:, 0] ** 2 - m**2
     written_out = w * (1 - (m - at[:, 0])[:, None] * (x[:, 0] - m[:, None]) / s2[:, None])
@@ -110,7 +111,7 @@ def a_line_is_a_mean_corrected_by_a_mean_shift(seed=0):
         line = lm.local_polynomial(at, x, y, kernel=near, degree=1)
         correction = (line.gradient * shift).sum(1)
         fits = [LinearRegression().fit(x, y, sample_weight=w).predict(one[None])[0]
-                for w, one in zip(bell(at, x, 0.3 * d), at, strict=True)]
+                for w, one in zip(gaussian(at, x, 0.3 * d), at, strict=True)]
         estimator = lm.LocalPolynomialRegressor(degree=1, kernel=near).fit(x, y).predict(at)
         yield same(f"{d}-D", [mean - correction, line.value, estimator], [fits] * 3, within=1e-8,
                    because="least squares by scikit-learn, by singular values",
@@ -125,7 +126,7 @@ def local_axes_want_the_root_of_the_weights(seed=0):
     rng = np.random.default_rng(seed)
     cloud = rng.normal(size=(200, 3)) * [2, 1, 0.5] + 0.3 * rng.normal(size=(200, 1)) ** 2
     frame = lm.local_pca(cloud[:1], cloud, kernel=Gaussian(1.5), n_components=1)
-    w = normalised(bell(cloud[:1], cloud, 1.5))[0]
+    w = averages(gaussian(cloud[:1], cloud, 1.5))[0]
     m, covariance = np.average(cloud, axis=0, weights=w), np.cov(cloud.T, aweights=w, ddof=0)
     spectrum = np.linalg.eigvalsh(covariance)
     rows = cloud - m
@@ -161,7 +162,7 @@ def stacking_changes_the_kernel(seed=0):
         return lm.local_mean(target, keys, once, kernel=near)
 
     def wider(keys):
-        return normalised(bell(target, keys, 0.5 * np.sqrt(2))) @ np.cos(3 * keys[:, 0])
+        return averages(gaussian(target, keys, 0.5 * np.sqrt(2))) @ np.cos(3 * keys[:, 0])
 
     yield same("two averages are one", twice(lattice), wider(lattice), within=1e-9,
                because="sums over a lattice are integrals to rounding, and the ends are eight widths away",
@@ -179,7 +180,7 @@ def a_penalty_feels_the_scale_of_the_weights(seed=0):
     x, y = wave(seed)
     rng = np.random.default_rng(seed + 100)
     at, c, penalty = rng.uniform(0, 3, (9, 1)), rng.uniform(2, 5, 9), 0.5
-    w = bell(at, x, 0.3)
+    w = gaussian(at, x, 0.3)
 
     def ridge(weights, penalties):
         fits = [Ridge(alpha=p).fit(x, y, sample_weight=one) for one, p in zip(weights, penalties, strict=True)]
@@ -197,11 +198,11 @@ def a_penalty_feels_the_scale_of_the_weights(seed=0):
     for factor in (1.0, 7.0):
         theta = lm.localize(penalised, kernel=factor * Gaussian(0.3), initial=[0.0])(at, x, y)[:, 0]
         local = lm.Localized(Ridge(alpha=penalty), kernel=factor * Gaussian(0.3)).fit(x, y).predict(at)
-        yield same(f"localize, {factor:g} K", theta, normalised(w) @ y / (1 + penalty), within=1e-7,
+        yield same(f"localize, {factor:g} K", theta, averages(w) @ y / (1 + penalty), within=1e-7,
                    because="Newton's last step is below 1e-8", broken=w @ y / (w.sum(1) + penalty),
                    how="weights that do not sum to one")
         yield same(f"Localized, {factor:g} K", local, ridge(w / w.max(1, keepdims=True), np.full(9, penalty)),
-                   within=EXACT, because="solves of order 1", broken=ridge(normalised(w), np.full(9, penalty)),
+                   within=EXACT, because="solves of order 1", broken=ridge(averages(w), np.full(9, penalty)),
                    how="weights that sum to one, not weights whose largest is one")
 
 
@@ -248,7 +249,7 @@ def a_lazy_autoencoder_steps_along_the_normal(seed=0):
     is normal to them: with no axis the whole step, with all of them nothing."""
     digits = datasets.digits()
     noisy = digits.x[:8] + 0.25 * np.random.default_rng(seed).normal(size=(8, 64))
-    w = normalised(bell(noisy, digits.x[8:], 0.8))
+    w = averages(gaussian(noisy, digits.x[8:], 0.8))
     toward = w @ digits.x[8:] - noisy
     axes = np.stack([np.linalg.eigh(np.cov(digits.x[8:].T, aweights=one, ddof=0))[1][:, ::-1].T for one in w])
     reason = "eigenvectors of order 64 whose fourth and fifth eigenvalues lie close"
@@ -277,10 +278,10 @@ def localized_values_climb_to_a_mode(seed=0):
     path = [start]
     for _ in range(60):
         path.append(np.stack([start[:, 0], lm.local_mean(path[-1], joint, v, kernel=both)], -1))
-    nearby = bell(np.array([[0.5]]), u[:, None], width[0])[0]
+    nearby = gaussian(np.array([[0.5]]), u[:, None], width[0])[0]
 
     def density(values):
-        return nearby @ bell(v[:, None], np.reshape(values, (-1, 1)), width[1])
+        return nearby @ gaussian(v[:, None], np.reshape(values, (-1, 1)), width[1])
 
     heights = density(np.array(path)[:, :, 1]).reshape(-1, 2)
     mean = nearby @ v / nearby.sum()  # where one step leads if only the inputs are weighed
@@ -298,7 +299,7 @@ def localized_values_climb_to_a_mode(seed=0):
                broken=lm.local_mean(here, u[:, None], v, kernel=across), how="the conditional mean")
     one_branch = np.where(v > 0, v, v + 2)
     single = nearby @ one_branch / nearby.sum()
-    heights_of_one = nearby @ bell(one_branch[:, None], np.array([[single], [modes[0]]]), width[1])
+    heights_of_one = nearby @ gaussian(one_branch[:, None], np.array([[single], [modes[0]]]), width[1])
     yield at_most("density at the mean", density(mean)[0], density(modes).min() / 2, because="a plain inequality",
                   broken=(heights_of_one[0], heights_of_one[1] / 2), how="one branch, where mean and mode agree")
 
@@ -320,7 +321,7 @@ def localized_is_a_refit_with_weights(seed=0):
     widths, tolerances = {"logistic": 0.5, "line": 0.2, "line, cut window": 0.5}, {"logistic": 1e-5}
     for name, (model, x, y, kernel, at, cut) in tasks.items():
         local, tolerance = lm.Localized(model, kernel=kernel).fit(x, y), tolerances.get(name, 1e-8)
-        w = bell(at, x, widths[name]) * cut
+        w = gaussian(at, x, widths[name]) * cut
         fits = [clone(model).fit(x, y, sample_weight=one / one.max()) for one in w]
         answer = "predict_proba" if name == "logistic" else "predict"
         theirs = np.array([getattr(fit, answer)(one[None])[0] for fit, one in zip(fits, at, strict=True)])
@@ -359,7 +360,7 @@ def localize_minimises_any_smooth_loss(seed=0):
     def squared(theta):
         return (y - theta[0] - theta[1] * x[:, 0]) ** 2
 
-    weights = bell(at, x, 0.6)
+    weights = gaussian(at, x, 0.6)
     theirs = smallest(written_out, np.zeros(2), weights)
     for method in ("newton", "lbfgs"):
         ours = lm.localize(robust, kernel=Gaussian(0.6), initial=[0.0, 0.0], method=method)(at, x, y)
@@ -375,7 +376,7 @@ def a_local_logistic_regression(seed=0):
     tumours = datasets.breast_cancer()
     x, y = tumours.x[:, [9]], tumours.y.astype(float)  # fractal dimension
     at = np.random.default_rng(seed).uniform(-1.5, 2.0, (6, 1))
-    w, near = bell(at, x, 0.5), Gaussian(0.5)
+    w, near = gaussian(at, x, 0.5), Gaussian(0.5)
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8)
     share = lm.Localized(model, kernel=near).fit(x, tumours.y).predict_proba(at)[:, 1]
     theta = lm.localize(bernoulli, kernel=near, initial=[0.0, 0.0])(at, x, y)
@@ -394,7 +395,7 @@ def a_local_logistic_regression(seed=0):
                broken=[(w * unweighted).sum(1), (w * unweighted * step).sum(1)], how="one fit for all targets")
     constant = lm.localize(lambda key, value, theta: torch.nn.functional.softplus(theta[0]) - value * theta[0],
                            kernel=near, initial=[0.0])(at, x, y)
-    yield same("constant", expit(constant[:, 0]), normalised(w) @ y, within=1e-8,
+    yield same("constant", expit(constant[:, 0]), averages(w) @ y, within=1e-8,
                because="Newton's last step is below 1e-8", broken=theirs, how="a slope fitted too")
     radius, far = tumours.x[:, [0]], np.linspace(-2, 4, 25)[:, None]
     theta = lm.localize(bernoulli, kernel=Gaussian(0.8), initial=[0.0, 0.0])(far, radius, y)
@@ -411,7 +412,7 @@ def a_local_poisson_regression(seed=0):
     visits = datasets.visits()
     x, y = visits.x[:, None], visits.y
     at = np.random.default_rng(seed).uniform(2, 30, (4, 1))
-    w, near = bell(at, x, 5.0), Gaussian(5.0)
+    w, near = gaussian(at, x, 5.0), Gaussian(5.0)
     glm = [sm.GLM(y, sm.add_constant(x), family=sm.families.Poisson(), freq_weights=weight).fit() for weight in w]
     theirs = np.array([fit.params for fit in glm])
     everywhere = np.tile(sm.GLM(y, sm.add_constant(x), family=sm.families.Poisson()).fit().params, (4, 1))
@@ -425,7 +426,7 @@ def a_local_poisson_regression(seed=0):
                broken=np.exp(everywhere[:, 0] + everywhere[:, 1] * at[:, 0]), how="one fit for all targets")
     constant = lm.localize(lambda key, value, theta: torch.exp(theta[0]) - value * theta[0], kernel=near,
                            initial=[0.0])(at, x, y)
-    yield same("constant", np.exp(constant[:, 0]), normalised(w) @ y, within=1e-7,
+    yield same("constant", np.exp(constant[:, 0]), averages(w) @ y, within=1e-7,
                because="Newton's last step is below 1e-8", broken=rate, how="a slope fitted too")
 
 
@@ -439,7 +440,7 @@ def what_may_be_localized_twice(seed=0):
     shifted = Polynomial(2, offset=9.0).on(np.exp)
     one, other, gauss, mixed = (lm.local_weights(x, x, kernel=kernel)
                                 for kernel in (blocks, tilted, Gaussian(0.3), shifted))
-    yield same("blocks", [one, one @ one], normalised(block) * np.ones((2, 1, 1)), within=1e-12,
+    yield same("blocks", [one, one @ one], averages(block) * np.ones((2, 1, 1)), within=1e-12,
                because="sums of 60 terms", broken=(gauss @ gauss, gauss), how="a Gaussian instead of blocks")
     yield same("a(x*) a(x)", [other, other @ other], np.tile(weight / weight.sum(), (2, 60, 1)), within=1e-12,
                because="sums of 60 terms", broken=(mixed @ mixed, mixed), how="(9 + a(x*) a(x))², which is no product")
@@ -455,7 +456,7 @@ def a_local_quantile_line_cuts_its_window(seed=0):
     x, y = engel.x[:, None] / 1000, engel.y / 1000
     at = np.random.default_rng(seed).uniform(0.5, 1.6, (4, 1))
     distance = np.abs(at - x.T)
-    w = normalised(np.exp(-(distance**2) / (2 * 0.25**2)) * (distance <= 1.0))
+    w = averages(np.exp(-(distance**2) / (2 * 0.25**2)) * (distance <= 1.0))
     cut, on_it = Gaussian(0.25) * Flat(1.0), 1e-7  # the linear program's own tolerance
     for q in (0.1, 0.5, 0.9):
         model = QuantileRegressor(quantile=q, alpha=0)
@@ -481,20 +482,10 @@ def branches(seed):
     return u, np.where(rng.random(400) < 0.65, 1.0, -1.0) + 0.2 * u + 0.15 * rng.normal(size=400)
 
 
-def bell(at, x, h):
-    """Return exp(−‖x* − x‖²/2h²), of shape (n_targets, n_keys)."""
-    return np.exp(-((at[:, None] - x[None]) ** 2).sum(-1) / (2 * h**2))
-
-
-def normalised(weights):
-    """Return rows divided by their sums."""
-    return weights / weights.sum(1, keepdims=True)
-
-
 def before_and_after(kernel, x):
     """Return how far K̃K̃ is from the normalised KK."""
     once, matrix = lm.local_weights(x, x, kernel=kernel), kernel(x, x)
-    return np.abs(once @ once - normalised(matrix @ matrix)).max()
+    return np.abs(once @ once - averages(matrix @ matrix)).max()
 
 
 def bernoulli(key, value, theta):

@@ -14,6 +14,7 @@ from statsmodels.nonparametric.smoothers_lowess import lowess
 import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, datasets, order, same
 from locmethods.companion.checking.evidence import slope
+from locmethods.companion.expected.weights import averages, gaussian
 from locmethods.kernels import (
     Balloon,
     Categorical,
@@ -35,16 +36,6 @@ def sample(seed, n=60):
     rng = np.random.default_rng(seed)
     x = np.sort(rng.uniform(0, 1, n))[:, None]
     return x, np.sin(6 * x[:, 0]) + 0.3 * rng.normal(size=n), rng
-
-
-def gaussian(query, keys, h):
-    """Return the weights exp(−r²/2h²) of all pairs, from the differences themselves."""
-    return np.exp(-((query[:, None] - keys) ** 2).sum(-1) / (2 * h**2))
-
-
-def averages(weights):
-    """Return weights whose rows sum to one."""
-    return weights / weights.sum(1, keepdims=True)
 
 
 def line_rows(query, keys, weights):

@@ -1,1 +1,1 @@
-"""What the chapters' claims compare with: constants, spectra, losses and samples by slow, plain routes."""
+"""What claims compare with: constants, transforms, densities, losses and weights by slow, plain routes."""

@@ -35,6 +35,7 @@ class Table:
     """
 
     def __init__(self, text):
+        self.text = text
         head, *rows = csv.reader(io.StringIO(text))
         self.asked, self._columns = set(), {}
         for name, column in zip(head, zip(*rows, strict=True), strict=True):
@@ -100,25 +101,27 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), na
         If the name is not of that form, the caption, alt text or data are missing, or a column is not drawn.
     """
     check(name, caption, alt, data)
-    text = as_csv(data)
-    layouts = layouts_of(size, panels, narrow)
-    table = Table(text)
+    table, layouts = Table(as_csv(data)), layouts_of(size, panels, narrow)
     wide = render(draw, table, name, "light", layouts[""], "png", ground=True)
     check_drawn(name, table)
     place = records.folder("figures")
     if place is not None:
-        leave_variants(place, name, draw, text, layouts)
-        leave(place, records.chapter(), name, caption, alt, text, draw=draw, layout=layouts[""],
+        leave_variants(place, name, variants(draw, table, name, layouts))
+        leave(place, records.chapter(), name, caption, alt, table, draw=draw, layout=layouts[""],
               extra={"parameters": parameters or {}, "seed": seed})
     show(name, caption, alt, wide)
 
 
-def leave_variants(place, name, draw, text, layouts):
-    """Write the drawing for each theme and width; `text` is the CSV."""
-    for variant, layout in layouts.items():
-        for theme in THEMES:
-            picture = render(draw, Table(text), name, theme, layout, "svg")
-            records.write_whole(place / f"{name}{variant}.{theme}.svg", picture)
+def variants(draw, table, name, layouts):
+    """Return {end of the file's name: drawing} for each theme and width."""
+    return {f"{variant}.{theme}.svg": render(draw, table, name, theme, layout, "svg")
+            for variant, layout in layouts.items() for theme in THEMES}
+
+
+def leave_variants(place, name, drawn):
+    """Write the drawings of `variants` beside each other."""
+    for end, picture in drawn.items():
+        records.write_whole(place / f"{name}{end}", picture)
 
 
 def layouts_of(size, panels, narrow):
@@ -171,15 +174,15 @@ def render(draw, table, name, theme, layout, kind, ground=False):
     return out.getvalue()
 
 
-def leave(place, chapter, name, caption, alt, text, *, draw, layout, extra=None):
-    """Write the files to cite a figure by, and last its record; `text` is the CSV."""
-    files = {f"{name}.svg": render(draw, Table(text), name, "light", layout, "svg", ground=True),
-             f"{name}.pdf": render(draw, Table(text), name, "light", layout, "pdf", ground=True), f"{name}.csv": text}
+def leave(place, chapter, name, caption, alt, table, *, draw, layout, extra=None):
+    """Write the files to cite a figure by, and last its record."""
+    files = {f"{name}.svg": render(draw, table, name, "light", layout, "svg", ground=True),
+             f"{name}.pdf": render(draw, table, name, "light", layout, "pdf", ground=True), f"{name}.csv": table.text}
     for file, content in files.items():
         records.write_whole(place / file, content)
     records.write_json(place / f"{name}.json", {
         "name": name, "chapter": chapter, "caption": caption, "alt": alt, "seed": None, "parameters": {},
-        "versions": versions(), "files": sorted(files), "checksum": hashlib.sha256(text.encode()).hexdigest(),
+        "versions": versions(), "files": sorted(files), "checksum": hashlib.sha256(table.text.encode()).hexdigest(),
         **(extra or {})})
 
 

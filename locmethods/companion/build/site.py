@@ -213,10 +213,10 @@ def draw_measurements(app):
     place = Path(app.srcdir) / "_build" / "records" / "figures" / cost.STEM
     shutil.rmtree(place, ignore_errors=True)
     for one in cost.FIGURES:
-        text = figures.as_csv(one.data(results))
+        table = figures.Table(figures.as_csv(one.data(results)))
         layouts = figures.layouts_of(one.size, one.panels, one.narrow)
-        figures.leave_variants(place, one.name, one.draw, text, layouts)
-        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, text, draw=one.draw, layout=layouts[""])
+        figures.leave_variants(place, one.name, figures.variants(one.draw, table, one.name, layouts))
+        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, table, draw=one.draw, layout=layouts[""])
 
 
 class BenchmarkFigure(_FromResults):

@@ -15,8 +15,8 @@ from locmethods.companion.build.figures import (
     leave_variants,
     render,
     show,
+    variants,
 )
-from locmethods.companion.build.style import THEMES
 
 
 def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4, 3.8), panels=(1, 1), narrow=None,
@@ -49,19 +49,19 @@ def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4,
         raise ValueError(f"still must be one of the frames, 0 to {len(labels) - 1}, got {still!r}")
     if not (isinstance(moves, str) and moves.strip()):
         raise ValueError(f"moves must name what the slider moves, got {moves!r}")
-    text = as_csv(data)
-    layouts, table = layouts_of(size, panels, narrow), Table(text)
+    table, layouts = Table(as_csv(data)), layouts_of(size, panels, narrow)
     draws = [partial(draw, number=number) for number in range(len(labels))]
-    pictures = [render(one, table, name, "light", layouts[""], "png", ground=True) for one in draws]
-    check_drawn(name, table)
     place = records.folder("figures")
+    # Each frame is drawn before anything is written, and once where nothing is: what no frame shows is refused.
+    if place is None:
+        drawn = [render(one, table, name, "light", layouts[""], "svg") for one in draws]
+    else:
+        drawn = [variants(one, table, f"{name}.{number}", layouts) for number, one in enumerate(draws)]
+    check_drawn(name, table)
     if place is not None:
-        for number, one in enumerate(draws):
-            leave_variants(place, f"{name}.{number}", one, text, layouts)
-        for variant in layouts:
-            for theme in THEMES:
-                picture = (place / f"{name}.{still}{variant}.{theme}.svg").read_bytes()
-                records.write_whole(place / f"{name}{variant}.{theme}.svg", picture)
-        leave(place, records.chapter(), name, caption, alt, text, draw=draws[still], layout=layouts[""],
+        for number, one in enumerate(drawn):
+            leave_variants(place, f"{name}.{number}", one)
+        leave_variants(place, name, drawn[still])
+        leave(place, records.chapter(), name, caption, alt, table, draw=draws[still], layout=layouts[""],
               extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed})
-    show(name, caption, alt, pictures[still])
+    show(name, caption, alt, render(draws[still], table, name, "light", layouts[""], "png", ground=True))

@@ -11,7 +11,7 @@ from locmethods.arrays.namespace import is_tensor, like, namespace, to_numpy
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.bound import block, pairwise_square
 from locmethods.kernels.radial import Radial, RadialBound
-from locmethods.kernels.rank import nearest_indices
+from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.kernels.restricted import without_own
 
 __all__ = ["Balloon"]
@@ -61,9 +61,7 @@ class Balloon(Kernel):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         self._check()
-        available = keys.shape[-2] - hollow
-        if self.n_neighbors > available:
-            raise ValueError(f"n_neighbors must be at most the number of keys, {available}, got {self.n_neighbors}")
+        check_enough(self.n_neighbors, keys, hollow)
         near = nearest_indices(to_numpy(query), to_numpy(keys), self.n_neighbors, hollow, owner=keys, kept=kept)
         farthest = _rows(keys, like(near[..., -1], query))  # (*batch, n_queries, d)
         # By the very arithmetic of all other distances, so that the k-th key is on the edge to the last digit.

@@ -14,6 +14,13 @@ from locmethods.kernels.bound import Bound, Term, block, once, outer_shape, pair
 __all__ = ["NearestNeighbors"]
 
 
+def check_enough(n_neighbors, keys, hollow):
+    """Raise ValueError unless there are so many keys, beside the query's own if it has no weight."""
+    available = keys.shape[-2] - hollow
+    if n_neighbors > available:
+        raise ValueError(f"n_neighbors must be at most the number of keys, {available}, got {n_neighbors}")
+
+
 class NearestNeighbors(Kernel):
     """K = 1 for the k nearest keys of a query, zero for the others: a rank kernel, not symmetric [cover1967]_.
 
@@ -37,9 +44,7 @@ class NearestNeighbors(Kernel):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         self._check()
-        available = keys.shape[-2] - hollow
-        if self.n_neighbors > available:
-            raise ValueError(f"n_neighbors must be at most the number of keys, {available}, got {self.n_neighbors}")
+        check_enough(self.n_neighbors, keys, hollow)
         return RankBound(self, query, keys, hollow, kept)
 
 

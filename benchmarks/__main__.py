@@ -90,7 +90,8 @@ def machine():
     """Return what was measured on."""
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.processor())
-    packages = ("numba", "numpy", "pykeops", "scikit-learn", "scipy", "statsmodels", "torch")
+    packages = ("numba", "numpy", "pykeops", "scikit-fuzzy", "scikit-image", "scikit-learn", "scipy", "statsmodels",
+                "torch")
     return {"processor": model, "cores": os.cpu_count(), "threads": THREADS, "python": platform.python_version(),
             "versions": {package: version(package).split("+")[0] for package in packages}}
 

@@ -1,46 +1,15 @@
-"""The tasks. A row makes its data once, names who does the task, and says when two answers are the same."""
+"""All tasks, in the order in which they are measured."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import prepared, sums, widths
+from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
-
-
-class Row(NamedTuple):
-    """One task.
-
-    Attributes
-    ----------
-    title : str
-        What is done, and at what size.
-    data : callable
-        ``data()`` is what every contender gets.
-    contenders : dict of str to callable
-        ``contender(data)`` does the task and returns its answer; "locmethods" is ours.
-    same : callable
-        ``same(ours, theirs)`` is True if the answers agree; asked before any time is believed.
-    repeats : int
-    limit : callable, optional
-        ``limit()`` measures how many seconds the arithmetic alone would take.
-    curve, n : str and int, optional
-        The curve of time against size to which the row belongs, and the size.
-    """
-
-    title: str
-    data: Callable
-    contenders: dict
-    same: Callable
-    repeats: int = 3
-    limit: Callable | None = None
-    curve: str | None = None
-    n: int | None = None
 
 
 def _blobs():

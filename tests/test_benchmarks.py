@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import out_of_core
-from benchmarks.rows import ROWS, Row
+from benchmarks.row import Row
+from benchmarks.rows import ROWS
 from locmethods.companion.drawings import cost
 
 

@@ -13,11 +13,12 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from cycler import Cycler, cycler
 
 from locmethods.companion import figure, frames
-from locmethods.companion.build import records
-from locmethods.companion.build.figures import NARROW, Table, as_csv, layouts_of
-from locmethods.companion.build.style import settings
+from locmethods.companion.build import figures, records
+from locmethods.companion.build.figures import NARROW, Layout, Table, as_csv, layouts_of
+from locmethods.companion.build.style import PAIRS, darkened, settings
 from locmethods.companion.drawings import charts
 
 X = np.linspace(0, 1, 9)
@@ -130,7 +131,7 @@ def test_the_two_themes_differ_and_keep_the_ground_free(chapter):
 
 def test_drawing_leaves_the_backend_and_pyplot_alone(chapter):
     draw()
-    assert not any("backend" in key for key in settings("light", "means-square"))
+    assert not any("backend" in key for key in settings("means-square"))
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or not pyplot.get_fignums()
 
@@ -266,6 +267,10 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert contents(place.parent) == {"record.json": b"third"}
 
 
+MANY = {"x": X, "y": 1.5 - X, "z": X + 1, "grid": np.outer(X, X), "label": np.arange(9) % 2,
+        "word": np.array(["a", "b"]), "mean": [1, 2], "error": [0.1, 0.2]}
+
+
 def many(axes, table):
     """Draw what the pages draw with."""
     charts.scatter(axes[0], table, {"p": ("x", "x"), "q": ("x", "y")}, xlabel="a", ylabel="b", equal=True)
@@ -279,10 +284,44 @@ def many(axes, table):
     charts.lines(axes[5], table, "x", named, xlabel="a", ylabel="b", logy=True, names="legend")
 
 
+def in_other_colours(setting):
+    """Return a setting of matplotlib in the dark theme's colours."""
+    if isinstance(setting, str):
+        return PAIRS.get(setting, setting)
+    return cycler(color=[PAIRS[colour] for colour in setting.by_key()["color"]],
+                  linestyle=setting.by_key()["linestyle"]) if isinstance(setting, Cycler) else setting
+
+
+def without_identifiers(svg):
+    """Return an SVG whose identifiers, digests of what they name, are numbered in order."""
+    seen = {}
+
+    def number(found):
+        return b"%d" % seen.setdefault(found.group(), len(seen))
+    return re.sub(rb"(?<=[\"#])[a-z][0-9a-f_]{9,}", number, svg)
+
+
+def test_the_dark_theme_is_what_dark_settings_would_have_drawn(chapter, monkeypatch):
+    monkeypatch.setattr(figures, "settings", lambda name: {
+        key: in_other_colours(setting) for key, setting in settings(name).items()})
+    wanted = figures.saved(figures.drawn(many, Table(as_csv(MANY)), "means-many", Layout((6.4, 8), (3, 2))),
+                           "means-many", "svg")
+    monkeypatch.undo()
+    light = figures.saved(figures.drawn(many, Table(as_csv(MANY)), "means-many", Layout((6.4, 8), (3, 2))),
+                          "means-many", "svg")
+    assert without_identifiers(darkened(light)) == without_identifiers(wanted)
+    assert without_identifiers(light) != without_identifiers(wanted)
+
+
+def test_no_drawing_names_a_colour_that_would_turn_with_the_theme():
+    grounds = re.compile("|".join(map(re.escape, PAIRS)) + r"""|["'](white|w|#fff)["']""")
+    for path in Path(charts.__file__).parent.glob("*.py"):
+        found = grounds.search(path.read_text())
+        assert not found, f"{path.name} names {found}: leave it to the style, or take charts.WHITE"
+
+
 def test_drawings_take_their_colours_from_the_theme(chapter):
-    data = {"x": X, "y": 1.5 - X, "z": X + 1, "grid": np.outer(X, X), "label": np.arange(9) % 2,
-            "word": np.array(["a", "b"]), "mean": [1, 2], "error": [0.1, 0.2]}
-    figure("means-many", many, caption="Six.", alt="Six.", data=data, size=(6.4, 8), panels=(3, 2))
+    figure("means-many", many, caption="Six.", alt="Six.", data=MANY, size=(6.4, 8), panels=(3, 2))
     light, dark = ((chapter / f"means-many.{theme}.svg").read_text() for theme in THEMES)
     assert "#0067a5" in light and "#5bb6f0" in dark
     for picture, ink in ((light, "#e3e6ea"), (dark, "#24292f")):

@@ -1,4 +1,8 @@
-"""A figure in one call: drawn for both themes and two widths, with the data and the record that let it be cited."""
+"""A figure in one call: drawn for two widths and coloured for both themes, with the data and the record to cite it by.
+
+What costs time is to draw and to lay out, so it is done once for each width: every format is saved from that drawing,
+and the dark theme is the light one's SVG in other colours.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from locmethods.companion.build import records
-from locmethods.companion.build.style import THEMES, settings
+from locmethods.companion.build.style import GROUND, darkened, settings
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What a plot can show, and what is the same whichever way a sum was ordered.
@@ -79,7 +83,7 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), na
         Lower-case words joined by hyphens; in a chapter it begins with the chapter's stem.
     draw : callable
         ``draw(axes, table)`` draws what `table` holds on one Axes, or on a flat array of them for several `panels`;
-        it is called for each theme and width, and must leave colours to the style. `table` is read back from the CSV:
+        it is called once for each width, and must leave colours to the style. `table` is read back from the CSV:
         ``table["x"]`` is a column, or a matrix with a row for each of the array's.
     caption, alt : str
         The caption (Markdown, with mathematics) and what somebody who cannot see the figure must know.
@@ -102,25 +106,29 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), na
     """
     check(name, caption, alt, data)
     table, layouts = Table(as_csv(data)), layouts_of(size, panels, narrow)
-    wide = render(draw, table, name, "light", layouts[""], "png", ground=True)
+    wide = drawn(draw, table, name, layouts[""])
     check_drawn(name, table)
     place = records.folder("figures")
     if place is not None:
-        leave_variants(place, name, variants(draw, table, name, layouts))
-        leave(place, records.chapter(), name, caption, alt, table, draw=draw, layout=layouts[""],
+        narrow = drawn(draw, table, name, layouts[".narrow"])
+        leave_variants(place, name, variants(name, {"": wide, ".narrow": narrow}))
+        leave(place, records.chapter(), name, caption, alt, table, canvas=wide,
               extra={"parameters": parameters or {}, "seed": seed})
-    show(name, caption, alt, wide)
+    show(name, caption, alt, saved(wide, name, "png", ground=True))
 
 
-def variants(draw, table, name, layouts):
-    """Return {end of the file's name: drawing} for each theme and width."""
-    return {f"{variant}.{theme}.svg": render(draw, table, name, theme, layout, "svg")
-            for variant, layout in layouts.items() for theme in THEMES}
+def variants(name, canvases):
+    """Return {end of the file's name: SVG} for each theme, given {variant: drawing} of each width."""
+    found = {}
+    for variant, canvas in canvases.items():
+        light = saved(canvas, name, "svg")
+        found[f"{variant}.light.svg"], found[f"{variant}.dark.svg"] = light, darkened(light)
+    return found
 
 
-def leave_variants(place, name, drawn):
-    """Write the drawings of `variants` beside each other."""
-    for end, picture in drawn.items():
+def leave_variants(place, name, pictures):
+    """Write the pictures of `variants` beside each other."""
+    for end, picture in pictures.items():
         records.write_whole(place / f"{name}{end}", picture)
 
 
@@ -157,27 +165,34 @@ def check_drawn(name, table):
         raise ValueError(f"the data of {name} hold what the drawing does not show: {', '.join(unseen)}")
 
 
-def render(draw, table, name, theme, layout, kind, ground=False):
-    """Return the bytes of the drawing in one theme; on a transparent ground unless `ground`."""
+def drawn(draw, table, name, layout):
+    """Return the drawing, laid out, in the light theme's colours."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    from locmethods.companion.build.style import theme_colours
-
-    with matplotlib.rc_context(settings(theme, name)):
+    with matplotlib.rc_context(settings(name)):
         canvas = Figure(figsize=layout.size)
         axes = canvas.subplots(*layout.panels)
         draw(axes if layout.panels == (1, 1) else np.ravel(axes), table)
-        out = io.BytesIO()
-        colour = theme_colours(theme)["ground"] if ground else "none"
-        canvas.savefig(out, format=kind, metadata=_NO_DATES[kind], facecolor=colour)
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")  # it has done its work: to save again costs no layout
+    return canvas
+
+
+def saved(canvas, name, kind, ground=False):
+    """Return the bytes of a drawing; on a transparent ground unless `ground`."""
+    import matplotlib
+
+    out = io.BytesIO()
+    with matplotlib.rc_context(settings(name)):
+        canvas.savefig(out, format=kind, metadata=_NO_DATES[kind], facecolor=GROUND if ground else "none")
     return out.getvalue()
 
 
-def leave(place, chapter, name, caption, alt, table, *, draw, layout, extra=None):
+def leave(place, chapter, name, caption, alt, table, *, canvas, extra=None):
     """Write the files to cite a figure by, and last its record."""
-    files = {f"{name}.svg": render(draw, table, name, "light", layout, "svg", ground=True),
-             f"{name}.pdf": render(draw, table, name, "light", layout, "pdf", ground=True), f"{name}.csv": table.text}
+    files = {f"{name}.svg": saved(canvas, name, "svg", ground=True),
+             f"{name}.pdf": saved(canvas, name, "pdf", ground=True), f"{name}.csv": table.text}
     for file, content in files.items():
         records.write_whole(place / file, content)
     records.write_json(place / f"{name}.json", {

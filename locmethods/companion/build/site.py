@@ -215,8 +215,9 @@ def draw_measurements(app):
     for one in cost.FIGURES:
         table = figures.Table(figures.as_csv(one.data(results)))
         layouts = figures.layouts_of(one.size, one.panels, one.narrow)
-        figures.leave_variants(place, one.name, figures.variants(one.draw, table, one.name, layouts))
-        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, table, draw=one.draw, layout=layouts[""])
+        canvases = {variant: figures.drawn(one.draw, table, one.name, layout) for variant, layout in layouts.items()}
+        figures.leave_variants(place, one.name, figures.variants(one.name, canvases))
+        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, table, canvas=canvases[""])
 
 
 class BenchmarkFigure(_FromResults):

@@ -1,4 +1,4 @@
-"""A sequence of drawings with a slider: each frame pre-rendered for both themes, no library, no network."""
+"""A sequence of drawings with a slider: each frame saved for both themes and widths, no library, no network."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from locmethods.companion.build.figures import (
     as_csv,
     check,
     check_drawn,
+    drawn,
     layouts_of,
     leave,
     leave_variants,
-    render,
+    saved,
     show,
     variants,
 )
@@ -52,16 +53,16 @@ def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4,
     table, layouts = Table(as_csv(data)), layouts_of(size, panels, narrow)
     draws = [partial(draw, number=number) for number in range(len(labels))]
     place = records.folder("figures")
-    # Each frame is drawn before anything is written, and once where nothing is: what no frame shows is refused.
-    if place is None:
-        drawn = [render(one, table, name, "light", layouts[""], "svg") for one in draws]
-    else:
-        drawn = [variants(one, table, f"{name}.{number}", layouts) for number, one in enumerate(draws)]
+    # Each frame is drawn before anything is written: what no frame shows is refused.
+    wide = [drawn(one, table, name, layouts[""]) for one in draws]
     check_drawn(name, table)
     if place is not None:
-        for number, one in enumerate(drawn):
-            leave_variants(place, f"{name}.{number}", one)
-        leave_variants(place, name, drawn[still])
-        leave(place, records.chapter(), name, caption, alt, table, draw=draws[still], layout=layouts[""],
+        for number, one in enumerate(draws):
+            canvases = {"": wide[number], ".narrow": drawn(one, table, name, layouts[".narrow"])}
+            pictures = variants(f"{name}.{number}", canvases)
+            leave_variants(place, f"{name}.{number}", pictures)
+            if number == still:
+                leave_variants(place, name, pictures)
+        leave(place, records.chapter(), name, caption, alt, table, canvas=wide[still],
               extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed})
-    show(name, caption, alt, render(draws[still], table, name, "light", layouts[""], "png", ground=True))
+    show(name, caption, alt, saved(wide[still], name, "png", ground=True))

@@ -1,35 +1,45 @@
-"""How figures look: one style, drawn once for a light and once for a dark ground."""
+"""How figures look: one style, drawn for a light ground and coloured again for a dark one."""
 
 from __future__ import annotations
 
+import re
+
 # Hues that stay apart for colour-blind readers; each reaches 3:1 on its own ground.
-_THEMES = {
-    "light": {"ink": "#24292f", "faint": "#8a9099", "ground": "#ffffff",
-              "cycle": ["#0067a5", "#c4500a", "#00785a", "#a0437c", "#6b57b8", "#7a6400"]},
-    "dark": {"ink": "#e3e6ea", "faint": "#8b929c", "ground": "#14181e",
-             "cycle": ["#5bb6f0", "#ff9d52", "#43d0a0", "#f09fcb", "#b8a8f5", "#e0cd52"]},
-}
-THEMES = tuple(_THEMES)
+_LIGHT = {"ink": "#24292f", "faint": "#8a9099", "ground": "#ffffff",
+          "cycle": ["#0067a5", "#c4500a", "#00785a", "#a0437c", "#6b57b8", "#7a6400"]}
+_DARK = {"ink": "#e3e6ea", "faint": "#8b929c", "ground": "#14181e",
+         "cycle": ["#5bb6f0", "#ff9d52", "#43d0a0", "#f09fcb", "#b8a8f5", "#e0cd52"]}
+GROUND = _LIGHT["ground"]
 
 
-def theme_colours(theme):
-    """Return the colours of a theme: "ink", "faint", "ground" and the "cycle"."""
-    return _THEMES[theme]
+def _pairs():
+    """Return {colour of the light theme: what it is in the dark one}."""
+    names = [name for name in _LIGHT if name != "cycle"]
+    light, dark = ([theme[name] for name in names] + theme["cycle"] for theme in (_LIGHT, _DARK))
+    return dict(zip(light, dark, strict=True))
 
 
-def settings(theme, name):
-    """Return matplotlib's settings for a theme, starting from its defaults, so no user's file shows through.
+PAIRS = _pairs()
+_COLOUR = re.compile("|".join(PAIRS).encode())
+
+
+def darkened(svg):
+    """Return the bytes of an SVG of the light theme in the dark theme's colours; other colours stay what they are."""
+    return _COLOUR.sub(lambda found: PAIRS[found.group().decode()].encode(), svg)
+
+
+def settings(name):
+    """Return matplotlib's settings, starting from its defaults, so no user's file shows through.
 
     Parameters
     ----------
-    theme : {"light", "dark"}
     name : str
         The figure's name: it seeds the identifiers in the SVG, which are random otherwise.
     """
     import matplotlib
     from cycler import cycler
 
-    colours = _THEMES[theme]
+    colours = _LIGHT
     lines = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
     # matplotlib's defaults hold the backend, which a drawing has no business to change.
     base = {key: value for key, value in matplotlib.rcParamsDefault.items() if "backend" not in key}

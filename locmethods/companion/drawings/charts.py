@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
+# White on either ground, for what is drawn over a picture: pure white is the light ground, and turns dark with it.
+WHITE = "#fffffe"
 APART = 12.0  # points between the middles of two names that stand one above the other
 
 

@@ -148,14 +148,15 @@ def limits(axes, table):
     ax = axes[1]
     ax.pcolormesh(np.arange(len(dimension)), width, table["score"].T, cmap="cividis", vmin=0, vmax=1,
                   shading="nearest", edgecolors="face", linewidth=0.3)  # no seams between the cells
-    ax.plot(np.arange(len(dimension)), table["each a mode below"], color="white", linestyle="-")
-    ax.plot(np.arange(len(dimension)), table["one mode above"], color="white", linestyle="--")
+    ax.plot(np.arange(len(dimension)), table["each a mode below"], color=charts.WHITE, linestyle="-")
+    ax.plot(np.arange(len(dimension)), table["one mode above"], color=charts.WHITE, linestyle="--")
     charts.frame(ax, "dimension", "bandwidth", "two round clusters", logy=True, xlim=(-0.5, len(dimension) - 0.5),
                  ylim=(width[0], width[-1]))
     ax.set_xticks(range(len(dimension)), [f"{d:g}" for d in dimension])
     ax.set_yticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
     ax.minorticks_off()
     ax.grid(False)
-    for text, x, y, colour in (("two clusters\nfound", 0.9, 2.0, "black"), ("every datum\na mode", 3.6, 0.9, "white"),
-                               ("one mode", 2.0, 5.2, "white")):
+    for text, x, y, colour in (("two clusters\nfound", 0.9, 2.0, "black"),
+                               ("every datum\na mode", 3.6, 0.9, charts.WHITE),
+                               ("one mode", 2.0, 5.2, charts.WHITE)):
         ax.text(x, y, text, color=colour, fontsize=10, ha="center", va="center")

@@ -17,7 +17,7 @@ from cycler import Cycler, cycler
 
 from locmethods.companion import figure, frames
 from locmethods.companion.build import figures, records
-from locmethods.companion.build.figures import NARROW, Layout, Table, as_csv, layouts_of
+from locmethods.companion.build.figures import NARROW, Layout, Table, as_csv, layouts_of, stacked
 from locmethods.companion.build.style import PAIRS, darkened, settings
 from locmethods.companion.drawings import charts
 
@@ -87,7 +87,8 @@ def test_a_figure_leaves_drawings_data_and_a_record(chapter):
     assert set(record.pop("versions")) == {"matplotlib", "numpy", "scikit-learn", "scipy", "torch"}
     assert record == {
         "name": "means-square", "chapter": "means", "caption": "A square, $x^2$. And its root.", "alt": "Two curves.",
-        "seed": 3, "parameters": {"n": 9}, "files": ["means-square.csv", "means-square.pdf", "means-square.svg"],
+        "seed": 3, "parameters": {"n": 9}, "stacked": False,
+        "files": ["means-square.csv", "means-square.pdf", "means-square.svg"],
         "checksum": hashlib.sha256(files["means-square.csv"]).hexdigest()}
 
 
@@ -224,6 +225,12 @@ def test_nothing_stands_in_the_csv_that_is_not_drawn(chapter, shown):
 ])
 def test_panels_side_by_side_are_stacked_on_a_phone(size, panels, narrow, wanted):
     assert layouts_of(size, panels, narrow) == {"": (size, panels), ".narrow": wanted}
+
+
+@pytest.mark.parametrize("panels, narrow, wanted", [
+    ((1, 2), None, True), ((1, 1), None, False), ((2, 2), None, False), ((1, 2), ((3.6, 2), (1, 2)), False)])
+def test_it_is_known_whether_panels_are_stacked_on_a_phone(panels, narrow, wanted):
+    assert stacked(layouts_of((8, 4), panels, narrow)) is wanted
 
 
 def test_frames_leave_each_drawing_in_both_themes(chapter, shown):

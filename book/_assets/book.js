@@ -18,6 +18,24 @@
     image.classList.add("themed");
   });
 
+  // What stands side by side on a desktop stands one above the other on a phone, and the caption's words follow it.
+  const STACKED = { Left: "Above", Right: "Below" };
+  const sides = document.createElement("template");
+  const markSides = () => document.querySelectorAll("figure.stacked .caption-text").forEach((caption) => {
+    const texts = document.createTreeWalker(caption, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) found.push(texts.currentNode);
+    for (const text of found.filter((one) => !one.parentElement.closest("mjx-container, .math"))) {
+      const marked = text.data.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
+        .replace(/\b(Left|Right)(?=[:,])/g, '<span class="side" data-side="$1">$1</span>');
+      sides.innerHTML = marked;
+      text.replaceWith(sides.content.cloneNode(true));
+    }
+  });
+  const nameSides = () => document.querySelectorAll(".side").forEach((word) => {
+    word.textContent = phone.matches ? STACKED[word.dataset.side] : word.dataset.side;
+  });
+
   const slider = (script) => {
     const { name, labels, still, moves } = JSON.parse(script.textContent);
     const image = document.querySelector(`img.themed[data-name="${name}"]`);
@@ -95,8 +113,10 @@
     adopt();
     document.querySelectorAll("script.frames").forEach(slider);
     document.querySelectorAll("form.ledger-filter").forEach(ledger);
+    markSides();
+    nameSides();
     showAll();
-    phone.addEventListener("change", showAll);
+    phone.addEventListener("change", () => { nameSides(); showAll(); });
     new MutationObserver(showAll).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
   });
 })();

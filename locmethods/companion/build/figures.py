@@ -113,7 +113,7 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), na
         narrow = drawn(draw, table, name, layouts[".narrow"])
         leave_variants(place, name, variants(name, {"": wide, ".narrow": narrow}))
         leave(place, records.chapter(), name, caption, alt, table, canvas=wide,
-              extra={"parameters": parameters or {}, "seed": seed})
+              extra={"parameters": parameters or {}, "seed": seed, "stacked": stacked(layouts)})
     show(name, caption, alt, saved(wide, name, "png", ground=True))
 
 
@@ -143,6 +143,12 @@ def layouts_of(size, panels, narrow):
     else:
         small = Layout((NARROW, columns * min(size[1], 3.0)), (columns, 1))
     return {"": wide, ".narrow": small}
+
+
+def stacked(layouts):
+    """Return True if what stands side by side on a desktop stands one above the other on a phone."""
+    wide, narrow = layouts[""].panels, layouts[".narrow"].panels
+    return wide[0] == 1 < wide[1] and narrow[1] == 1
 
 
 def check(name, caption, alt, data):
@@ -197,6 +203,7 @@ def leave(place, chapter, name, caption, alt, table, *, canvas, extra=None):
         records.write_whole(place / file, content)
     records.write_json(place / f"{name}.json", {
         "name": name, "chapter": chapter, "caption": caption, "alt": alt, "seed": None, "parameters": {},
+        "stacked": False,
         "versions": versions(), "files": sorted(files), "checksum": hashlib.sha256(table.text.encode()).hexdigest(),
         **(extra or {})})
 

@@ -120,8 +120,9 @@ def figure_text(root, chapter, name):
     record = json.loads((folder / f"{name}.json").read_text())
     # One line, and no colon at its start, or the directive would take it for an option.
     alt = " ".join(record["alt"].split())
+    kind = ":figclass: stacked\n" if record["stacked"] else ""
     text = (f"```{{figure}} /_build/records/figures/{chapter}/{name}.light.svg\n:name: fig-{name}\n:alt: {alt}\n"
-            f":align: center\n\n{record['caption']}\n```\n")
+            f":align: center\n{kind}\n{record['caption']}\n```\n")
     if "labels" in record:
         slider = {key: record[key] for key in ("name", "labels", "still", "moves")}
         script = json.dumps(slider).replace("</", "<\\/")

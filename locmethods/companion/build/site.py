@@ -217,7 +217,8 @@ def draw_measurements(app):
         layouts = figures.layouts_of(one.size, one.panels, one.narrow)
         canvases = {variant: figures.drawn(one.draw, table, one.name, layout) for variant, layout in layouts.items()}
         figures.leave_variants(place, one.name, figures.variants(one.name, canvases))
-        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, table, canvas=canvases[""])
+        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, table, canvas=canvases[""],
+                      extra={"stacked": figures.stacked(layouts)})
 
 
 class BenchmarkFigure(_FromResults):

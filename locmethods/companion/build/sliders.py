@@ -16,6 +16,7 @@ from locmethods.companion.build.figures import (
     leave_variants,
     saved,
     show,
+    stacked,
     variants,
 )
 
@@ -64,5 +65,6 @@ def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4,
             if number == still:
                 leave_variants(place, name, pictures)
         leave(place, records.chapter(), name, caption, alt, table, canvas=wide[still],
-              extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed})
+              extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed,
+                     "stacked": stacked(layouts)})
     show(name, caption, alt, saved(wide[still], name, "png", ground=True))

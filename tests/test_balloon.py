@@ -109,3 +109,64 @@ def test_rejects():
     ]:
         with pytest.raises(error, match=f"^{re.escape(message)}$"):
             call()
+
+
+@pytest.mark.parametrize("hollow", [False, True])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_on_a_line_the_kth_nearest_key_is_found_without_looking_at_neighbours(seed, hollow):
+    rng = np.random.default_rng(seed)
+    # Ties and duplicates among them: halves of whole numbers.
+    X = rng.integers(-40, 40, size=(70, 1)) / 2
+    query = X if hollow else rng.integers(-60, 60, size=(70, 1)) / 2
+    gaps = np.abs(query - X[:, 0])
+    gaps[hollow * np.eye(70, dtype=bool)] = np.inf
+    for k in (1, 2, 9, 69):
+        kernel = Balloon(Laplace(), k).hollow() if hollow else Balloon(Laplace(), k)
+        unit = np.sort(gaps, axis=1)[:, k - 1, None]
+        want = np.where(unit > 0, np.exp(-gaps / np.where(unit > 0, unit, 1)), gaps == 0)
+        assert_allclose(kernel(query, X), want, rtol=1e-14)  # a quotient and an exponential
+
+
+@pytest.mark.parametrize("hollow", [False, True])
+@pytest.mark.parametrize("kind", [Gaussian, Laplace, Tricube])
+@pytest.mark.parametrize("d", [1, 3])
+def test_large_sums_are_compiled_and_agree_with_the_formula(kind, d, hollow):
+    X, y, _ = sample(4, 1100, d)
+    X[:30] = X[0]  # so many keys that the unit of their queries is zero
+    kernel = Balloon(kind(), 20)
+    kernel = kernel.hollow() if hollow else kernel
+    assert lm.explain(X, X, y, kernel=kernel).engine == "scaled"
+    got = lm.local_mean(X, X, y, kernel=kernel)
+    with lm.engines.forced("blocked"):
+        want = lm.local_mean(X, X, y, kernel=kernel)
+    assert_allclose(got, want, rtol=1e-12)
+    for part in (got, lm.local_mean(torch.tensor(X), torch.tensor(X), torch.tensor(y), kernel=kernel).numpy()):
+        assert_allclose(part, want, rtol=1e-12)
+    line = lm.local_polynomial(X, X, y, kernel=kernel, degree=1).value
+    for i in (0, 31, 700):
+        weight = np.asarray(kernel(X, X))[i]
+        if np.count_nonzero(weight) > 2 * d:
+            design = np.column_stack([np.ones(1100), X - X[i]]) * np.sqrt(weight)[:, None]
+            assert_allclose(line[i], np.linalg.lstsq(design, np.sqrt(weight) * y, rcond=None)[0][0], rtol=1e-8)
+
+
+def test_weights_that_all_underflow_are_summed_by_the_formula():
+    X, y, _ = sample(5, 1100, 2)
+    query = X[:1000] + 1e-3
+    kernel = Balloon(Gaussian(0.001), 1000)  # the nearest key of most is dozens of bandwidths away
+    assert lm.explain(query, X, y, kernel=kernel).engine == "scaled"
+    with lm.engines.forced("blocked"):
+        want = lm.local_mean(query, X, y, kernel=kernel)
+    assert_allclose(lm.local_mean(query, X, y, kernel=kernel), want, rtol=1e-12)
+
+
+def test_what_has_no_compiled_form_goes_the_slow_way():
+    X, y, _ = sample(6, 1100, 2)
+    refusals = lm.explain(X, X, y, kernel=Gaussian()).refusals
+    assert refusals["scaled"] == "the kernel has no unit of length for each query"
+    few = lm.explain(X[:9], X, y, kernel=Balloon(Tricube(), 5))
+    assert few.refusals["scaled"] == "9,900 pairs are too few to repay loading compiled loops"
+    jump = lm.explain(X, X, y, kernel=Balloon(Flat(), 5)).refusals["scaled"]
+    assert jump == "which key is on the edge of a window is decided by the formula's own rounding"
+    masked = Balloon(Tricube(), 5).where(np.ones((1100, 1100), bool))
+    assert lm.explain(X, X, y, kernel=masked).engine == "blocked"

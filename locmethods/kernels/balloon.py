@@ -9,7 +9,7 @@ import numpy as np
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.namespace import is_tensor, like, namespace, to_numpy
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import block, pairwise_square
+from locmethods.kernels.bound import Scaled, block, once, pairwise_square
 from locmethods.kernels.radial import Radial, RadialBound
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.kernels.restricted import without_own
@@ -62,11 +62,37 @@ class Balloon(Kernel):
     def bind(self, query, keys, *, hollow=False, kept=None):
         self._check()
         check_enough(self.n_neighbors, keys, hollow)
-        near = nearest_indices(to_numpy(query), to_numpy(keys), self.n_neighbors, hollow, owner=keys, kept=kept)
-        farthest = _rows(keys, like(near[..., -1], query))  # (*batch, n_queries, d)
+        farthest = _rows(keys, like(self._edges(to_numpy(query), to_numpy(keys), hollow, keys, kept), query))
         # By the very arithmetic of all other distances, so that the k-th key is on the edge to the last digit.
         square = pairwise_square(query[..., None, :], farthest[..., None, :])[..., 0]
         return without_own(BalloonBound(self, query, keys, square), hollow)
+
+    def _edges(self, query, keys, hollow, owner, kept):
+        """Return the index of each query's k-th nearest key, of shape (*batch, n_queries)."""
+        k = self.n_neighbors
+        own = hollow and query.shape == keys.shape and np.array_equal(query, keys)
+        # A window that is closed counts its edge, on which no rounding may put another key.
+        if query.ndim == 2 and keys.shape == (len(keys), 1) and not self.kernel.closed and (own or not hollow):
+            order = once(kept, Balloon, owner, "order", lambda: np.argsort(keys[:, 0], kind="stable"))
+            return order[_edges_on_a_line(query[:, 0], keys[order, 0], k + own)]
+        return nearest_indices(query, keys, k, hollow, owner=owner, kept=kept)[..., -1]
+
+
+def _edges_on_a_line(query, keys, k):
+    """Return the place of the k-th nearest of sorted keys, for each query: no neighbour is looked at.
+
+    The k nearest are consecutive, from i to i + k − 1, and the farthest of them is the first or the last. It is nearest
+    for the first i with q − xᵢ ≤ xᵢ₊ₖ₋₁ − q, or for the i before it.
+    """
+    windows = len(keys) - k + 1
+    first = np.searchsorted(keys[:windows] + keys[k - 1:], 2 * query)
+    around = np.clip(first[:, None] + np.array([-1, 0]), 0, windows - 1)
+    ends = np.stack([around, around + k - 1])  # (first or last, n_queries, which window)
+    gap = np.abs(query[:, None] - keys[ends])
+    window = gap.max(0).argmin(1)
+    rows = np.arange(len(query))
+    end = gap[:, rows, window].argmax(0)
+    return ends[end, rows, window]
 
 
 def _rows(keys, index):
@@ -110,3 +136,6 @@ class BalloonBound(RadialBound):
 
     def term(self):
         return None
+
+    def scaled(self):
+        return Scaled(super().term().factors[0], self._unit)

@@ -65,6 +65,24 @@ class Term(NamedTuple):
     neighbors: Any = None
 
 
+class Scaled(NamedTuple):
+    """K(q, x) = k(‖q − x‖ / d(q)): one factor, whose length counts in a unit that each query has of its own.
+
+    Attributes
+    ----------
+    factor : Factor
+        k; its length is in units of d.
+    unit : array of shape (*batch, n_queries, 1)
+        d², zero where only keys at the query itself have weight.
+    hollow : bool
+        True if key i has no weight for query i.
+    """
+
+    factor: Factor
+    unit: Any
+    hollow: bool = False
+
+
 class Kept:
     """What has been computed from one set of keys, for all queries to come; several threads may ask at once.
 
@@ -162,6 +180,10 @@ class Bound:
 
     def term(self):
         """Return K as a `Term`, or None if it is not known to be a product of kernels."""
+        return None
+
+    def scaled(self):
+        """Return K as a `Scaled`, or None if it has no unit for each query."""
         return None
 
 

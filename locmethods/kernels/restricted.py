@@ -20,11 +20,13 @@ class Restricted(Bound):
         Gives a boolean array that broadcasts to (*batch, b, c).
     change : callable
         ``change(term)`` is a `Term` of `inner` under the restriction.
+    own : bool, default=False
+        True if the restriction is that key i has no weight for query i, and nothing else.
     """
 
-    def __init__(self, inner, shape, allowed, change):
+    def __init__(self, inner, shape, allowed, change, own=False):
         super().__init__(shape, inner.like, inner.grad)
-        self._inner, self._allowed, self._change = inner, allowed, change
+        self._inner, self._allowed, self._change, self._own = inner, allowed, change, own
         self.signed, self.whole = inner.signed, inner.whole
         self.anchored, self.centred = inner.anchored, inner.centred
 
@@ -54,11 +56,15 @@ class Restricted(Bound):
         parts = self._inner.parts()
         if len(parts) == 1:
             return (self,)
-        return tuple(Restricted(part, self.shape, self._allowed, self._change) for part in parts)
+        return tuple(Restricted(part, self.shape, self._allowed, self._change, self._own) for part in parts)
 
     def term(self):
         term = self._inner.term()
         return None if term is None else self._change(term)
+
+    def scaled(self):
+        scaled = self._inner.scaled() if self._own else None
+        return None if scaled is None else scaled._replace(hollow=True)
 
 
 def without_own(bound, hollow):
@@ -67,4 +73,4 @@ def without_own(bound, hollow):
         return bound
     own = indices(max(bound.shape[-2:]), bound.like)
     return Restricted(bound, bound.shape, lambda rows, cols: own[rows][:, None] != own[cols],
-                      lambda term: term._replace(hollow=True))
+                      lambda term: term._replace(hollow=True), own=True)

@@ -284,7 +284,8 @@ def _invert(gram, mean, weight):
     """
     xp, p = namespace(gram), mean.shape[-1]
     one = xp.eye(p, dtype=gram.dtype, device=gram.device)
-    nothing, lonely = xp.any(xp.isnan(weight), axis=-1), xp.sum(xp.astype(weight > 0, xp.int64), axis=-1) == 1
+    # A row without a key is NaN from end to end.
+    nothing, lonely = xp.isnan(weight[..., 0]), xp.count_nonzero(weight, axis=-1) == 1
     variance = xp.linalg.diagonal(gram)
     normal = xp.all((variance > TINY) & (variance < 1 / TINY), axis=-1) & xp.all(xp.isfinite(gram), axis=(-2, -1))
     plain = normal & ~(nothing | lonely)

@@ -244,3 +244,32 @@ def write_products(factors, query, columns, own, out):
                         part[j] *= product[j]
             if len(own) > 0 and start <= own[i] < start + width:
                 part[own[i] - start] = 0
+
+
+@compiled
+def write_scaled(kind, square, query, columns, own, out):
+    """Write the weights of a kernel of the distance whose length is another for each query.
+
+    Parameters
+    ----------
+    kind : int
+        The kernel's number.
+    square : ndarray of shape (b,)
+        The squared lengths; where one is zero, the keys at the query itself have weight one.
+    query : ndarray of shape (b, d)
+    columns : ndarray of shape (d, n)
+        The keys.
+    own : integer ndarray of shape (b,) or (0,)
+        The key for which each query has no weight; none if empty.
+    out : ndarray of shape (b, n)
+    """
+    for i in range(len(query)):
+        part = out[i]
+        squares(query[i], columns, part)
+        if square[i] > 0:
+            weigh(kind, part, square[i], 1 / square[i])
+        else:
+            for j in range(len(part)):
+                part[j] = 1.0 if part[j] == 0 else 0.0
+        if len(own) > 0:
+            part[own[i]] = 0

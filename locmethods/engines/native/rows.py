@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from locmethods.arrays.namespace import is_tensor, to_tensor
+from locmethods.arrays.namespace import is_tensor, to_numpy, to_tensor
 from locmethods.engines.native import engine
 from locmethods.engines.native.threads import PART, in_threads
 from locmethods.engines.task import Task
@@ -24,16 +25,75 @@ def rows_of(bound):
     """
     if bound.grad or math.prod(bound.shape) < engine.PAIRS or len(bound.shape) != 2:
         return None
-    layouts = [_layout(part) for part in bound.parts()]
-    if any(layout is None for layout in layouts):
+    writers = [_writer(part) for part in bound.parts()]
+    if any(writer is None for writer in writers):
         return None
 
     def rows(part):
-        weight = sum(_written(layout, part) for layout in layouts)
+        weight, *others = (write(part) for write in writers)
+        for other in others:
+            weight += other
         with np.errstate(invalid="ignore"):
             refused = ~(weight.sum(1) >= math.exp(FAR))
         return (to_tensor(weight), to_tensor(refused)) if is_tensor(bound.like) else (weight, refused)
     return rows
+
+
+def _writer(bound):
+    """Return a function of a slice of queries that gives K of one part of a sum, or None."""
+    layout = _layout(bound)
+    if layout is not None:
+        return partial(_written, layout)
+    scaled = bound.scaled()
+    return None if scaled is None or refusal_of_scaled(scaled) is not None else partial(written_in_units, scaled)
+
+
+def refusal_of_scaled(scaled):
+    """Return why compiled loops do not know a kernel with a unit for each query, None if they do."""
+    from locmethods.engines.native import profiles
+    from locmethods.engines.native.layout import spread_of
+
+    factor = scaled.factor
+    profile = profiles.of(factor)
+    if profile is None or profile.of != "distance":
+        return f"{factor.kind.__name__} has no compiled form"
+    if profile.jump:
+        return "which key is on the edge of a window is decided by the formula's own rounding"
+    points = [factor.query, factor.keys]
+    if any(is_tensor(part) and part.device.type != "cpu" for part in points):
+        return "tensors on a device stay there"
+    if any(part.ndim != 2 for part in points):
+        return "there are batch dimensions"
+    low, high = engine.RANGE[8]
+    lengths = np.sqrt(to_numpy(scaled.unit)) * factor.length
+    fits = low < factor.length < high and bool(np.all((lengths == 0) | ((lengths > low) & (lengths < high))))
+    if not fits or max(spread_of(to_numpy(part), False).largest for part in points) >= high:
+        return "numbers so large, or lengths so small or large, cannot be squared"
+    return None
+
+
+def written_in_units(scaled, rows):
+    """Return K for a slice of queries, of shape (b, n_keys), of a kernel with a unit for each query."""
+    from locmethods.engines.native import profiles
+    from locmethods.engines.native.passes import write_scaled
+
+    factor = scaled.factor
+    query = np.ascontiguousarray(to_numpy(factor.query)[rows], dtype=np.float64)
+    columns = np.ascontiguousarray(to_numpy(factor.keys).T, dtype=np.float64)
+    square = np.ascontiguousarray(to_numpy(scaled.unit)[rows, 0], dtype=np.float64) * factor.length**2
+    own = np.arange(rows.start, rows.stop) if scaled.hollow else np.empty(0, np.int64)
+    weight, number = np.empty((len(query), columns.shape[1])), profiles.of(factor).number
+
+    def write(first, last):
+        write_scaled(number, square[first:last], query[first:last], columns, own[first:last], weight[first:last])
+
+    in_threads(write, len(query), _step(len(query), columns))
+    return weight
+
+
+def _step(n, columns):
+    """Return how many queries a thread takes at once."""
+    return max(1, min(64, n // 8, PART // columns.shape[1]))
 
 
 def _layout(bound):
@@ -63,5 +123,5 @@ def _written(layout, rows):
     def write(first, last):
         write_products(layout.factors, query[first:last], columns, own[first:last], weight[first:last])
 
-    in_threads(write, len(query), max(1, min(64, len(query) // 8, PART // columns.shape[1])))
+    in_threads(write, len(query), _step(len(query), columns))
     return weight * math.exp(layout.log_factor) if layout.log_factor else weight

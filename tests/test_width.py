@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from statsmodels.nonparametric.bandwidths import bw_normal_reference
 from statsmodels.nonparametric.kernel_regression import KernelReg
@@ -33,7 +34,9 @@ from locmethods.kernels import (
     Tricube,
     per_feature,
 )
-from locmethods.width import cross_validation, rule_of_thumb, select_bandwidth
+from locmethods.kernels.algebra import PullBack
+from locmethods.width import cross_validation, rule_of_thumb, search, select_bandwidth
+from locmethods.width.slopes import ErrorAndSlope, gaussians
 
 # What statsmodels says to everybody who calls KernelReg without its new parameter, which plays no part here.
 pytestmark = pytest.mark.filterwarnings("ignore:After 0.17 or January 2028:FutureWarning")
@@ -175,6 +178,46 @@ def test_one_width_is_statsmodels():
     X, y = sample(5, n=60)
     peer = KernelReg(y, X, "c", reg_type="lc", bw="cv_ls")
     assert_allclose(select_bandwidth(X, y, kernel=Gaussian()).best, peer.bw[0], rtol=2e-3)  # their simplex ends at 1e-4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("kernel", [
+    per_feature(Gaussian, [0.5, 0.7, 1.2]), 3.0 * per_feature(Gaussian, [0.5, 0.7, 1.2]), Gaussian(0.8),
+    Gaussian(0.4).on([0, 2]) * Gaussian(0.9).on([1]), Gaussian(0.6) * Epanechnikov(2.0)], ids=repr)
+def test_the_slope_of_the_error_is_that_of_its_differences(kernel, seed):
+    X, y = sample(seed, n=80, d=3)
+    X += np.array([100.0, 0.0, -3.0])  # far from the origin, where squares multiplied out would lose digits
+    y = np.column_stack([y, X[:, 1] ** 2])
+    compared = gaussians(kernel, X)
+    error, slopes = ErrorAndSlope(X, y, compared, "nearest")(kernel)
+    assert_allclose(error, cross_validation(X, y, kernel=kernel), rtol=1e-12)
+    for name, slope in zip(compared, slopes, strict=True):
+        width, step = kernel.get_params()[name], 1e-4
+        near = [cross_validation(X, y, kernel=clone(kernel).set_params(**{name: width * np.exp(way * step)}))
+                for way in (1, -1)]
+        # A central difference is off by the square of its step, times the third derivative.
+        assert_allclose(slope, (near[0] - near[1]) / (2 * step), rtol=1e-6, atol=1e-7 * error)
+
+
+def test_kernels_whose_slope_is_not_known_offer_none():
+    X, _ = sample(0, d=2)
+    assert gaussians(Gaussian() + Gaussian(), X) == {} == gaussians(Laplace(), X)
+    assert gaussians(PullBack(Gaussian(), [0], [1]), X) == {}
+    assert list(gaussians(Gaussian() * Laplace(), X)) == ["left__bandwidth"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_along_the_gradient_the_search_ends_where_it_ends_without(seed, monkeypatch):
+    X, y = sample(seed, n=90, d=3)
+    kernel = per_feature(Gaussian, [1, 1, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a feature may have no influence
+        found = select_bandwidth(X, y, kernel=kernel)
+        monkeypatch.setattr(search, "gaussians", lambda *some: {})
+        without = select_bandwidth(X, y, kernel=kernel)
+    # Both stop where a step in the logarithm of 1e-3 changes nothing that counts: its square, a few times over.
+    assert_allclose(found.scores.min(), without.scores.min(), rtol=1e-5)
+    assert len(found.scores) < len(without.scores)
 
 
 @pytest.mark.parametrize("degree", [0, 1])

@@ -19,6 +19,7 @@ from locmethods.kernels.levels import Categorical, OfLevels
 from locmethods.kernels.radial import Gaussian, Radial
 from locmethods.width.rules import WIDTHS, moments, products, spreads
 from locmethods.width.scores import checked, rounding, score
+from locmethods.width.slopes import ErrorAndSlope, gaussians
 
 Selection = namedtuple("Selection", ["best", "scores", "kernel", "candidates", "at_edge"])
 
@@ -33,6 +34,8 @@ LEAST_SHARE = 1e-3  # of the greatest λ of a kernel of levels: below it other l
 # To what the logarithm of a width is found: in a first descent; at last, when the score is off by the square of it; and
 # of one alone, where it is cheap.
 ROUGH, FINE, FINEST = 0.1, 1e-3, 1e-4
+STEEP = 1e-5  # the slope of the score, as a share of it, below which a search along the gradient ends
+SAME = 1e-12  # a step that lowers the score by a smaller share is one on level ground
 EDGE = 1e-2  # a width this close to the end of its range, in its logarithm, is at the end
 
 
@@ -49,10 +52,11 @@ def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo"
         each, ``kernels.per_feature(Gaussian, [1.0, 1.0])``.
     bandwidths : array-like of shape (n_bandwidths,) or dict, optional
         Candidates: values of the kernel's `parameter`; or {parameter: candidates}, of which every combination is
-        tried. None searches all positive numbers in `bounds`: a coarse grid first, then Brent's method around its
-        three lowest valleys for one parameter, Nelder and Mead's for several [brent1973]_ [nelder1965]_, over the
-        logarithms. No derivative is asked for, since of a compact kernel there is none; with more than six widths
-        it is slow and may find a local minimum.
+        tried. None searches all positive numbers in `bounds`, over their logarithms: a coarse grid first, then Brent's
+        method around its three lowest valleys for one parameter [brent1973]_. Several descend from its three best
+        places: along the gradient [byrd1995]_ for bandwidths of Gaussians that are multiplied, under leave-one-out
+        and degree 0, where it costs a few more local means; else by the method of Nelder and Mead [nelder1965]_, since
+        a compact kernel has no derivative. With more than six widths that is slow and may find a local minimum.
     degree : int, default=0
         0 is the local mean, 1 local linear regression, and so on.
     criterion : {"loo", "gcv", "aicc"}, default="loo"
@@ -102,7 +106,10 @@ def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo"
 
     if bandwidths is None:
         ranges = _ranges(kernel, X, _names(kernel, parameter), bounds)
-        return _searched(kernel, evaluate, ranges, criterion, rounding(criterion, y))
+        compared = gaussians(kernel, X)
+        steep = criterion == "loo" and degree == 0 and len(ranges) > 1 and set(ranges) <= set(compared)
+        slope = ErrorAndSlope(X, y, {name: compared[name] for name in ranges}, empty) if steep else None
+        return _searched(kernel, evaluate, ranges, criterion, rounding(criterion, y), slope)
     if bounds is not None:
         raise ValueError("bounds are those of a search: give either bandwidths or bounds")
     if isinstance(bandwidths, dict):
@@ -277,8 +284,8 @@ def _usual_range(leaf, D):
 class _Tried:
     """The score as a function of the logarithms of the widths, each place of which is computed once."""
 
-    def __init__(self, kernel, evaluate, ranges):
-        self.kernel, self.evaluate, self.ranges = kernel, evaluate, ranges
+    def __init__(self, kernel, evaluate, ranges, slope):
+        self.kernel, self.evaluate, self.ranges, self.slope = kernel, evaluate, ranges, slope
         self.whole = [name.split("__")[-1] == "n_neighbors" for name in ranges]
         self.low, self.start, self.high = (np.log(part) for part in zip(*ranges.values(), strict=True))
         self.found, self.wall = {}, math.inf
@@ -296,15 +303,22 @@ class _Tried:
             self.found[values] = self.evaluate(_with(self.kernel, self.ranges, values))
         return min(self.found[values], self.wall)
 
+    def with_slope(self, place):
+        """Return the score at a place and its slopes; flat beyond the wall."""
+        values = self.values(place)
+        score, slopes = self.slope(_with(self.kernel, self.ranges, values))
+        self.found.setdefault(values, score if math.isfinite(score) else math.inf)
+        return (score, slopes) if score <= self.wall else (self.wall, np.zeros(len(place)))
+
     def raise_wall(self):
         """Put the wall above all that was found."""
         finite = [one for one in self.found.values() if math.isfinite(one)]
         self.wall = 2 * max(map(abs, finite)) + 1 if finite else 0.0
 
 
-def _searched(kernel, evaluate, ranges, criterion, equal):
-    """Return the `Selection` of a search."""
-    tried = _Tried(kernel, evaluate, ranges)
+def _searched(kernel, evaluate, ranges, criterion, equal, slope):
+    """Return the `Selection` of a search, along the gradient if there is a `slope`."""
+    tried = _Tried(kernel, evaluate, ranges, slope)
     settled = _valleys(tried) if len(ranges) == 1 else _descents(tried)
     names, places = list(ranges), sorted(tried.found)
     scores = np.array([tried.found[place] for place in places])
@@ -363,10 +377,40 @@ def _descents(tried):
     for at in np.argsort(heights, kind="stable"):
         if len(starts) < STARTS and all(np.abs(places[at] - one).max() >= APART for one in starts):
             starts.append(places[at])
+    if tried.slope is not None:
+        return _along_gradients(tried, starts)
     bottoms = [_descent(tried, start, APART / 2, ROUGH) for start in starts]
     lowest = min(bottoms, key=lambda found: found.fun)
     # Once more from the lowest with a fresh simplex, since an old one may have collapsed onto a plane.
     return bool(_descent(tried, lowest.x, 2 * ROUGH, FINE).success)
+
+
+def _along_gradients(tried, starts):
+    """Descend along the gradient from each start, and once more from the lowest place. Return True if that settled."""
+    lowest = min((_steepest(tried, start) for start in starts), key=lambda found: found.fun)
+    # Where a feature has no influence the score is flat long before the end of the range.
+    place, least = lowest.x.copy(), lowest.fun
+    for j in range(len(place)):
+        far = place.copy()
+        far[j] = tried.high[j]
+        if tried(far) <= least:
+            place, least = far, tried(far)
+    return bool(_steepest(tried, place).success)
+
+
+def _steepest(tried, start):
+    """Return what the quasi-Newton method of Byrd, Lu, Nocedal and Zhu finds in the box."""
+    unit = tried(start) or 1.0
+
+    def relative(place):
+        score, slopes = tried.with_slope(place)
+        return score / unit, slopes / unit
+
+    # At a bottom the score grows by about the square of a step in the logarithm: so small a slope is a step of 1e-5.
+    found = minimize(relative, start, jac=True, method="L-BFGS-B", bounds=list(zip(tried.low, tried.high, strict=True)),
+                     options={"gtol": STEEP, "ftol": SAME, "maxiter": 200})
+    found.fun *= unit
+    return found
 
 
 def _descent(tried, start, step, accuracy):

@@ -30,7 +30,8 @@ from locmethods.kernels import (
 
 @claim("A20", kind="identity")
 def kernels_are_their_formulas(seed=0):
-    r"""Each kernel of the package is the function in its row of the table, at every distance, its edge included."""
+    r"""Each kernel of the table is the function in its row, at every distance, its edge included; kernels of an inner
+    product, products, sums and hollow kernels are what they say, and scikit-learn's RBF and Matérn kernels the same."""
     rng = np.random.default_rng(seed)
     near, far = rng.normal(size=(2, 40, 3))
     r = distances(near, far)
@@ -39,7 +40,7 @@ def kernels_are_their_formulas(seed=0):
         left = np.concatenate([kernel(near, far).ravel(), kernel(np.zeros((1, 1)), edge[:, None])[0]])
         every = np.concatenate([r.ravel(), edge])
         yield same(type(kernel).__name__, left, formula(every),
-                   within=1e-14, because="a distance and a power of it, rounded; 1e-14 is thirty roundings of one",
+                   within=1e-14, because="a distance and a power of it, rounded; 1e-14 is 45 times the ε of one",
                    broken=mistaken(every), how=how)
 
     query, keys = rng.normal(size=(2, 30, 4))
@@ -116,10 +117,11 @@ class SquaredDistance(Radial):
 
 @claim("A21", kind=("limit", "order", "counter-example"), sources=("stone1977",))
 def near_takes_all_the_weight(seed=0):
-    r"""If $k \ge 0$ is bounded, bounded away from zero near zero, and $\int_0^\infty k(u)\,u^{d-1}du$ is finite, then
-    for keys of a density that is bounded, and bounded away from zero near the target, the share of the weight beyond
-    any $\varepsilon > 0$ tends to zero with $h$; the squared distance keeps its share, and so does Cauchy's kernel in
-    three dimensions, where that integral is infinite."""
+    r"""If $k \ge 0$ is bounded away from zero near zero and $\int_0^\infty k(u)\,u^{d-1}du$ is finite, then for keys of
+    a density that is bounded, and bounded away from zero near the target, the share of the weight beyond any
+    $\varepsilon > 0$ tends to zero with $h$; for keys that fill the unit ball evenly that of the squared distance does
+    not depend on $h$, and that of Cauchy's kernel in three dimensions, where the integral is infinite, stays above
+    $1 - \varepsilon$."""
     width = np.array([0.08, 0.04, 0.02, 0.01])
     near = {kernel: np.array([far_share(kernel(h), 1) for h in width]) for kernel in (Gaussian, Laplace, Cauchy)}
     arctan = 1 - np.arctan(0.1 / width) / np.arctan(1 / width)
@@ -133,8 +135,11 @@ def near_takes_all_the_weight(seed=0):
                 because="(2/π)(1/ε − 1)·h to within (h/ε)², which is 0.16 at the widest",
                 broken=solid, how="three dimensions instead of one")
     yield same("Cauchy in space", solid, 1 - ball(0.1, width[:3]) / ball(1.0, width[:3]),
-               within=1e-3, because="the innermost of 100,000 shells reaches to 0.02, which is the smallest bandwidth",
+               within=1e-3, because="the innermost of 100,000 shells reaches to 0.02, the smallest bandwidth",
                broken=near[Cauchy][:3], how="the line in place of the space")
+    yield at_least("Cauchy in space stays", solid, 1 - 0.1, within=1e-3,
+                   because="the innermost of 100,000 shells reaches to 0.02, the smallest bandwidth",
+                   broken=near[Cauchy][:3], how="the line in place of the space")
     away = np.array([far_share(SquaredDistance(h), 1) for h in width])
     yield same("squared distance", away, 1 - 0.1**3,
                within=1e-6, because="the midpoint rule with 100,000 keys", broken=near[Cauchy],
@@ -262,7 +267,7 @@ def symmetry_makes_a_reversible_walk(seed=0):
         found, scale = np.linalg.eigvals(walk), np.sqrt(matrix.sum(1))
         exact = np.linalg.eigvalsh(matrix / scale[:, None] / scale)
         yield same(f"spectrum, {name}", np.sort(found.real), exact, within=1e-10,
-                   because="eigenvalues of a matrix that is similar to a symmetric one; K varies by a factor of 60",
+                   because="eigenvalues of a matrix that is similar to a symmetric one; row sums lie between 1 and 60",
                    broken=np.linalg.eigvalsh(matrix), how="rows that are not divided by their sum")
         yield same(f"imaginary parts, {name}", found.imag, 0.0, within=1e-10, because="rounding of order 1e-15",
                    broken=np.linalg.eigvals(ring).imag, how="a ring that steps one way, which is not symmetric")
@@ -279,7 +284,7 @@ def symmetry_makes_a_reversible_walk(seed=0):
                    how="the flat kernel, which is not positive definite")
 
 
-@claim("A12", kind=("identity", "counter-example"), sources=("cover1967",))
+@claim("A12", kind=("identity", "counter-example"))
 def nearest_is_not_mutual(seed=0):
     r"""The kernel $[\operatorname{rank} \le k]$ of nearest neighbours is not symmetric in general: among sixty random
     points of the plane some count another among their nearest that does not count them."""
@@ -310,11 +315,12 @@ def the_flat_kernel_is_indefinite(seed=0):
                broken=form @ triangle @ form, how="the triangle in place of the flat kernel")
 
 
-@claim("A23", kind=("identity", "limit", "counter-example"), sources=("bochner1933",))
+@claim("A23", kind=("identity", "inequality", "counter-example"), sources=("bochner1933",))
 def bochner(seed=0):
     r"""On the line the Fourier transforms of the Gaussian, of Laplace's kernel and of the triangle are nowhere
-    negative, those of Epanechnikov's parabola and of the flat kernel are, and the least eigenvalue of a kernel matrix
-    on a fine grid, times the spacing, tends to the least value of the transform as the grid grows."""
+    negative, and those of Epanechnikov's parabola and of the flat kernel dip below zero; on a grid fourteen radii long,
+    with fifty points to a radius, the least eigenvalue of each of these two, times the spacing, is the least value of
+    the transform to six parts in a hundred."""
     frequency = np.linspace(0, 30, 301)
     kernels = {"Gaussian": Gaussian(0.5), "Laplace": Laplace(0.5), "triangular": Triangular(1.0),
                "Epanechnikov": Epanechnikov(1.0), "flat": Flat(1.0)}
@@ -327,6 +333,10 @@ def bochner(seed=0):
     for name in ("Gaussian", "Laplace", "triangular"):
         yield at_least(f"sign, {name}", found[name], 0.0, within=1e-12, because="rounding of the quadrature",
                        broken=found["flat"], how="the flat kernel, whose transform dips below zero")
+
+    for name in ("Epanechnikov", "flat"):
+        yield at_most(f"sign, {name}", found[name].min(), -0.1, because="rounding reaches 1e-12, and no farther",
+                      broken=found["triangular"].min(), how="the triangle in its place")
 
     spacing, n = 0.02, 700
     grid = spacing * np.arange(n)[:, None]
@@ -394,8 +404,8 @@ def second(points):
 @claim("A13", kind="identity", sources=("jebara2004",))
 def a_common_cause(seed=0):
     r"""If two points are near when a hidden cause $z$ could have made both, with Gaussian errors of standard deviation
-    $\sigma$, then $\int e^{-(z-x)^2/2\sigma^2}e^{-(z-y)^2/2\sigma^2}dz = \sigma\sqrt\pi\,e^{-(x-y)^2/4\sigma^2}$: the
-    Gaussian kernel of bandwidth $\sqrt2\,\sigma$, non-negative *and* positive definite."""
+    $\sigma$, then $\int e^{-(z-x)^2/2\sigma^2}e^{-(z-y)^2/2\sigma^2}dz = \sigma\sqrt\pi\,e^{-(x-y)^2/4\sigma^2}$, which
+    is a multiple of the Gaussian kernel of bandwidth $\sqrt2\,\sigma$."""
     x, y = np.random.default_rng(seed).normal(size=(2, 12, 1))
     cause, s = np.linspace(-12, 12, 4001)[:, None], 0.7
     step = cause[1, 0] - cause[0, 0]
@@ -436,9 +446,9 @@ def least_share(matrix):
 
 @claim("A24", kind=("identity", "limit"), sources=("shepard1968",))
 def tails_decide_what_stands_alone(seed=0):
-    r"""Where several keys differ in distance and none is within the radius of a compact kernel, the package answers
-    with the nearest key's value, to which the Gaussian's mean tends as $h \to 0$; Cauchy's tends to Shepard's mean,
-    with weights $1/r^2$."""
+    r"""Where one key is nearer than all others and none is within the radius of a compact kernel, the package answers
+    with the nearest key's value, to which the Gaussian's mean tends as $h \to 0$; Cauchy's tends, where no key is at
+    the target, to Shepard's mean, with weights $1/r^2$."""
     rng = np.random.default_rng(seed)
     keys, values = rng.uniform(0, 1, (30, 2)), rng.normal(size=30)
     query = keys[:8] + 0.01 * rng.normal(size=(8, 2)) + 3.0  # far from every key
@@ -448,7 +458,7 @@ def tails_decide_what_stands_alone(seed=0):
                within=0, because="one value, passed on", broken=np.full(8, values.mean()),
                how="the mean of all in place of the nearest")
     yield same("Gaussian", lm.local_mean(query, keys, values, kernel=Gaussian(1e-3)), nearest,
-               within=1e-12, because="the second key's weight is below exp(−100) unless two are equally far to 1e-5",
+               within=1e-12, because="the second key's weight is below exp(−100) unless two are equally far to 4e-5",
                broken=inverse, how="Shepard's weights in place of the Gaussian's")
     yield same("Cauchy", lm.local_mean(query, keys, values, kernel=Cauchy(1e-4)), inverse,
                within=1e-8, because="h²/r², and distances are above two", broken=nearest,
@@ -512,8 +522,8 @@ def generators(h, at=0.8):
 
 @claim("A19", kind="monotone", sources=("chung1997",))
 def averaging_never_roughens(seed=0):
-    r"""For $K \ge 0$ symmetric, averaging never raises the Dirichlet energy $\tfrac12\sum_{ij}K_{ij}(f_i - f_j)^2$,
-    even if $K$ is the indefinite flat kernel."""
+    r"""For $K \ge 0$ symmetric with positive row sums, averaging never raises the Dirichlet energy
+    $\tfrac12\sum_{ij}K_{ij}(f_i - f_j)^2$, even if $K$ is the indefinite flat kernel."""
     x, _, rng = sample(seed)
     box = (distances(x, x) <= 0.3).astype(float)
     functions = np.column_stack([np.linalg.eig(averages(box))[1].real, rng.normal(size=(60, 20))])

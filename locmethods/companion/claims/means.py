@@ -71,7 +71,7 @@ def the_mean_is_least_squares(seed=0):
 def bregman_losses_share_one_minimiser(seed=0):
     r"""For every strictly convex, differentiable $\varphi$ the localized loss $\sum_i \tilde w_i B(y_i, \theta)$ of its
     Bregman divergence $B$ exceeds its least value by $B(m, \theta)$, so that the local mean $m$ alone is its minimiser;
-    with its arguments swapped, or a line in the constant's place, each divergence has a minimiser of its own.
+    with its arguments swapped, or a line in the constant's place, the minimiser depends on the divergence.
 
     Five divergences are minimised by a search that knows their values only.
     """
@@ -247,7 +247,7 @@ def the_median_breaks_at_half_the_weight(seed=0):
 @claim("A15", kind=("identity", "order"), sources=("kish1965",))
 def drawing_costs_the_root_of_the_draws(seed=0):
     r"""The mean of the values of $M$ keys drawn with probabilities $\tilde w_i$ has the local variance over $M$ as its
-    variance; where the curve is flat and the noise is even, it misses the local mean by
+    variance; where the curve is flat and the noise is even, it misses the local mean, in root mean square, by
     $\sqrt{(n_{\text{eff}} - 1)/M}$ times the local mean's own error, $n_{\text{eff}} = 1/\sum_i \tilde w_i^2$, whatever
     the noise.
     """

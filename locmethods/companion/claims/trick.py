@@ -23,7 +23,7 @@ EXACT = 1e-9  # what small linear solves leave of fifteen digits
 @claim("B1", kind=("limit", "order"), sources=("loader1999",))
 def a_wide_window_gives_the_global_model(seed=0):
     r"""As $h \to \infty$, a model that a Gaussian localizes tends to the global one, with an error of order $h^{-2}$,
-    if the global minimiser is unique and the loss is smooth."""
+    if the loss is smooth, with an invertible second derivative at a unique global minimiser."""
     x, y = wave(seed)
     label = (np.random.default_rng(seed + 100).random(60) < expit(y)).astype(int)
     target, widths = np.array([[0.4]]), np.array([30.0, 60.0, 120.0, 240.0])
@@ -44,8 +44,9 @@ def a_wide_window_gives_the_global_model(seed=0):
 
 @claim("B2", kind="limit", sources=("cover1967",))
 def a_narrow_window_gives_the_nearest_value(seed=0):
-    r"""As $h \to 0$, the local mean under a Gaussian tends to the value of the nearest key, if there is only one: the
-    error is $\exp(-(d_2^2 - d_1^2)/2h^2)$ times the difference to the value of the second nearest."""
+    r"""As $h \to 0$, the local mean under a Gaussian tends to the value of the nearest key, if there is only one; if
+    there is one second nearest too, with distances $r_1 < r_2$, the error is to first order
+    $\exp(-(r_2^2 - r_1^2)/2h^2)$ times the difference of their values."""
     keys = np.array([[0.0], [1.0], [3.0]]) + np.random.default_rng(seed).uniform(-0.05, 0.05, (3, 1))
     values, target, widths = np.array([0.0, 1.0, 5.0]), np.array([[0.3]]), np.array([0.10, 0.12, 0.16])
     error = np.array([lm.local_mean(target, keys, values, kernel=Gaussian(h))[0] for h in widths])
@@ -59,8 +60,8 @@ def a_narrow_window_gives_the_nearest_value(seed=0):
 @claim("B3", kind="identity", sources=("cleveland1979", "fan1996"))
 def a_local_line_reproduces_lines(seed=0):
     r"""The effective weights of a local line are $l_i = \tilde w_i\,[1 - (m - x^*)(x_i - m)/s^2]$, with the mean $m$
-    and the variance $s^2$ of the keys in the window; they sum to one and balance at the target, so that every affine
-    function is reproduced exactly."""
+    and the variance $s^2 > 0$ of the keys in the window; they sum to one and balance at the target, so that every
+    affine function is reproduced exactly."""
     x, _ = wave(seed)
     at, near = np.linspace(0, 3, 31)[:, None], Gaussian(0.3)
     rows, mean_rows = (lm.smoother_matrix(at, x, kernel=near, degree=degree) for degree in (1, 0))
@@ -86,7 +87,7 @@ def a_local_line_reproduces_lines(seed=0):
 @claim("B4", kind="counter-example")
 def a_local_line_is_no_local_mean(seed=0):
     r"""The effective weights of a local line can be negative; then it is not the local mean of any localization
-    kernel, and it leaves the hull of its values."""
+    kernel, and leaves the hull of some values."""
     x, _ = wave(seed)
     at, near = np.linspace(0, 3, 31)[:, None], Gaussian(0.3)
     lines, means = (lm.smoother_matrix(at, x, kernel=near, degree=degree) for degree in (1, 0))
@@ -120,9 +121,9 @@ def a_line_is_a_mean_corrected_by_a_mean_shift(seed=0):
 
 @claim("B9", kind=("identity", "counter-example"), sources=("fukunaga1971", "kambhatla1997"))
 def local_axes_want_the_root_of_the_weights(seed=0):
-    r"""The plane that minimises the localized reconstruction loss goes through the local mean along the top
-    eigenvectors of the local covariance, and leaves its trailing eigenvalues; rows scaled by $w$ instead of
-    $\sqrt w$ leave more."""
+    r"""The line that minimises the localized reconstruction loss goes through the local mean along the top eigenvector
+    of the local covariance, and leaves the sum of its other eigenvalues; rows scaled by $w$ instead of $\sqrt w$ give
+    in general another line, which leaves more."""
     rng = np.random.default_rng(seed)
     cloud = rng.normal(size=(200, 3)) * [2, 1, 0.5] + 0.3 * rng.normal(size=(200, 1)) ** 2
     frame = lm.local_pca(cloud[:1], cloud, kernel=Gaussian(1.5), n_components=1)
@@ -150,8 +151,9 @@ def local_axes_want_the_root_of_the_weights(seed=0):
 
 @claim("B10", kind=("identity", "counter-example"))
 def stacking_changes_the_kernel(seed=0):
-    r"""Kernels are stacked as $\int K(x^*, z)\,K(z, x)\,\mathrm d\mu(z)$: Gaussians of width $h$ make one of width
-    $\sqrt2\,h$ if $\mu$ is uniform, not otherwise, and to normalise before stacking or after it is not the same."""
+    r"""Averages are stacked as $\int \tilde K(x^*, z)\,\tilde K(z, x)\,\mathrm d\mu(z)$: Gaussians of width $h$ make
+    one of width $\sqrt2\,h$ if $\mu$ is uniform, and not in general; and to normalise kernels before they are stacked
+    or after it is not the same in general."""
     lattice = np.linspace(-6, 6, 1201)[:, None]
     sloped = np.sign(lattice) * 6 * (np.abs(lattice) / 6) ** 2  # keys that crowd together at zero
     target, near = np.random.default_rng(seed).uniform(-1, 1, (5, 1)), Gaussian(0.5)
@@ -176,7 +178,8 @@ def stacking_changes_the_kernel(seed=0):
 @claim("B11", kind="counter-example")
 def a_penalty_feels_the_scale_of_the_weights(seed=0):
     r"""A factor $c(x^*)$ of the kernel cancels in a localized loss, but not beside a penalty: the ridge estimate
-    changes, unless $\lambda$ is multiplied by $c$ as well."""
+    changes, unless $\lambda$ is multiplied by $c$ as well; `localize` divides the weights by their sum, and `Localized`
+    by the largest, so that in both the factor cancels."""
     x, y = wave(seed)
     rng = np.random.default_rng(seed + 100)
     at, c, penalty = rng.uniform(0, 3, (9, 1)), rng.uniform(2, 5, 9), 0.5
@@ -268,8 +271,9 @@ def a_lazy_autoencoder_steps_along_the_normal(seed=0):
 
 @claim("B15", kind=("monotone", "counter-example"), sources=("einbeck2006", "chen2016"))
 def localized_values_climb_to_a_mode(seed=0):
-    r"""With a Gaussian on the values as well, the iterated local mean never lowers the joint density and ends at a
-    conditional mode, at *which* one depends on the start; between two branches the mean is near neither."""
+    r"""With a Gaussian on the values as well, the iterated local mean of a number never lowers the joint density and
+    ends where that is level, in general at a conditional mode; at *which* one depends on the start, and between two
+    branches the mean is near neither."""
     u, v = branches(seed)
     width, fine = (0.2, 0.25), np.linspace(-2, 2, 8001)
     both = Gaussian(width[0]).on([0]) * Gaussian(width[1]).on([1])
@@ -345,7 +349,7 @@ def localized_is_a_refit_with_weights(seed=0):
 @claim("B17", kind="identity", sources=("song2026", "loader1999"))
 def localize_minimises_any_smooth_loss(seed=0):
     r"""`localize` returns $\arg\min_\theta \sum_i K(x^*, x_i)\,l(x_i, y_i, \theta)$ for a smooth loss with one minimum:
-    here a line under the pseudo-Huber loss $\sqrt{1 + r^2}$, which outliers can't pull far."""
+    here a line under the pseudo-Huber loss $\sqrt{1 + e^2}$, which outliers can't pull far."""
     x, y = wave(seed)
     rng = np.random.default_rng(seed + 100)
     y = 3 * y + 15 * (rng.random(len(y)) < 0.1)  # a tenth of the values lie far off
@@ -372,7 +376,7 @@ def localize_minimises_any_smooth_loss(seed=0):
 def a_local_logistic_regression(seed=0):
     r"""The trick on the log-likelihood of a logistic regression is local likelihood: its residuals balance in the
     window, $\sum_i K\,(y_i - p_i)\,(1, x_i - x^*) = 0$; a fit of a constant gives the local mean of the labels, and no
-    fit leaves $[0, 1]$, as a local line may."""
+    fit leaves $[0, 1]$, as a local line may do."""
     tumours = datasets.breast_cancer()
     x, y = tumours.x[:, [9]], tumours.y.astype(float)  # fractal dimension
     at = np.random.default_rng(seed).uniform(-1.5, 2.0, (6, 1))

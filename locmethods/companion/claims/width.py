@@ -91,10 +91,10 @@ def weights_count_for_fewer(seed=0):
 
 @claim("B8", kind=("limit", "order"), sources=("stone1980", "wand1995"))
 def variance_to_the_constant(seed=0):
-    r"""At an interior point where the density $f$ of the inputs is positive and continuous, $n h\sum_i l_i^2$ of a
-    local mean tends to $R(k)/f$ as $h \to 0$ and $nh \to \infty$, and with the best $h$ for each $n$ the risk falls
-    like $n^{-4/5}$ for noisy values of a function with two continuous derivatives whose bias is not zero in order
-    $h^2$."""
+    r"""At an interior point where the density $f$ of the inputs is positive and continuous, $n h\sum_i \tilde w_i^2$ of
+    a local mean with a bounded kernel of compact support tends to $R(k)/f$ as $h \to 0$ and $nh \to \infty$, and for
+    evenly spaced keys and noisy values of a function with two continuous derivatives, the second of which is not zero
+    at the target, the risk at the best $h$ for each $n$ falls like $n^{-4/5}$."""
     n, target, widths = 40_000, np.array([[0.6]]), np.array([0.16, 0.08, 0.04, 0.02])
     keys = norm.ppf((np.arange(n) + 0.5) / n)[:, None]  # the population of a normal distribution
     rows = [lm.smoother_matrix(target, keys, kernel=Epanechnikov(h))[0] for h in widths]
@@ -387,9 +387,10 @@ def without_each(x, y, h, degree):
 @claim("X9", kind=("identity", "counter-example"), sources=("silverman1986", "scott1992", "wand1995", "fan1996"))
 def rules_of_thumb(seed=0):
     r"""The normal rule on the line is $\sigma_x\,(8\sqrt\pi\,R(k)/3n)^{1/5}$ for a kernel $k$ of integral and standard
-    deviation one, and the rule of local lines $(R(k)\,\hat\sigma^2V/(n\,\overline{(\hat m'')^2}))^{1/5}$ with a
-    polynomial of degree four for $\hat m$, over an interval of length $V$; for a noisy wave of six periods, which no
-    such polynomial follows, it is so wide that its error is more than twice the least."""
+    deviation one, with the lesser of standard deviation and interquartile range over 1.349 for $\sigma_x$; the rule of
+    local lines is $(R(k)\,\hat\sigma^2V/(n\,\overline{(\hat m'')^2}))^{1/5}$ with a polynomial of degree four for
+    $\hat m$, over an interval of length $V$; for a noisy wave of more than six periods, which no such polynomial
+    follows, it is so wide that its leave-one-out error is more than twice the least."""
     x, y, rng = sample(seed, 120)
     spread = min(x.std(ddof=1), np.subtract(*np.percentile(x, [75, 25])) / (2 * norm.ppf(0.75)))
     gauss, parabola = (lm.rule_of_thumb(x, kernel=kernel) for kernel in (Gaussian(), Epanechnikov()))
@@ -459,9 +460,9 @@ def chosen_and_best(x, wave, noise):
 @claim("X5", kind=("inequality", "counter-example"), sources=("wasserman2006", "loader1999"))
 def bands_cover_the_mean_of_the_smoother(seed=0):
     r"""A band of 1.96 standard errors $s$ covers the expectation of a linear smoother in about 95 of 100 samples of
-    independent normal noise, and the truth with probability $\Phi(1.96 - b/s) - \Phi(-1.96 - b/s)$ for a bias $b$: at a
-    crest above evenly spaced keys, 92 of 100 at the width that is best there, where $|b| = s/2$, less
-    than half at twice that width, and about 95 again at half of it."""
+    independent normal noise of one variance, and the truth with probability
+    $\Phi(1.96 - b/s) - \Phi(-1.96 - b/s)$ for a bias $b$: at a crest above evenly spaced keys, 92 of 100 at the width
+    that is best there, where $|b| = s/2$, less than half at twice that width, and about 95 again at half of it."""
     x, rng = ((np.arange(200) + 0.5) / 200)[:, None], np.random.default_rng(seed)
     truth, query = (lambda t: np.sin(2 * np.pi * t[:, 0])), np.array([[0.23], [0.25], [0.27]])
     values = truth(x)[:, None] + 0.3 * rng.normal(size=(200, 2000))

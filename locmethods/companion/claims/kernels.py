@@ -320,7 +320,7 @@ def bochner(seed=0):
     r"""On the line the Fourier transforms of the Gaussian, of Laplace's kernel and of the triangle are nowhere
     negative, and those of Epanechnikov's parabola and of the flat kernel dip below zero; on a grid fourteen radii long,
     with fifty points to a radius, the least eigenvalue of each of these two, times the spacing, is the least value of
-    the transform to six parts in a hundred."""
+    the transform to six parts in a hundred, and the form of a wave of that frequency, over its square, to ten."""
     frequency = np.linspace(0, 30, 301)
     kernels = {"Gaussian": Gaussian(0.5), "Laplace": Laplace(0.5), "triangular": Triangular(1.0),
                "Epanechnikov": Epanechnikov(1.0), "flat": Flat(1.0)}

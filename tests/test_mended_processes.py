@@ -59,6 +59,8 @@ def test_a_process_forked_after_a_large_sum_answers(kernel, n, d, function, tmp_
 
 
 INTERRUPTED = """
+    import signal
+
     import numpy as np
 
     import locmethods as lm
@@ -67,6 +69,8 @@ INTERRUPTED = """
     X = np.random.default_rng(0).normal(size=(300_000, {d}))
     call = lambda X: lm.{function}(X, X, X[:, 0], kernel={kernel})
     call(X[:3_000])  # what is compiled is compiled now
+    # Whoever starts the tests in the background of a shell has interrupts ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("ready", flush=True)
     try:
         call(X)

@@ -112,9 +112,9 @@ def a_profile_that_is_not_convex_can_fall(seed=0):
 
 @claim("E5", kind="identity", sources=("comaniciu2002", "carreira2007"))
 def the_derivative_is_a_covariance(seed=0):
-    r"""For $K = g(u)$, $u = r^2/h^2$, with a differentiable $g$,
-    $\partial m/\partial x = \tfrac{2}{h^2} \sum_i -g'(u_i)\,(x_i - m)(x_i - x)^{\mathsf T} / \sum_i g(u_i)$; for the
-    Gaussian this is $C(x)/h^2$, with $C(x)$ the covariance of the data under the weights $K(x, \cdot)$.
+    r"""For $K = g(u)$, $u = r^2/h^2$, with a differentiable $g$, the derivative $\partial m/\partial x$ is
+    $\tfrac{2}{h^2} \sum_i -g'(u_i)\,(x_i - m)(x_i - x)^{\mathsf T}$ over $\sum_i g(u_i)$; for the Gaussian this is
+    $C(x)/h^2$, with $C(x)$ the covariance of the data under the weights $K(x, \cdot)$.
     """
     x, here = datasets.petals().x, places(seed)[:8]
     weights = np.exp(-squares(here, x) / (2 * H**2))

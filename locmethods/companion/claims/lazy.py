@@ -17,7 +17,7 @@ from locmethods.kernels import Exponential, Flat, Gaussian, Laplace, NearestNeig
 from locmethods.lazy import correction_factor, lazy_iteration, residual_correction, twicing
 
 
-@claim("D1", kind="identity", sources=("cover1967", "aha1991", "atkeson1997"))
+@claim("D1", kind="identity", sources=("fix1951", "cover1967", "aha1991", "atkeson1997"))
 def neighbours_are_a_rank_kernel(seed=0):
     r"""The mean and the vote of $k$ nearest neighbours are local statistics of a rank kernel, ties included, and
     locally weighted regression is a local line."""
@@ -34,10 +34,12 @@ def neighbours_are_a_rank_kernel(seed=0):
     # A lattice: nearly every distance occurs many times, and every third point stands twice.
     points, labels, between = lattice_with_ties(seed)
     mean = lm.LocalMeanRegressor(NearestNeighbors(4)).fit(points, labels)
-    theirs, five = (KNeighborsRegressor(k).fit(points, labels) for k in (4, 5))
+    theirs = KNeighborsRegressor(4).fit(points, labels)
+    apart = distances(between, points)
+    all_tied = averages((apart <= np.sort(apart, axis=1)[:, 3:4]).astype(float)) @ labels
     yield same("ties", mean.predict(between), theirs.predict(between),
                within=1e-15, because="one rounding of a mean of four",
-               broken=five.predict(between), how="five neighbours instead of four")
+               broken=all_tied, how="all that are as near as the fourth, instead of four")
 
     patients, progress = datasets.diabetes()
     mixed = np.random.default_rng(seed).permutation(442)
@@ -109,9 +111,9 @@ def upper_half(pictures):
 
 @claim("D3", kind=("limit", "inequality"), sources=("cover1967",))
 def one_neighbour_costs_up_to_twice(seed=0):
-    r"""With endless data a single nearest neighbour errs with probability $E[2\eta(1-\eta)]$, which lies between the
-    smallest probability possible, $L^*$, and $2L^*(1-L^*)$ and reaches both; many neighbours, all near, come down to
-    $L^*$."""
+    r"""With endless data, where $\eta$ jumps at single places at most, a nearest neighbour errs with probability
+    $E[2\eta(1-\eta)]$, which lies between the smallest probability possible, $L^*$, and $2L^*(1-L^*)$ and reaches both;
+    many neighbours, all near, come down to $L^*$."""
     rng = np.random.default_rng(seed)
     places, cases, coins = rng.random((4000, 1)), rng.random((4000, 1)), rng.random(4000)
     noise = (lambda x: 0.25 + 0 * x, lambda x: (1 + np.sin(2 * np.pi * x) / 2) / 2, lambda x: (x < 0.5) / 2)
@@ -151,8 +153,9 @@ def over_the_line(function):
 @claim("D4", kind=("limit", "order"), sources=("shepard1968", "devroye1998"))
 def a_singular_kernel_interpolates(seed=0):
     r"""Over distinct keys the local mean of the kernel $d^{-p}$ passes through every datum and leaves it as $\delta^p$;
-    with $p$ equal to the number of features its error vanishes all the same as the data grow; and far from all data it
-    gives their mean, where a Gaussian gives the nearest key's value and $e^{-d/h}$ neither."""
+    with $p = 1$ its squared error at the middle of $n$ evenly spaced keys of one feature falls all the same, like
+    $1/\log^2 n$; and far from all data it gives their mean, where a Gaussian gives the nearest key's value and
+    $e^{-d/h}$ neither."""
     year, flow = datasets.nile().x[:, None], datasets.nile().y
     met = lm.local_mean(year, year, flow, kernel=Shepard(2))
     smooth = averages(gaussian(year, year, 3.0)) @ flow
@@ -164,7 +167,8 @@ def a_singular_kernel_interpolates(seed=0):
         weights = averages(distances(between, year) ** -float(power))
         yield same(f"between the data, p = {power}", found, weights @ flow,
                    relative=1e-11, because="100 additions and powers, each rounded",
-                   broken=averages(distances(between, year) ** -(power + 1.0)) @ flow, how="a power too many")
+                   broken=averages(distances(between, year) ** (-2.0 * power)) @ flow,
+                   how="squared distances in place of distances")
     for power in (1, 2, 3):
         delta = 0.1 ** np.arange(4 - power, 7 - power)
         left = [np.mean(abs(lm.local_mean(year + d, year, flow, kernel=Shepard(power)) - flow)) for d in delta]
@@ -182,7 +186,7 @@ def a_singular_kernel_interpolates(seed=0):
     yield same("the error on more and more data", errors, want, relative=1e-9,
                because="sums of 200,000 terms of one sign",
                broken=wrong, how="a power above the number of features, which keeps a third of the noise")
-    yield at_most("it falls", errors[1:], errors[:-1], because="the error decreases with every tenfold of the data",
+    yield at_most("it falls", errors[1:], errors[:-1], because="bounded sums over the square of a growing one",
                   broken=wrong[1:], how="a power above the number of features, which keeps a third of the noise")
 
     far = np.array([[1e8]])
@@ -389,8 +393,8 @@ def refitted(model, x, values, steps):
 
 @claim("D11", kind=("order", "identity"), sources=("tukey1977", "park2009"))
 def twicing_squares_what_is_lost(seed=0):
-    r"""Inside the data the Gaussian local mean loses a share of order $h^2$ of a smooth function and twicing one of
-    order $h^4$; over evenly spaced keys twicing is there the local mean of the kernel $2K - K*K$."""
+    r"""Over evenly spaced keys and inside the data the Gaussian local mean loses a share of order $h^2$ of a wave and
+    twicing one of order $h^4$, and twicing is the weighted mean of the kernel $2K - K*K$."""
     angle = 2 * np.pi * np.arange(400) / 400
     ring = np.column_stack([np.cos(angle), np.sin(angle)]) / (2 * np.pi)  # of circumference one
     wave = np.sin(angle + np.random.default_rng(seed).uniform(0, 2 * np.pi))
@@ -424,8 +428,9 @@ def bell(x, h):
 
 @claim("D12", kind=("limit", "counter-example"), sources=("cornillon2008", "dimarzio2008"))
 def corrections_converge_or_explode(seed=0):
-    r"""Residuals that are smoothed and added back for ever shrink if the kernel is positive definite; on a row of years
-    they grow, by $1 - \lambda_{\min}(\tilde K) > 1$ a step, for the flat window of seven and for seven neighbours."""
+    r"""Residuals that are smoothed and added back again and again never grow, in the norm weighted by the degrees, if
+    the kernel is positive definite; on a row of years they grow, by $1 - \lambda_{\min}(\tilde K) > 1$ a step in the
+    end, for the flat window of seven and for seven neighbours."""
     year = datasets.nile().x[:, None]
     values = np.random.default_rng(seed).normal(size=100)
     smooth, box = gaussian(year, year, 3.0), (distances(year, year) <= 3).astype(float)
@@ -466,12 +471,12 @@ def corrections_converge_or_explode(seed=0):
     worst = minimize_scalar(lambda w: np.sin(3.5 * w) / (7 * np.sin(w / 2)), bounds=(2 * np.pi / 7, 4 * np.pi / 7),
                             method="bounded")
     found, period, share = worst_mode(year, hard)
-    wide, long, _ = worst_mode(year, Flat(4.0))
+    smallest, short, none = worst_mode(year, soft)
     yield same("the worst wave", [found, period], [worst.fun, 2 * np.pi / worst.x], within=0.05,
                because="the row of years has ends, at which windows are shorter",
-               broken=[wide, long], how="a window of nine years")
+               broken=[smallest, short], how="a Gaussian, of which no λ is negative")
     yield same("how many are negative", share, 3 / 7, within=0.01, because="one wave in a hundred",
-               broken=worst_mode(year, soft)[2], how="a Gaussian, of which none is")
+               broken=none, how="a Gaussian, of which no λ is negative")
 
 
 def what_is_left(weights, values, steps):

@@ -113,9 +113,9 @@ def middles_of_unions(low, high, reach):
     before = np.maximum.accumulate(high, axis=1)
     start = low.copy()
     start[:, 1:] = np.maximum(low[:, 1:], before[:, :-1])  # what earlier intervals have covered counts once
+    there = np.isfinite(low)
+    start, high = np.where(there, start, 0.0), np.where(there, high, 0.0)
     length = np.maximum(high - start, 0)
-    length = np.where(np.isfinite(length), length, 0.0)
-    center = np.where(length > 0, (start + high) / 2, 0.0)
     total = length.sum(1)
-    points = np.where(np.isfinite(low), low, 0.0).sum(1) / np.isfinite(low).sum(1)
-    return np.where(total > 0, (length * center).sum(1) / np.where(total > 0, total, 1.0), points)
+    points = np.where(there, low, 0.0).sum(1) / there.sum(1)
+    return np.where(total > 0, (length * (start + high) / 2).sum(1) / np.where(total > 0, total, 1.0), points)

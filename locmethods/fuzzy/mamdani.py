@@ -228,13 +228,14 @@ def read_rule(rule, inputs, outputs):
 def _numbers(clause, variables, kind, rule):
     """Return the number of the set that a clause names of each variable, −1 where it names none."""
     numbers = dict.fromkeys(variables, ANY)
-    for part in re.split(r"\s+and\s+", clause):
-        name, is_, term = (piece.strip() for piece in part.partition(" is "))
-        if not is_ or re.search(r"\sor\s", part):
+    for part in re.split(r"\s+and\s+", clause, flags=re.IGNORECASE):
+        name, *rest = re.split(r"\s+is\s+", part, maxsplit=1, flags=re.IGNORECASE)
+        if not rest or re.search(r"\sor\s", part, flags=re.IGNORECASE):
             raise ValueError(f'the parts of a rule must read "… is …", joined by "and", with a rule for each side of '
                              f'an "or", got {part!r} in {rule!r}')
         if name not in variables:
             raise ValueError(f"{kind}s are {', '.join(variables)}, got {name!r} in {rule!r}")
+        term = rest[0]
         if term not in variables[name]:
             raise ValueError(f"{name} is one of {', '.join(variables[name])}, got {term!r} in {rule!r}")
         if numbers[name] != ANY:

@@ -75,10 +75,11 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         The number of its set in each feature.
     consequents_ : ndarray of shape (n_rules, 1 or 1 + n_features[, n_outputs])
         A constant and slopes, in the features' own units.
-    loss_curve_ : ndarray of shape (n_iter_ + 1,)
-        Mean squared error on the sample, with the penalty's share, before training and after each of its steps.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Mean squared error on the sample, with the penalty's share, before training and after each of its steps; empty
+        without training.
     n_iter_ : int
-        Steps of training; 0 without.
+        Rounds of least squares: one, and one more for each step of training.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Of a data frame.
@@ -222,7 +223,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         return tables[0].rules, np.column_stack(peaks)[:, None]  # the cells are those of X, the same for every output
 
     def _untrained(self):
-        self.loss_curve_, self.n_iter_ = np.array([]), 0
+        self.loss_curve_, self.n_iter_ = np.array([]), 1
 
     def _train(self, X, y, rules, order):
         self._untrained()
@@ -230,7 +231,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
             return
         found = train(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), max_iter=self.max_iter,
                       tol=float(self.tol), empty=self._fitting)
-        self.sets_, self.loss_curve_, self.n_iter_ = found.sets, found.losses, found.n_iter
+        self.sets_, self.loss_curve_, self.n_iter_ = found.sets, found.losses, 1 + found.n_iter
         if not found.settled:
             warnings.warn(f"training has not settled after {found.n_iter} steps: raise max_iter or tol",
                           ConvergenceWarning, stacklevel=3)

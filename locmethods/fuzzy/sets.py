@@ -41,7 +41,7 @@ def check_trapezoid(left, top_left, top_right, right):
 def _rise(x, foot, top):
     """Return the flank that rises from zero at `foot` to one at `top`; there is none if the foot is −inf."""
     with np.errstate(divide="ignore", invalid="ignore"):  # of flanks without width and without foot
-        slope = np.clip((x - foot) / (np.asarray(top) - foot), 0, 1)
+        slope = np.clip((x - foot) / (top - foot), 0, 1)
     flank = np.where(np.equal(foot, top), np.greater_equal(x, top), slope)
     return np.where(np.equal(foot, -math.inf), 1, flank)
 
@@ -186,7 +186,7 @@ class TriangularSet(FuzzySet):
     @staticmethod
     def formula(x, left, peak, right):
         """Return the lower of the two flanks."""
-        return np.minimum(_rise(x, left, peak), _rise(-x, -np.asarray(right), -np.asarray(peak)))
+        return np.minimum(_rise(x, left, peak), _rise(-x, -right, -peak))
 
     @staticmethod
     def log_formula(x, left, peak, right):
@@ -228,7 +228,7 @@ class TrapezoidSet(FuzzySet):
     @staticmethod
     def formula(x, left, top_left, top_right, right):
         """Return the lower of the two flanks."""
-        return np.minimum(_rise(x, left, top_left), _rise(-x, -np.asarray(right), -np.asarray(top_right)))
+        return np.minimum(_rise(x, left, top_left), _rise(-x, -right, -top_right))
 
     @staticmethod
     def log_formula(x, left, top_left, top_right, right):

@@ -294,6 +294,8 @@ def test_rules_are_sentences():
     assert clusters.sentences() == ["if x0 is about −0.5 then y = 1"]
     both = TakagiSugenoRegressor(n_rules=1, order=0).fit(x, np.column_stack([x, -x]))
     assert both.sentences(target=["a", "b"]) == ["if x0 is about 1 then a = 1 and b = −1"]
+    large = TakagiSugenoRegressor(n_rules=1, order=0).fit(x, 151.4 + 0 * x[:, 0])
+    assert large.sentences(digits=2) == ["if x0 is about 1 then y = 150"]
     nine = TakagiSugenoRegressor("grid", n_sets=9, order=0).fit(x, x[:, 0])
     assert nine.sentences()[1].startswith("if x0 is level 2 of 9 then y = ")
 

@@ -48,11 +48,11 @@ def consequent_in_words(target, coefficients, features, digits=3):
         Significant ones.
     """
     level, *slopes = coefficients
-    terms = [f" {'−' if slope < 0 else '+'} {abs(slope):.{digits}g} {feature}"
+    terms = [f" {'−' if slope < 0 else '+'} {number_in_words(abs(slope), digits)} {feature}"
              for slope, feature in zip(slopes, features, strict=False)]
     return f"{target} = {number_in_words(level, digits)}{''.join(terms)}"
 
 
 def number_in_words(value, digits):
     """Return a number with so many significant digits, and a minus sign that is one."""
-    return f"{value:.{digits}g}".replace("-", "−")
+    return f"{float(f'{value:.{digits}g}'):g}".replace("-", "−")  # 120, where two digits alone would give 1.2e+02

@@ -32,22 +32,21 @@ def joined(axes, table):
         top = table[f"{kind} whole"].max()
         for number, name in enumerate(("centroid", "bisector", "mom")):
             place = table[f"{kind} {name}"][0]
-            ax.plot([place], [-0.09 * top * (number + 1)], marker=MARKERS[number], color=f"C{number + 1}", markersize=7)
-            ax.annotate({"mom": "mean of the maxima"}.get(name, name), (place, -0.09 * top * (number + 1)), (7, 0),
-                        textcoords="offset points", va="center", fontsize=9, color=f"C{number + 1}")
-            ax.plot([place, place], [-0.09 * top * (number + 1), 0], linewidth=1, linestyle="-", color=f"C{number + 1}")
+            low = -0.09 * top * (number + 1)
+            ax.plot([place], [low], marker=MARKERS[number], color=f"C{number + 1}", markersize=7)
+            ax.annotate({"mom": "mean of the maxima"}.get(name, name), (place, low), (-7, 0), ha="right", va="center",
+                        textcoords="offset points", fontsize=9, color=f"C{number + 1}")
+            ax.plot([place, place], [low, 0], linewidth=1, linestyle="-", color=f"C{number + 1}")
         ax.set_yticks([tick for tick in (0, 0.2, 0.4, 0.6, 0.8, 1) if tick <= top])
         charts.frame(ax, "push (N)", "degree", title={"max-min": "cut, the maximum"}.get(kind, "scaled, the sum"))
 
 
 def caught(axes, table):
     """Poles that are let go at rest, and which starts three controllers bring upright."""
-    starts = [f"from {angle}°" for angle in (5, 15, 25, 35)]
-    charts.lines(axes[0], table, "seconds", starts, xlabel="seconds", ylabel="angle (degrees)",
-                 title="max–min, let go at rest", horizontal=0.0, names=None)
-    for number, start in enumerate(starts):
-        axes[0].annotate(start, (0, table[start][0]), (4, 5), textcoords="offset points", fontsize=10,
-                         color=f"C{number}")
+    angles = (5, 15, 25, 35)
+    charts.lines(axes[0], table, "seconds", [f"from {angle}°" for angle in angles], xlabel="seconds",
+                 ylabel="angle (degrees)", title="max–min, let go at rest", names=None)
+    axes[0].set_yticks([0, *angles])
     for ax, name in zip(axes[1:], ("max–min", "Takagi–Sugeno", "linear feedback"), strict=True):
         ends = (*table["angle"][[0, -1]], *table["motion"][[0, -1]])
         ax.imshow(table[name], origin="lower", extent=ends, aspect="auto", cmap="cividis", vmin=-0.35, vmax=1.15,
@@ -62,15 +61,16 @@ def caught(axes, table):
 
 
 def interpolation(axes, table):
-    """Left: the answers of six rules under triangles and Gaussians. Right: the greatest error against the rules."""
-    curve, rate = axes
-    charts.lines(curve, table, "x", ["the function", "triangles", "Gaussians"], xlabel="x", ylabel="answer",
-                 title="six rules", names={"the function": (0.31, 0.86), "triangles": (0.13, 0.52),
-                                           "Gaussians": (0.75, -0.55)})
-    curve.plot(table["peak"], table["said"], "o", color=ink(curve), markersize=6, zorder=5)
-    charts.lines(rate, table, "rules", ["values", "tangents", "Gaussian sets"], logx=True, logy=True, marker=True,
-                 xlabel="rules", ylabel="greatest error", title="more rules",
-                 names={"Gaussian sets": (24, 0.09), "values": (13, 0.014), "tangents": (11, 0.0045)})
+    """Left: what four rules on a straight line say between them. Right: the greatest error against the rules."""
+    between, rate = axes
+    charts.lines(between, table, "x", ["triangles", "Gaussians", "sharp edges"], xlabel="x", ylabel="answer",
+                 title="four rules", names={"triangles": (0.05, 0.45), "Gaussians": (0.62, 0.49),
+                                            "sharp edges": (0.2, 0.02)})
+    between.plot(table["peak"], table["peak"], "o", color=ink(between), markersize=6, zorder=5, clip_on=False)
+    charts.lines(rate, table, "rules", ["values", "tangents", "Gaussian sets", "sharp sets"], logx=True, logy=True,
+                 marker=True, xlabel="rules", ylabel="greatest error", title="more rules", xlim=(8, 148),
+                 names={"Gaussian sets": (45, 0.021), "values": (24, 0.0022), "tangents": (24, 0.001),
+                        "sharp sets": (45, 0.16)})
     rate.set_xticks([9, 17, 33, 65, 129], ["9", "17", "33", "65", "129"])
     rate.set_xticks([], minor=True)
 
@@ -79,10 +79,10 @@ def copies(axes, table):
     """Left: the answer when one rule is said again and again. Right: how far it leaves a straight line."""
     kinds = ["max–min", "sum–product"]
     charts.lines(axes[0], table, "times", kinds, marker=True, xlabel="times that the rule is said", ylabel="push (N)",
-                 title="a rule repeated", names={"max–min": (4.2, 5.6), "sum–product": (3.2, 7.6)})
+                 title="a rule repeated", xlim=(0.7, 8.3), names={"max–min": (4.2, 5.4), "sum–product": (4.6, 7.3)})
     charts.lines(axes[1], table, "place", {f"{kind} bend": kind for kind in kinds}, xlabel="where one set stands",
-                 ylabel="answer − straight line", title="a set moved", horizontal=0.0,
-                 names={"max–min": (0.65, 0.018), "sum–product": (0.1, 0.002)})
+                 ylabel="answer − straight line", title="a set moved",
+                 names={"max–min": (1.5, 0.018), "sum–product": (0.6, 0.001)})
 
 
 def answers(axes, table):

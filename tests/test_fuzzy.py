@@ -295,6 +295,12 @@ def test_several_outputs_and_single_precision():
     assert takagi_sugeno([[0, 1]], sets, rules, consequents[:, 0, 0]).dtype == np.float64
 
 
+def test_no_queries_have_no_answers():
+    sets = [partition(0, 1, 2)]
+    assert takagi_sugeno(np.zeros((0, 1)), sets, [[0], [1]], [1.0, 2.0]).shape == (0,)
+    assert Premise(sets)(np.zeros((0, 1)), [[0], [1]]).shape == (0, 2)
+
+
 @pytest.mark.parametrize("arguments, message", [
     (([[0.0]], [partition(0, 1, 2)] * 2, [[0, 0]], [1.0]), "X must have shape (n_queries, 2), a column for each "
                                                           "feature that has sets, got shape (1, 1)"),

@@ -212,6 +212,7 @@ OUT = {"y": {"a": TriangularSet(0, 1, 2), "b": TriangularSet(0, 1, 2)}}
     ((TERMS, OUT, ["if x is low then y is a and y is b"]), ValueError,
      "a rule must name each output once, got 'y' twice in 'if x is low then y is a and y is b'"),
     ((TERMS, OUT, [3]), TypeError, "a rule must be a sentence, got 3"),
+    ((TERMS, OUT, 5), TypeError, "rules must be a list of at least one sentence, got 5"),
     ((TERMS, OUT, []), TypeError, "rules must be a list of at least one sentence, got []"),
     ((TERMS, OUT, "if x is low then y is a"), TypeError,
      "rules must be a list of at least one sentence, got 'if x is low then y is a'"),
@@ -235,6 +236,8 @@ def test_bad_systems_are_refused(arguments, error, message):
     ({"resolution": 1}, ValueError, "resolution must be an integer of at least 2, got 1"),
     ({"ranges": {"y": (3, 9)}}, ValueError, "a set's core must meet the range of its output, 3 to 9, got 1 to 1 of y "
                                             "is a"),
+    ({"ranges": {"z": (3, 2)}}, ValueError, "outputs are y, got a range of 'z'"),
+    ({"ranges": {"y": 3}}, TypeError, "ranges must be a dict with a pair (low, high) for each name, got {'y': 3}"),
     ({"ranges": {"y": (3, 2)}}, ValueError, "the range of y must be finite and not empty, got 3.0 to 2.0: give "
                                             "ranges={'y': (low, high)}"),
 ])

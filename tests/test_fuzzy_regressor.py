@@ -229,9 +229,9 @@ def test_training_lessens_the_error_step_by_step(sample, shape):
 def test_training_that_has_not_settled_says_so(sample):
     with pytest.warns(ConvergenceWarning, match=r"^training has not settled after 2 steps: raise max_iter or tol$"):
         model = TakagiSugenoRegressor("grid", order=0, training="hybrid", max_iter=2).fit(*sample)
-    assert model.n_iter_ == 3
+    assert model.n_iter_ == 3 and model.stopped_ == "max_iter"
     quick = TakagiSugenoRegressor("grid", order=0, training="hybrid", tol=0.05).fit(*sample)
-    assert 1 < quick.n_iter_ < 20
+    assert 1 < quick.n_iter_ < 20 and quick.stopped_ == "tol"
 
 
 def test_training_finds_the_sets_that_made_the_data():

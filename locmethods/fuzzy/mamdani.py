@@ -12,7 +12,7 @@ from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS
 from locmethods.arrays.namespace import slices
 from locmethods.fuzzy.areas import Area, bisectors, centroids, highest, middles_of_unions
-from locmethods.fuzzy.premises import ANY, Premise, degrees
+from locmethods.fuzzy.premises import ANY, Premise, Table
 from locmethods.fuzzy.sets import FuzzySet
 from locmethods.means import local_mean, local_weights
 
@@ -83,8 +83,9 @@ class MamdaniSystem:
         check_count("resolution", resolution, 2)
         _check_variables("inputs", inputs)
         _check_variables("outputs", outputs)
-        if isinstance(rules, str) or not len(rules):
+        if not isinstance(rules, list | tuple) or not rules:
             raise TypeError(f"rules must be a list of at least one sentence, got {rules!r}")
+        _check_ranges(ranges, outputs)
         self.inputs, self.outputs, self.rules = inputs, outputs, list(rules)
         self.inference, self.defuzzify, self.ranges = inference, defuzzify, ranges
         self.resolution, self.empty = resolution, empty
@@ -114,7 +115,8 @@ class MamdaniSystem:
     def _firing(self, X):
         join, total = np.minimum if self.inference == "max-min" else np.multiply, None
         for column, sets, asked in zip(X.T, self.sets, self.premises.T, strict=True):
-            part = np.column_stack([degrees(column, sets), np.ones(len(X))])[:, asked]  # the last is what ANY takes
+            each = np.column_stack([Table(sets).degrees(column), np.ones(len(X))])  # the last is what ANY takes
+            part = each[:, asked]
             total = part if total is None else join(total, part)
         return total
 
@@ -251,6 +253,18 @@ def _check_variables(name, variables):
         for terms in variables.values())
     if not good:
         raise TypeError(f"{name} must be a dict with a dict of fuzzy sets for each name, got {variables!r}")
+
+
+def _check_ranges(ranges, outputs):
+    """Raise unless `ranges` is None or gives a pair of numbers for outputs that there are."""
+    if ranges is None:
+        return
+    if not isinstance(ranges, dict) or not all(isinstance(ends, list | tuple) and len(ends) == 2
+                                               for ends in ranges.values()):
+        raise TypeError(f"ranges must be a dict with a pair (low, high) for each name, got {ranges!r}")
+    for name in ranges:
+        if name not in outputs:
+            raise ValueError(f"outputs are {', '.join(outputs)}, got a range of {name!r}")
 
 
 def _range_of(name, terms, ranges):

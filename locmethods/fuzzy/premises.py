@@ -101,6 +101,7 @@ class PremiseBound(Bound):
 
     def __init__(self, kernel, query, rules):
         self._kernel, self._query, self._rules = kernel, query, rules
+        self._tables = [Table(sets) for sets in kernel.sets]
         super().__init__(outer_shape(query, rules), query, False)
 
     def __repr__(self):
@@ -108,40 +109,47 @@ class PremiseBound(Bound):
 
     def log(self, rows, cols, take=block):
         join = np.add if self._kernel.conjunction == "product" else np.minimum
-        return self._over_features(log_degrees, join, rows, cols)
+        return self._over_features(Table.log_degrees, join, rows, cols)
 
     def gap(self, rows, cols):
-        return self._over_features(lambda x, sets: np.stack([one.gap(x) ** 2 for one in sets], axis=-1), np.add, rows,
-                                   cols)
+        return self._over_features(Table.squared_gaps, np.add, rows, cols)
 
     def _over_features(self, measure, join, rows, cols):
         x, rules = self._query[rows], self._rules[cols]
         total = None
-        for j, sets in enumerate(self._kernel.sets):
-            each = measure(x[:, j], sets)  # (b, n_sets)
+        for column, table, asked in zip(x.T, self._tables, rules.T, strict=True):
+            each = measure(table, column)  # (b, n_sets)
             each = np.column_stack([each, np.zeros(len(each))])  # the last is what ANY takes
-            part = each[:, rules[:, j]]  # (b, c)
-            total = part if total is None else join(total, part)
+            part = each.take(asked, axis=1, mode="wrap")  # (b, c)
+            total = part if total is None else join(total, part, out=total)
         return total
 
 
-def log_degrees(x, sets):
-    """Return the logarithms of the degrees of numbers of shape (n,), of shape (n, n_sets)."""
-    return _of_sets("log_formula", x, sets)
+class Table:
+    """The sets of one feature: what numbers of shape (n,) are to each, in arrays of shape (n, n_sets)."""
 
+    def __init__(self, sets):
+        self._sets, kind = sets, type(sets[0])
+        self._kind = kind if all(type(one) is kind for one in sets) else None
+        if self._kind:  # sets of one shape are computed at once
+            self._columns = np.array([one.parameters for one in sets]).T[:, None, :]  # (n_parameters, 1, n_sets)
 
-def degrees(x, sets):
-    """Return the degrees of numbers of shape (n,), of shape (n, n_sets)."""
-    return _of_sets("formula", x, sets)
+    def _each(self, formula, x):
+        if self._kind:
+            return getattr(self._kind, formula)(x[:, None], *self._columns)
+        return np.stack([getattr(type(one), formula)(x, *one.parameters) for one in self._sets], axis=-1)
 
+    def degrees(self, x):
+        """Return the degrees."""
+        return self._each("formula", x)
 
-def _of_sets(formula, x, sets):
-    """Return a formula of every set; those of one shape are computed at once."""
-    kind = type(sets[0])
-    if all(type(one) is kind for one in sets):
-        columns = np.array([one.parameters for one in sets]).T[:, None, :]  # (n_parameters, 1, n_sets)
-        return getattr(kind, formula)(x[:, None], *columns)
-    return np.stack([getattr(type(one), formula)(x, *one.parameters) for one in sets], axis=-1)
+    def log_degrees(self, x):
+        """Return their logarithms."""
+        return self._each("log_formula", x)
+
+    def squared_gaps(self, x):
+        """Return the squares of how far numbers are from the sets' cores, in half-widths."""
+        return np.stack([one.gap(x) ** 2 for one in self._sets], axis=-1)
 
 
 def grid_rules(sets):

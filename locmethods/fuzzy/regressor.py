@@ -80,6 +80,8 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         without training.
     n_iter_ : int
         Rounds of least squares: one, and one more for each step of training.
+    stopped_ : {"", "tol", "max_iter", "no better step"}
+        Why training stopped: it has settled, was interrupted, or rounding hides the way down; "" without training.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Of a data frame.
@@ -223,7 +225,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         return tables[0].rules, np.column_stack(peaks)[:, None]  # the cells are those of X, the same for every output
 
     def _untrained(self):
-        self.loss_curve_, self.n_iter_ = np.array([]), 1
+        self.loss_curve_, self.n_iter_, self.stopped_ = np.array([]), 1, ""
 
     def _train(self, X, y, rules, order):
         self._untrained()
@@ -232,7 +234,8 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         found = train(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), max_iter=self.max_iter,
                       tol=float(self.tol), empty=self._fitting)
         self.sets_, self.loss_curve_, self.n_iter_ = found.sets, found.losses, 1 + found.n_iter
-        if not found.settled:
+        self.stopped_ = found.why
+        if found.why == "max_iter":
             warnings.warn(f"training has not settled after {found.n_iter} steps: raise max_iter or tol",
                           ConvergenceWarning, stacklevel=3)
 

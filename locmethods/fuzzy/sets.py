@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class FuzzySet:
     @property
     def parameters(self):
         """The set's numbers, as a tuple."""
-        return astuple(self)
+        return tuple(getattr(self, field.name) for field in fields(self))
 
     def degree(self, x):
         """Return the degrees, in [0, 1], to which numbers belong to the set, in the shape of `x`."""

@@ -66,7 +66,7 @@ def takagi_sugeno(X, sets, rules, consequents, *, empty="nearest"):
     table = consequents.reshape(len(rules), -1, n_outputs)
     rule_base = LocalMean(sets, rules)
     found = local_mean(rule_base.query(X), rule_base.keys, table.reshape(len(rules), -1), kernel=rule_base.kernel,
-                       empty=empty).reshape(len(X), -1, n_outputs)
+                       empty=empty).reshape(len(X), table.shape[1], n_outputs)
     answer = found[:, 0] + np.einsum("nd,ndo->no", X[:, :found.shape[1] - 1], found[:, 1:])
     answer = answer[:, 0] if consequents.ndim < 3 else answer
     return answer.astype(X.dtype if X.dtype in FLOATS else np.float64, copy=False)

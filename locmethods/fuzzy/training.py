@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields
+from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +26,14 @@ class Training(NamedTuple):
     losses : ndarray of shape (n_iter + 1,)
         Mean squared error on the sample, outputs summed, and the penalty's share, before the first step and after each.
     n_iter : int
-    settled : bool
+    why : {"tol", "max_iter", "no better step"}
+        Why it stopped; "no better step" is where rounding hides the way down.
     """
 
     sets: list
     losses: np.ndarray
     n_iter: int
-    settled: bool
+    why: str
 
 
 def train(X, y, sets, rules, *, order, alpha, max_iter, tol, empty):
@@ -70,8 +71,8 @@ def train(X, y, sets, rules, *, order, alpha, max_iter, tol, empty):
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=_bounds(start, X, kind, sizes),
                      callback=lambda intermediate_result: losses.append(intermediate_result.fun),
                      options={"maxiter": max_iter, "ftol": tol, "gtol": GRADIENT})
-    return Training(_unpacked(found.x, kind, sizes), np.array(losses) * unit / len(X), int(found.nit),
-                    found.status != 1)
+    why = ("tol", "max_iter", "no better step")[found.status]
+    return Training(_unpacked(found.x, kind, sizes), np.array(losses) * unit / len(X), int(found.nit), why)
 
 
 def gradient(X, y, sets, rules, consequents, empty):
@@ -93,7 +94,7 @@ def gradient(X, y, sets, rules, consequents, empty):
     ndarray of shape (n_parameters,)
         Feature by feature, parameter by parameter, set by set.
     """
-    total = [np.zeros((len(astuple(feature[0])), len(feature))) for feature in sets]
+    total = [np.zeros((len(feature[0].parameters), len(feature))) for feature in sets]
     derivatives = DERIVATIVES[type(sets[0][0])]
     for rows, firing in firing_blocks(X, sets, rules, empty):
         answers = answers_of(X[rows], consequents)  # (b, n_rules, n_outputs)
@@ -101,7 +102,7 @@ def gradient(X, y, sets, rules, consequents, empty):
         slope = -2 * firing * np.einsum("bo,bro->br", y[rows] - fit, answers - fit[:, None])  # in log wᵣ
         for j, feature in enumerate(sets):
             asks = rules[:, j, None] == np.arange(len(feature))  # (n_rules, n_sets)
-            columns = np.array([astuple(one) for one in feature]).T
+            columns = np.array([one.parameters for one in feature]).T
             for number, each in enumerate(derivatives(X[rows, j, None], *columns)):
                 total[j][number] += np.sum((slope @ asks) * each, axis=0)
     return np.concatenate([part.ravel() for part in total])
@@ -130,7 +131,7 @@ DERIVATIVES = {GaussianSet: of_gaussian, BellSet: of_bell}
 
 def _packed(sets):
     """Return the sets' parameters in one row, all but the centers by their logarithms."""
-    tables = [np.array([astuple(one) for one in feature]).T for feature in sets]
+    tables = [np.array([one.parameters for one in feature]).T for feature in sets]
     return np.concatenate([np.concatenate([table[0], np.log(table[1:]).ravel()]) for table in tables])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from locmethods.arrays.estimators import check_array
-from locmethods.fuzzy.premises import check_sets, degrees
+from locmethods.fuzzy.premises import Table, check_sets
 from locmethods.fuzzy.sets import FuzzySet
 
 
@@ -78,7 +78,7 @@ def wang_mendel(X, y, sets, output_sets):
     best, degree = [], np.ones(len(X))
     for name, values, known in [*((f"feature {j} of X", X[:, j], sets[j]) for j in range(len(sets))),
                                 ("y", y, output_sets)]:
-        table = degrees(values, known)
+        table = Table(known).degrees(values)
         if not table.any(1).all():
             raise ValueError(f"every sample must belong to some set, got {values[~table.any(1)][0]:g} in {name}")
         best.append(table.argmax(1))

@@ -286,28 +286,31 @@ def least_squares_loss(x, y, width):
     return np.mean((y - firing @ np.linalg.lstsq(firing, y, rcond=None)[0]) ** 2)
 
 
-@claim("I6", kind="order", sources=("zeng1994",))
+@claim("I6", kind="order", sources=("deboor1978", "waldron2009"))
 def errors_fall_with_the_square(seed=0):
-    r"""On a grid of $m$ triangles the greatest error for a function with two continuous derivatives is of order
-    $m^{-2}$, for answers that are its values at the peaks and for answers that are its tangents there."""
+    r"""On a grid of $m$ triangles the greatest error for a function with three continuous derivatives is of order
+    $m^{-2}$ for answers that are its values at the peaks, and for answers that are its tangents there, with the same
+    constant; for lines through its values with *half* of its slopes it is of order $m^{-3}$."""
     shift = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     counts, x = np.array([9, 17, 33, 65, 129]), np.linspace(0, 1, 5001)[:, None]
-    errors = {"values": [], "tangents": [], "nearest": []}
+    errors = {"values": [], "tangents": [], "half of the slope": [], "nearest": []}
     for m in counts:
-        sets, peaks = [fuzzy.partition(0.0, 1.0, int(m))], np.linspace(0, 1, m)
+        sets, peaks, rules = [fuzzy.partition(0.0, 1.0, int(m))], np.linspace(0, 1, m), np.arange(m)[:, None]
         value, slope = np.sin(2 * np.pi * peaks + shift), 2 * np.pi * np.cos(2 * np.pi * peaks + shift)
-        lines, rules = np.column_stack([value - slope * peaks, slope]), np.arange(m)[:, None]
-        fits = {"values": fuzzy.takagi_sugeno(x, sets, rules, value),
-                "tangents": fuzzy.takagi_sugeno(x, sets, rules, lines),
-                "nearest": value[np.rint(x[:, 0] * (m - 1)).astype(int)]}
+        fits = {name: fuzzy.takagi_sugeno(x, sets, rules, np.column_stack([value - share * slope * peaks,
+                                                                           share * slope]))
+                for name, share in (("values", 0.0), ("tangents", 1.0), ("half of the slope", 0.5))}
+        fits["nearest"] = value[np.rint(x[:, 0] * (m - 1)).astype(int)]
         for name, fit in fits.items():
             errors[name].append(abs(fit - np.sin(2 * np.pi * x[:, 0] + shift)).max())
     steps = 1 / (counts - 1)
-    for name in ("values", "tangents"):
-        yield order(name, steps, errors[name], 2, within=0.05, because="the next term is of relative order (2π/m)²/12",
+    for name, power in (("values", 2), ("tangents", 2), ("half of the slope", 3)):
+        yield order(name, steps, errors[name], power, within=0.05,
+                    because="the next term is of relative order 2π/m where the cells are widest",
                     broken=errors["nearest"], how="sets with sharp edges, of which only one has weight")
-    # The worst is where the curvature is (2π)², in the middle between two peaks.
-    yield same("the constants", [errors["values"][-1] / steps[-1] ** 2, errors["tangents"][-1] / steps[-1] ** 2],
-               [(2 * np.pi) ** 2 / 8, (2 * np.pi) ** 2 / 8], relative=0.01,
-               because="the worst place is never far from the middle of a cell",
-               broken=[errors["nearest"][-1] / steps[-1] ** 2] * 2, how="sets with sharp edges")
+    powers, frequency = np.array([2, 2, 3]), 2 * np.pi
+    found = [errors[name][-1] for name in ("values", "tangents", "half of the slope")] / steps[-1] ** powers
+    # t(1 − t)/2 is at most 1/8, and t(1 − t)(1 − 2t)/12 at most √3/216.
+    yield same("the constants", found, np.array([1 / 8, 1 / 8, np.sqrt(3) / 216]) * frequency**powers, relative=0.01,
+               because="the worst place is never far from where a derivative is greatest",
+               broken=errors["nearest"][-1] / steps[-1] ** powers, how="sets with sharp edges")

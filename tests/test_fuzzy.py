@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import dataclass
 from itertools import pairwise, product
 
 import numpy as np
@@ -15,6 +16,7 @@ import locmethods as lm
 from locmethods import fuzzy
 from locmethods.fuzzy import (
     BellSet,
+    FuzzySet,
     GaussianSet,
     Premise,
     TrapezoidSet,
@@ -163,6 +165,38 @@ def test_neighbours_of_a_partition_cross_at_one_half(shape):
 def test_bad_sets_are_refused(call, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         call()
+
+
+@dataclass(frozen=True)
+class Sigmoid(FuzzySet):
+    """A set of somebody's own: 1/(1 + exp(−slope (x − place)))."""
+
+    place: float
+    slope: float
+
+    @staticmethod
+    def formula(x, place, slope):
+        return 1 / (1 + np.exp(-slope * (x - place)))
+
+    @staticmethod
+    def log_formula(x, place, slope):
+        return -np.logaddexp(0, -slope * (x - place))
+
+    @property
+    def core(self):
+        return math.inf, math.inf
+
+    support = property(lambda self: (-math.inf, math.inf))
+    half_width = 1.0
+
+
+def test_sets_of_ones_own_serve_too():
+    sets = [(Sigmoid(0, 2), Sigmoid(1, -2)), (TriangularSet(-1, 0, 1), Sigmoid(0, 1))]
+    X, rules = np.random.default_rng(0).uniform(-0.9, 0.9, (20, 2)), grid_rules(sets)
+    first, second = 1 / (1 + np.exp(-2 * X[:, 0])), 1 / (1 + np.exp(2 * (X[:, 0] - 1)))
+    third, fourth = 1 - abs(X[:, 1]), 1 / (1 + np.exp(-X[:, 1]))
+    want = np.column_stack([first * third, first * fourth, second * third, second * fourth])
+    assert_allclose(Premise(sets)(X, rules), want, rtol=1e-14)  # two logarithms and an exponential
 
 
 # Premises

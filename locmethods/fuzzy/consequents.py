@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from locmethods.arrays.namespace import slices
-from locmethods.fuzzy.premises import LocalMean
+from locmethods.fuzzy.premises import RuleBase
 from locmethods.means import weight_blocks
 
 NUMBERS = 1 << 20  # of a block of a design, 8 MiB
@@ -28,7 +28,7 @@ def firing_blocks(X, sets, rules, empty="nearest"):
     rows : slice
     firing : ndarray of shape (b, n_rules)
     """
-    rule_base = LocalMean(sets, rules)
+    rule_base = RuleBase(sets, rules)
     return weight_blocks(rule_base.query(X), rule_base.keys, kernel=rule_base.kernel, empty=empty)
 
 

@@ -175,7 +175,7 @@ def grid_rules(sets):
     return np.array(list(product(*(range(len(feature)) for feature in sets))))
 
 
-class LocalMean:
+class RuleBase:
     """The local mean that a set of rules is: what to divide points by, the keys, and the kernel.
 
     Gaussian sets of one width in each feature make a Gaussian of the points in units of these widths, whose keys are

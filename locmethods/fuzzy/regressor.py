@@ -16,7 +16,7 @@ from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.fuzzy.consequents import global_consequents, local_consequents
 from locmethods.fuzzy.partitions import SHAPES, clustered, spanning
-from locmethods.fuzzy.premises import LocalMean, grid_rules
+from locmethods.fuzzy.premises import RuleBase, grid_rules
 from locmethods.fuzzy.sugeno import least_missed, takagi_sugeno
 from locmethods.fuzzy.training import train
 from locmethods.fuzzy.wang_mendel import wang_mendel
@@ -264,7 +264,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        rule_base = LocalMean(self.sets_, self.rules_)
+        rule_base = RuleBase(self.sets_, self.rules_)
         return local_weights(rule_base.query(X), rule_base.keys, kernel=rule_base.kernel, empty=self.empty)
 
     def sentences(self, features=None, target="y", digits=3):

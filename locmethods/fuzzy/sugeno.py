@@ -8,7 +8,7 @@ from locmethods.arrays.checks import as_array, check_option
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS
 from locmethods.fuzzy.consequents import answers_of, firing_blocks
-from locmethods.fuzzy.premises import LocalMean, as_rules, check_sets
+from locmethods.fuzzy.premises import RuleBase, as_rules, check_sets
 from locmethods.means import local_mean
 
 ALONE = 1e-9  # a rule whose firing is within this of one has no other beside it
@@ -64,7 +64,7 @@ def takagi_sugeno(X, sets, rules, consequents, *, empty="nearest"):
                          f"[, n_outputs]), got shape {consequents.shape}")
     n_outputs = 1 if consequents.ndim < 3 else consequents.shape[2]
     table = consequents.reshape(len(rules), -1, n_outputs)
-    rule_base = LocalMean(sets, rules)
+    rule_base = RuleBase(sets, rules)
     found = local_mean(rule_base.query(X), rule_base.keys, table.reshape(len(rules), -1), kernel=rule_base.kernel,
                        empty=empty).reshape(len(X), table.shape[1], n_outputs)
     answer = found[:, 0] + np.einsum("nd,ndo->no", X[:, :found.shape[1] - 1], found[:, 1:])

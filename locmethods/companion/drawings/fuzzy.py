@@ -71,7 +71,7 @@ def interpolation(axes, table):
     charts.lines(rate, table, "rules", curves, logx=True, logy=True, marker=True, xlabel="rules",
                  ylabel="greatest error", title="more rules", xlim=(8, 148),
                  names={"sharp sets": (45, 0.16), "Gaussian sets": (45, 0.021), "values": (72, 0.0027),
-                        "tangents": (14, 0.0016), "half the slope": (9.3, 0.0001)})
+                        "tangents": (21, 0.0016), "half the slope": (9.3, 0.0001)})
     rate.set_xticks([9, 17, 33, 65, 129], ["9", "17", "33", "65", "129"])
     rate.set_xticks([], minor=True)
 

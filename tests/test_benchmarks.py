@@ -66,6 +66,11 @@ def test_a_width_is_found_faster_than_by_statsmodels():
     assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
 
 
+def test_fuzzy_inference_is_faster_than_its_peers():
+    assert committed()["fuzzy-mamdani"]["contenders"]["scikit-fuzzy's control"]["ratio"] >= 50
+    assert committed()["fuzzy-takagi-sugeno"]["contenders"]["NumPy's lstsq, written out"]["ratio"] >= 1
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

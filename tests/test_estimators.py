@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
+from locmethods.fuzzy import TakagiSugenoRegressor
 from locmethods.kernels import Epanechnikov, Gaussian, Linear
 from locmethods.lazy import LazyMap
 from locmethods.models.classification import LocalClassifier
@@ -31,6 +32,12 @@ ESTIMATORS = [
     Localized(LogisticRegression()),
     Localized(DecisionTreeRegressor(random_state=0)),
 ]
+SYSTEMS = [  # of rules, which have no kernel to choose
+    TakagiSugenoRegressor(random_state=0),
+    TakagiSugenoRegressor(n_rules=2, training="hybrid", tol=0.01, random_state=0),
+    TakagiSugenoRegressor(consequents="local", shape="triangular", max_rules=6, random_state=0),
+    TakagiSugenoRegressor("wang-mendel"),
+]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -38,12 +45,12 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks([*ESTIMATORS, *SYSTEMS])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", [LocalMeanRegressor(), LocalClassifier()], ids=name)
+@pytest.mark.parametrize("estimator", [LocalMeanRegressor(), LocalClassifier(), SYSTEMS[0]], ids=name)
 def test_no_check_is_skipped(estimator):
     # A skipped check is a warning, and warnings are errors here; this asks the records as well.
     records = check_estimator(estimator, on_skip=None, on_fail=None)
@@ -82,8 +89,17 @@ def test_survives_pickle(estimator):
     np.testing.assert_array_equal(getattr(again, method)(X), getattr(model, method)(X))
 
 
+@pytest.mark.parametrize("estimator", SYSTEMS, ids=name)
+def test_rules_survive_pickle_and_a_search(estimator):
+    X, y = sample(estimator)
+    model = clone(estimator).fit(X, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+    search = GridSearchCV(clone(estimator), {"max_rules": [1, 2]}, cv=2).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, *SYSTEMS], ids=name)
 def test_floating_type_is_kept(estimator, dtype):
     X, y = sample(estimator, dtype)
     model = clone(estimator).fit(X, y)

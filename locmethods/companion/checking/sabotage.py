@@ -27,7 +27,8 @@ from locmethods.companion.checking.evidence import ClaimError
 from locmethods.kernels import Kernel
 
 # What answers in words, or is a part of a kernel that one writes oneself.
-EXEMPT = {"explain": "it answers in words", "Radial": "it is what a kernel of one's own is made of",
+EXEMPT = {"explain": "it answers in words", "sentences": "it answers in words",
+          "Radial": "it is what a kernel of one's own is made of",
           "root": "it is what a kernel of one's own is made of"}
 WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}
 
@@ -242,6 +243,8 @@ def of_estimator(name, value, used):
     found = []
     for attribute in sorted(used):
         method = inspect.getattr_static(value, attribute, None)
+        if attribute in EXEMPT:
+            continue
         if inspect.isfunction(method) and attribute not in ("fit", "set_params", "get_params"):
             for how, spoil in SPOILS.items():
                 found.append(Break(f"{name}.{attribute}", how, (value,), attribute, answering(method, spoil)))

@@ -1,0 +1,157 @@
+"""What the rules of a Takagi–Sugeno system answer, from data: least squares for all rules together or for each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from locmethods.arrays.namespace import slices
+from locmethods.fuzzy.premises import RuleBase
+from locmethods.means import weight_blocks
+
+NUMBERS = 1 << 20  # of a block of a design, 8 MiB
+
+
+def firing_blocks(X, sets, rules, empty="nearest"):
+    """Yield the firing of the rules, normalised, of shape (b, n_rules), a block of points at a time.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    sets : sequence of sequences of FuzzySet
+    rules : integer array of shape (n_rules, n_features)
+    empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+
+    Yields
+    ------
+    rows : slice
+    firing : ndarray of shape (b, n_rules)
+    """
+    rule_base = RuleBase(sets, rules)
+    return weight_blocks(rule_base.query(X), rule_base.keys, kernel=rule_base.kernel, empty=empty)
+
+
+class Units:
+    """Features and targets in units in which least squares is well scaled: zero mean and, of features, spread one."""
+
+    def __init__(self, X, y, order):
+        self.center, spread = X.mean(0), X.std(0)
+        self.spread = np.where(spread > 0, spread, 1.0)
+        self.level, self.order = y.mean(0), order
+        self.y = y - self.level
+        self.X = X
+
+    def basis(self, rows):
+        """Return 1, and of order one the features, of shape (b, p)."""
+        X = (self.X[rows] - self.center) / self.spread
+        return np.column_stack([np.ones(len(X)), X]) if self.order else np.ones((len(X), 1))
+
+    def consequents(self, coefficients):
+        """Return coefficients of shape (n_rules, p, n_outputs) in the features' own units."""
+        if not self.order:
+            return coefficients + self.level
+        slopes = coefficients[:, 1:] / self.spread[:, None]
+        level = coefficients[:, :1] + self.level - np.einsum("rdo,d->ro", slopes, self.center)[:, None]
+        return np.concatenate([level, slopes], axis=1)
+
+
+class Fit(NamedTuple):
+    """Consequents, and what they leave over.
+
+    Attributes
+    ----------
+    consequents : ndarray of shape (n_rules, 1 + order · n_features, n_outputs)
+    loss : float
+        Σ (y − ŷ)² + α Σ θ² over the sample, as it was minimised.
+    """
+
+    consequents: np.ndarray
+    loss: float
+
+
+def global_consequents(X, y, sets, rules, *, order, alpha=0.0, empty="nearest"):
+    """Return the consequents that minimise Σᵢ (yᵢ − Σᵣ φᵣ(xᵢ) fᵣ(xᵢ))² over all rules together.
+
+    The rows of the problem pass by in blocks, of which only the triangular factor is kept, so the memory does not grow
+    with the sample.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, n_outputs)
+    sets : sequence of sequences of FuzzySet
+    rules : integer array of shape (n_rules, n_features)
+    order : {0, 1}
+        Constants or linear functions.
+    alpha : float, default=0.0
+        Weight of the penalty Σ θ², on levels relative to the mean of `y` and slopes per standard deviation; without
+        one, of several solutions the shortest is taken.
+    empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+
+    Returns
+    -------
+    Fit
+    """
+    units, triangle = Units(X, y, order), None
+    p, n_outputs = 1 + order * X.shape[1], y.shape[1]
+    for rows, firing in firing_blocks(X, sets, rules, empty):
+        for part in slices(len(firing), max(4 * len(rules) * p, NUMBERS // (len(rules) * p))):
+            here = slice(rows.start + part.start, rows.start + part.stop)
+            design = firing[part][:, :, None] * units.basis(here)[:, None]  # (b, n_rules, p)
+            triangle = _triangle(triangle, np.hstack([design.reshape(len(design), -1), units.y[here]]))
+    return _fit(units, triangle, _solve(triangle, n_outputs, alpha, len(X)), alpha, len(rules))
+
+
+def local_consequents(X, y, sets, rules, *, order, alpha=0.0, empty="nearest"):
+    """Return the consequents that minimise Σᵢ φᵣ(xᵢ) (yᵢ − fᵣ(xᵢ))² for each rule alone: the trick at each rule.
+
+    Parameters, returns
+    -------------------
+    As `global_consequents`.
+    """
+    units, triangles = Units(X, y, order), None
+    p = 1 + order * X.shape[1]
+    for rows, firing in firing_blocks(X, sets, rules, empty):
+        for part in slices(len(firing), max(4 * p, NUMBERS // (len(rules) * (p + y.shape[1])))):
+            here = slice(rows.start + part.start, rows.start + part.stop)
+            problem = np.hstack([units.basis(here), units.y[here]])
+            triangles = _triangle(triangles, np.sqrt(firing[part]).T[:, :, None] * problem)  # (n_rules, b, p + o)
+    return _fit(units, triangles, _solve(triangles, y.shape[1], alpha, len(X)), alpha, len(rules))
+
+
+def answers_of(X, consequents):
+    """Return what each rule answers at each point, of shape (n, n_rules, n_outputs).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    consequents : ndarray of shape (n_rules, 1 or 1 + n_features, n_outputs)
+    """
+    level, slopes = consequents[:, 0], consequents[:, 1:]
+    if not slopes.shape[1]:
+        return np.broadcast_to(level, (len(X), *level.shape))
+    return level + np.einsum("nd,rdo->nro", X, slopes)
+
+
+def _fit(units, triangle, coefficients, alpha, n_rules):
+    """Return the `Fit` of coefficients of shape (..., p, n_outputs) to a problem of which the factor is left."""
+    n_outputs = coefficients.shape[-1]
+    left_over = triangle[..., -n_outputs:] - triangle[..., :-n_outputs] @ coefficients
+    loss = np.sum(left_over**2) + alpha * np.sum(coefficients**2)
+    return Fit(units.consequents(coefficients.reshape(n_rules, -1, n_outputs)), float(loss))
+
+
+def _triangle(kept, rows):
+    """Return the triangular factor of what is kept and more rows."""
+    return np.linalg.qr(rows if kept is None else np.concatenate([kept, rows], axis=-2), mode="r")
+
+
+def _solve(triangle, n_outputs, alpha, n_samples):
+    """Return the solution, of shape (..., p, n_outputs), from the factor of [design, targets]."""
+    factor, targets = triangle[..., :-n_outputs], triangle[..., -n_outputs:]
+    left, size, right = np.linalg.svd(factor, full_matrices=False)
+    least = max(n_samples, factor.shape[-1]) * np.finfo(np.float64).eps * size[..., :1]
+    counts = size > least
+    share = np.where(counts, size / (np.where(counts, size, 1.0) ** 2 + alpha), 0.0)
+    return np.swapaxes(right, -1, -2) @ (share[..., None] * (np.swapaxes(left, -1, -2) @ targets))

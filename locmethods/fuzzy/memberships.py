@@ -1,0 +1,126 @@
+"""Membership functions: the degrees, in [0, 1], to which numbers belong to fuzzy sets of four shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from locmethods.arrays.checks import as_array, as_number
+from locmethods.fuzzy.sets import (
+    BellSet,
+    GaussianSet,
+    TrapezoidSet,
+    TriangularSet,
+    check_bell,
+    check_gaussian,
+    check_trapezoid,
+    check_triangular,
+)
+
+
+def gaussian(x, center, width):
+    """Return exp(−(x − c)²/2w²), the Gaussian membership.
+
+    Parameters
+    ----------
+    x : array-like of any shape
+    center, width : float or array-like
+        c and w > 0, in the units of `x`; arrays broadcast with `x`.
+
+    Returns
+    -------
+    ndarray of degrees in [0, 1]
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not finite, or the width is not positive.
+    """
+    x, center, width = _checked(x, center=center, width=width)
+    check_gaussian(center, width)
+    return GaussianSet.formula(x, center, width)
+
+
+def bell(x, center, width, slope=2.0):
+    """Return 1/(1 + |(x − c)/w|²ᵇ), the generalised bell of [jang1993]_.
+
+    Parameters
+    ----------
+    x : array-like of any shape
+    center, width : float or array-like
+        c and w > 0, in the units of `x`: the degree is one half at c ± w.
+    slope : float or array-like, default=2.0
+        b > 0; the larger, the steeper are the flanks.
+
+    Returns
+    -------
+    ndarray of degrees in [0, 1]
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not finite, or width or slope are not positive.
+    """
+    x, center, width, slope = _checked(x, center=center, width=width, slope=slope)
+    check_bell(center, width, slope)
+    return BellSet.formula(x, center, width, slope)
+
+
+def triangular(x, left, peak, right):
+    """Return the triangle that rises from `left` to one at `peak` and falls to zero at `right`.
+
+    Parameters
+    ----------
+    x : array-like of any shape
+    left, peak, right : float or array-like
+        In this order and not all equal. Where two are equal the flank is vertical; where a foot is infinite there is
+        none, and the degree stays one on that side: a shoulder.
+
+    Returns
+    -------
+    ndarray of degrees in [0, 1]
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` or `peak` are not finite, or the order is another.
+    """
+    x, left, peak, right = _checked(x, left=left, peak=peak, right=right)
+    check_triangular(left, peak, right)
+    return TriangularSet.formula(x, left, peak, right)
+
+
+def trapezoid(x, left, top_left, top_right, right):
+    """Return the trapezoid that is one from `top_left` to `top_right` and zero outside of `left` and `right`.
+
+    Parameters
+    ----------
+    x : array-like of any shape
+    left, top_left, top_right, right : float or array-like
+        In this order, ``left < right``; infinite feet are shoulders, as of `triangular`.
+
+    Returns
+    -------
+    ndarray of degrees in [0, 1]
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` or the top are not finite, or the order is another.
+    """
+    x, left, top_left, top_right, right = _checked(x, left=left, top_left=top_left, top_right=top_right, right=right)
+    check_trapezoid(left, top_left, top_right, right)
+    return TrapezoidSet.formula(x, left, top_left, top_right, right)
+
+
+def _checked(x, **parameters):
+    """Return x as floats, and parameters as numbers or arrays; feet may be infinite."""
+    found = [as_array("x", x)]
+    for name, value in parameters.items():
+        if isinstance(value, list | tuple | np.ndarray) and name in ("left", "right"):
+            value = np.asarray(value, dtype=float)
+        elif isinstance(value, list | tuple | np.ndarray):
+            value = as_array(name, value)
+        else:
+            value = as_number(name, value)
+        found.append(value)
+    return found

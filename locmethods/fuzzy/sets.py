@@ -1,0 +1,272 @@
+"""Fuzzy sets: to what degree a number is low, about three, or warm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from locmethods.arrays.checks import as_array, as_number
+
+HALF = math.sqrt(2 * math.log(2))  # a Gaussian falls to one half at so many of its widths
+
+
+def check_gaussian(center, width):
+    if not (np.all(np.isfinite(center)) and np.all(np.isfinite(width)) and np.all(np.asarray(width) > 0)):
+        raise ValueError(f"center must be finite and width positive and finite, got center={center} and width={width}")
+
+
+def check_bell(center, width, slope):
+    check_gaussian(center, width)
+    if not (np.all(np.isfinite(slope)) and np.all(np.asarray(slope) > 0)):
+        raise ValueError(f"slope must be positive and finite, got {slope}")
+
+
+def check_triangular(left, peak, right):
+    ordered = np.all((left <= np.asarray(peak)) & (np.asarray(peak) <= right) & (np.asarray(left) < right))
+    if not (np.all(np.isfinite(peak)) and ordered):
+        raise ValueError("left, peak and right must be in this order, the peak finite and left < right, got "
+                         f"left={left}, peak={peak}, right={right}")
+
+
+def check_trapezoid(left, top_left, top_right, right):
+    low, high = np.asarray(top_left), np.asarray(top_right)
+    ordered = np.all((left <= low) & (low <= high) & (high <= right) & (np.asarray(left) < right))
+    if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high)) and ordered):
+        raise ValueError("left, top_left, top_right and right must be in this order, the top finite and left < right, "
+                         f"got left={left}, top_left={top_left}, top_right={top_right}, right={right}")
+
+
+def _rise(x, foot, top):
+    """Return the flank that rises from zero at `foot` to one at `top`; there is none if the foot is −inf."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # of flanks without width and without foot
+        slope = np.clip((x - foot) / (top - foot), 0, 1)
+    flank = np.where(np.equal(foot, top), np.greater_equal(x, top), slope)
+    return np.where(np.equal(foot, -math.inf), 1, flank)
+
+
+class FuzzySet:
+    """A fuzzy set on a line.
+
+    Abstract: a set is a frozen dataclass of numbers, and defines the static ``formula(x, *parameters)`` and
+    ``log_formula(x, *parameters)``, which broadcast; ``core`` and ``support``, the ends of the intervals on which its
+    degree is one and is positive, which may be infinite; ``half_width``, from the core to where the degree is one
+    half; and ``cut``.
+    """
+
+    def __post_init__(self):
+        for field in fields(self):
+            object.__setattr__(self, field.name, as_number(field.name, getattr(self, field.name)))
+        self._check()
+
+    def _check(self):
+        """Raise ValueError unless every number is admissible."""
+
+    @property
+    def parameters(self):
+        """The set's numbers, as a tuple."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def degree(self, x):
+        """Return the degrees, in [0, 1], to which numbers belong to the set, in the shape of `x`."""
+        return type(self).formula(as_array("x", x), *self.parameters)
+
+    def log_degree(self, x):
+        """Return the logarithms of the degrees, −inf outside the set; they do not underflow."""
+        return type(self).log_formula(as_array("x", x), *self.parameters)
+
+    def gap(self, x):
+        """Return how far numbers are from the set's core, in half-widths: what orders sets where none is in reach."""
+        low, high = self.core
+        return (np.maximum(low - x, 0) + np.maximum(x - high, 0)) / self.half_width
+
+    def cut(self, level):
+        """Return the ends of the interval on which the degree is at least `level`, in (0, 1]; they may be infinite.
+
+        Parameters
+        ----------
+        level : ndarray of any shape
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class GaussianSet(FuzzySet):
+    """About `center`: exp(−(x − c)²/2w²). See `gaussian`."""
+
+    center: float
+    width: float
+
+    def _check(self):
+        check_gaussian(self.center, self.width)
+
+    @staticmethod
+    def log_formula(x, center, width):
+        """Return −(x − c)²/2w²."""
+        return -0.5 * ((x - center) / width) ** 2
+
+    @staticmethod
+    def formula(x, center, width):
+        """Return exp(−(x − c)²/2w²)."""
+        return np.exp(GaussianSet.log_formula(x, center, width))
+
+    @property
+    def core(self):
+        """The center, twice."""
+        return self.center, self.center
+
+    @property
+    def support(self):
+        """The whole line."""
+        return -math.inf, math.inf
+
+    @property
+    def half_width(self):
+        """From the center to where the degree is one half."""
+        return self.width * HALF
+
+    def cut(self, level):
+        reach = self.width * np.sqrt(-2 * np.log(level))
+        return self.center - reach, self.center + reach
+
+
+@dataclass(frozen=True)
+class BellSet(FuzzySet):
+    """About `center`: 1/(1 + |(x − c)/w|²ᵇ). See `bell`."""
+
+    center: float
+    width: float
+    slope: float = 2.0
+
+    def _check(self):
+        check_bell(self.center, self.width, self.slope)
+
+    @staticmethod
+    def log_formula(x, center, width, slope):
+        """Return −log(1 + u²ᵇ), from log u where u²ᵇ is no float any more."""
+        with np.errstate(divide="ignore"):  # log 0 at the center
+            return -np.logaddexp(0, 2 * slope * np.log(abs((x - center) / width)))
+
+    @staticmethod
+    def formula(x, center, width, slope):
+        """Return 1/(1 + u²ᵇ)."""
+        with np.errstate(over="ignore"):  # 1/inf is what it should be
+            return 1 / (1 + abs((x - center) / width) ** (2 * slope))
+
+    @property
+    def core(self):
+        """The center, twice."""
+        return self.center, self.center
+
+    @property
+    def support(self):
+        """The whole line."""
+        return -math.inf, math.inf
+
+    @property
+    def half_width(self):
+        """From the center to where the degree is one half."""
+        return self.width
+
+    def cut(self, level):
+        with np.errstate(divide="ignore"):
+            reach = self.width * (1 / np.asarray(level) - 1) ** (0.5 / self.slope)
+        return self.center - reach, self.center + reach
+
+
+@dataclass(frozen=True)
+class TriangularSet(FuzzySet):
+    """About `peak`, from `left` to `right`. See `triangular`."""
+
+    left: float
+    peak: float
+    right: float
+
+    def _check(self):
+        check_triangular(self.left, self.peak, self.right)
+
+    @staticmethod
+    def formula(x, left, peak, right):
+        """Return the lower of the two flanks."""
+        return np.minimum(_rise(x, left, peak), _rise(-x, -right, -peak))
+
+    @staticmethod
+    def log_formula(x, left, peak, right):
+        """Return the logarithm of the degree."""
+        with np.errstate(divide="ignore"):
+            return np.log(TriangularSet.formula(x, left, peak, right))
+
+    @property
+    def core(self):
+        """Where the degree is one: the peak, or a whole side if there is a shoulder."""
+        return _core(self.left, self.peak, self.peak, self.right)
+
+    @property
+    def support(self):
+        """Between the feet."""
+        return self.left, self.right
+
+    @property
+    def half_width(self):
+        """From the core to where the degree is one half, the mean of both sides."""
+        return _half_width(self.left, self.peak, self.peak, self.right)
+
+    def cut(self, level):
+        return _at(level, self.left, self.peak), _at(level, self.right, self.peak)
+
+
+@dataclass(frozen=True)
+class TrapezoidSet(FuzzySet):
+    """Between `top_left` and `top_right`, and less and less so down to `left` and `right`. See `trapezoid`."""
+
+    left: float
+    top_left: float
+    top_right: float
+    right: float
+
+    def _check(self):
+        check_trapezoid(self.left, self.top_left, self.top_right, self.right)
+
+    @staticmethod
+    def formula(x, left, top_left, top_right, right):
+        """Return the lower of the two flanks."""
+        return np.minimum(_rise(x, left, top_left), _rise(-x, -right, -top_right))
+
+    @staticmethod
+    def log_formula(x, left, top_left, top_right, right):
+        """Return the logarithm of the degree."""
+        with np.errstate(divide="ignore"):
+            return np.log(TrapezoidSet.formula(x, left, top_left, top_right, right))
+
+    @property
+    def core(self):
+        """Where the degree is one."""
+        return _core(self.left, self.top_left, self.top_right, self.right)
+
+    @property
+    def support(self):
+        """Between the feet."""
+        return self.left, self.right
+
+    @property
+    def half_width(self):
+        """From the core to where the degree is one half, the mean of both sides."""
+        return _half_width(self.left, self.top_left, self.top_right, self.right)
+
+    def cut(self, level):
+        return _at(level, self.left, self.top_left), _at(level, self.right, self.top_right)
+
+
+def _at(level, foot, top):
+    """Return where a flank reaches a level: nowhere but at its foot if that is infinite."""
+    return np.full(np.shape(level), foot) if math.isinf(foot) else foot + level * (top - foot)
+
+
+def _core(left, low, high, right):
+    return (-math.inf if left == -math.inf else low), (math.inf if right == math.inf else high)
+
+
+def _half_width(left, low, high, right):
+    flanks = [width for width in (low - left, right - high) if 0 < width < math.inf]
+    return sum(flanks) / len(flanks) / 2 if flanks else 1.0

@@ -15,7 +15,7 @@ def surface(axes, table):
     axes.contour(table["angle"], table["motion"], table["push"], levels=[0.0], colors=["black"], linewidths=1)
     for x, y, words in zip(table["rule angle"], table["rule motion"], table["rule push"], strict=True):
         axes.text(x, y, words.replace(" ", "\n"), ha="center", va="center", fontsize=9, color="black",
-                  bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.75})
+                  bbox={"boxstyle": "round,pad=0.2", "facecolor": charts.WHITE, "edgecolor": "none", "alpha": 0.75})
     bar = axes.figure.colorbar(shown, ax=axes, ticks=[-18, -9, 0, 9, 18], pad=0.02)
     bar.set_label("push (N)")
     axes.grid(False)
@@ -55,7 +55,8 @@ def caught(axes, table):
         ax.plot([-x, x, x, -x, -x], [-y, -y, y, y, -y], color="black", linestyle="-", linewidth=1.5)
         ax.text(0.5, 0.5, "upright", transform=ax.transAxes, ha="center", va="center", fontsize=10, color="black")
         for x, y, side in ((0.97, 0.95, "right"), (0.03, 0.05, "left")):
-            ax.text(x, y, "falls", transform=ax.transAxes, ha=side, va="center", fontsize=10, color="white")
+            ax.text(x, y, "falls", transform=ax.transAxes, ha=side, va="center", fontsize=10,
+                    color=charts.WHITE)
         ax.grid(False)
         charts.frame(ax, "angle (degrees)", "motion (degrees/s)", title=name)
 

@@ -34,8 +34,9 @@ _HOME = {
     "linear_smoother": "kernel_methods",
     "LazyMap": "lazy",
     "MeanShift": "meanshift",
+    "LocallyLinearEmbedding": "lle",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "lle", "kernel_methods")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -105,6 +105,38 @@ def test_non_negative_weights_are_the_best_of_all_subsets():
         assert ours @ gram @ ours == pytest.approx(best, rel=1e-12)  # sums of 25 terms
 
 
+@pytest.mark.parametrize("ridge", [0.0, 1e-9, 1e-3])
+def test_closeness_is_a_ridge_for_each_neighbour(ridge):
+    points, near = sample(4, 40, 3, 7)
+    closeness = np.random.default_rng(0).uniform(0.1, 5, near.shape)
+    ours = barycentric_weights(points, points, near, regularization=ridge, closeness=closeness)
+    scaled = barycentric_weights(points, points, near, regularization=ridge, closeness=closeness * 1e-9)
+    np.testing.assert_allclose(ours, scaled, rtol=1e-6, atol=1e-9)  # only ratios of closeness matter
+    for x, index, w, close in zip(points, near, ours, closeness, strict=True):
+        c = points[index] - x
+        total = (close[:, None] * c * c).sum()
+        if ridge:  # all entries of the gradient are one multiplier
+            force = c @ (c.T @ w) + ridge * total * w / close
+            # G w cancels to the size of the ridge; what is left of it is rounding of numbers of the size of G.
+            assert np.ptp(force) <= 1e-6 * ridge * total * np.abs(w / close).max() + 4e-15 * total
+        else:  # least Σ w²/K subject to the four equations: w = K Aᵀ (A K Aᵀ)⁻¹ b
+            equations = np.vstack([c.T, np.ones(7)])
+            expected = close * (equations.T @ np.linalg.solve(equations * close @ equations.T, [0, 0, 0, 1]))
+            np.testing.assert_allclose(w, expected, atol=1e-10)
+
+
+def test_closeness_goes_with_non_negative_weights():
+    points, near = sample(4, 40, 3, 7)
+    closeness = np.random.default_rng(0).uniform(0.1, 5, near.shape)
+    ours = barycentric_weights(points, points, near, nonnegative=True, closeness=closeness)
+    for x, index, w, close in zip(points, near, ours, closeness, strict=True):
+        c = points[index] - x
+        force = c @ (c.T @ w) + 1e-3 * (close[:, None] * c * c).sum() * w / close
+        # Karush, Kuhn and Tucker: one multiplier where w > 0, no smaller force elsewhere.
+        least = force.min()
+        assert (w >= 0).all() and (np.abs(force - least)[w > 0] <= 1e-10 * np.abs(force).max()).all()
+
+
 def test_inside_the_hull_signs_do_not_matter():
     rng = np.random.default_rng(0)
     keys = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
@@ -178,13 +210,13 @@ X = np.eye(3)
     ((X, X, np.empty((3, 0), int)), {}, ValueError,
      "neighbours must have shape (3, n_neighbors) with at least one neighbour, got shape (3, 0)"),
     ((X, X, [[0], [1], [3]]), {}, ValueError,
-     "neighbours must be indices from 0 to 2, the last of the keys, got 0 to 3"),
+     "neighbours must be indices from 0 to 2, the last of the rows of keys, got 0 to 3"),
     ((X, X, [[0], [1], [-1]]), {}, ValueError,
-     "neighbours must be indices from 0 to 2, the last of the keys, got -1 to 1"),
+     "neighbours must be indices from 0 to 2, the last of the rows of keys, got -1 to 1"),
     ((X, X[:, :2], [[0]] * 3), {}, ValueError,
      "targets and keys must have the same number of features, got 3 and 2"),
-    ((X[0], X, [[0]]), {}, ValueError, "targets must have shape (n_targets, n_features), got shape (3,)"),
-    ((X, X[0], [[0]] * 3), {}, ValueError, "keys must have shape (n_keys, n_features), got shape (3,)"),
+    ((X[0], X, [[0]]), {}, ValueError, "targets must have two axes, rows and features, got shape (3,)"),
+    ((X, X[0], [[0]] * 3), {}, ValueError, "keys must have two axes, rows and features, got shape (3,)"),
     ((X * np.nan, X, [[0]] * 3), {}, ValueError,
      "targets must be finite, got 9 NaN or infinite values in an array of shape (3, 3)"),
     ((X, X, [[0]] * 3), {"regularization": -1}, ValueError, "regularization must be finite and not negative, got -1"),
@@ -193,6 +225,10 @@ X = np.eye(3)
     ((X, X, [[0]] * 3), {"regularization": None}, TypeError, "regularization must be a number, got None"),
     ((X, X, [[0]] * 3), {"regularization": 0, "nonnegative": True}, ValueError,
      "non-negative weights need a positive regularization, which makes them unique, got 0"),
+    ((X, X, [[0]] * 3), {"closeness": [[1]]}, ValueError,
+     "closeness must have the shape of neighbours, (3, 1), got shape (1, 1)"),
+    ((X, X, [[0]] * 3), {"closeness": [[1], [0], [1]]}, ValueError,
+     "closeness must be positive, got 0: leave out a neighbour that has no weight"),
     ((X, X, [[0]] * 3), {"nonnegative": 1}, ValueError, "nonnegative must be True or False, got 1"),
 ])
 def test_messages(arguments, options, error, message):

@@ -1,0 +1,145 @@
+"""Drawings of the chapter on locally linear embedding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from locmethods.companion.drawings import charts
+from locmethods.companion.drawings.charts import MARKERS, ink
+
+METHODS = ("standard", "not negative", "tangent spaces", "Isomap", "spectral", "t-SNE")
+
+
+def bare(ax, title):
+    """A map has neither unit nor origin: no ticks, no frame."""
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+    ax.margins(0.06)
+
+
+def along(ax, places, turn, *, ends=True, size=11):
+    """Points coloured by how far they lie along the band, darker further in; its two ends are named."""
+    ax.scatter(places[:, 0], places[:, 1], c=turn, cmap="viridis", s=size, linewidths=0)
+    if not ends:
+        return
+    order = np.argsort(turn)
+    few = max(10, len(turn) // 40)
+    for name, chosen in (("inner end", order[:few]), ("outer end", order[-few:])):
+        x, y = places[chosen].mean(0)
+        ax.annotate(name, (x, y), ha="center", va="center", fontsize=9,
+                    bbox={"boxstyle": "round,pad=0.15", "facecolor": ax.get_facecolor(), "edgecolor": "none",
+                          "alpha": 0.75})
+
+
+def roll(axes, table):
+    """The band in space, seen from the side, and two maps of it."""
+    for ax, name in zip(axes, ("a band with a hole, rolled up", "locally linear embedding", "tangent spaces, aligned"),
+                        strict=True):
+        along(ax, table[name], table["turn"])
+        bare(ax, name)
+
+
+def beside(axes, table):
+    """Six maps of one band."""
+    for ax, name in zip(axes, METHODS, strict=True):
+        along(ax, table[name], table["turn"], ends=False, size=7)
+        bare(ax, name)
+
+
+def signed(axes, table):
+    """One point and six neighbours with their weights, signed and not; how often there is a negative one."""
+    for ax, name in zip(axes, ("signed", "not negative"), strict=False):
+        weights, x, y = table[name], table["x"], table["y"]
+        for negative, marker, colour in ((False, "o", "C0"), (True, "s", "C1")):
+            chosen = (weights < 0) == negative
+            ax.scatter(x[chosen], y[chosen], s=40 + 900 * np.abs(weights[chosen]), marker=marker, color=colour,
+                       alpha=0.45, linewidths=0)
+        for place in zip(x, y, weights, strict=True):
+            ax.annotate(f"{place[2]:+.2f}" if abs(place[2]) > 0.005 else "0", place[:2], ha="center", va="center",
+                        fontsize=9)
+        ax.scatter(*table["point"], marker="*", s=120, color=ink(ax), zorder=4)
+        ax.scatter(*table[f"{name}: image"], marker="x", s=70, color="C3", linewidths=2, zorder=5)
+        bare(ax, f"weights, {name}")
+        ax.set_aspect("equal")
+        ax.margins(0.2)
+    often = axes[2]
+    charts.lines(often, table, "neighbours", {f"{d} dimensions": f"{d} dimensions" for d in (2, 3, 5, 10)}, marker=True,
+                 xlabel="neighbours", ylabel="share with a negative weight", title="how often", ylim=(0, 1.03),
+                 names={"2 dimensions": (3.4, 0.5), "3 dimensions": (14.6, 0.62), "5 dimensions": (14.6, 0.83),
+                        "10 dimensions": (14.6, 1.025)})
+    for number, d in enumerate((2, 3, 5, 10)):
+        often.plot(table["neighbours"], table[f"must, {d} dimensions"], linestyle=":", linewidth=1.2,
+                   color=f"C{number}")
+
+
+def path(axes, table):
+    """The weights of a target near the edge under three ridges, and how far they are from both ends."""
+    curves = {"λ = 0": "λ = 0: the local line", "λ = 0.1": "λ = 0.1", "λ = 1000": "λ = 1000: the local mean"}
+    charts.lines(axes[0], table, "key", curves, xlabel="key", ylabel="weight", title="from a line to a mean",
+                 marker=True, horizontal=0.0, vertical=table["target"][0],
+                 names={"λ = 0: the local line": (0.36, 0.135), "λ = 0.1": (0.36, 0.105),
+                        "λ = 1000: the local mean": (0.36, 0.075)})
+    for line in axes[0].lines[:3]:
+        line.set_linestyle("-")
+    charts.lines(axes[1], table, "ridge", ["from the local line", "from the local mean"], logx=True, logy=True,
+                 xlabel="ridge λ", ylabel="largest difference", title="how far it is",
+                 names={"from the local line": (1.5e-3, 2e-6), "from the local mean": (3e-5, 0.35)})
+
+
+def ridges(axes, table, number):
+    """The map of the S-curve under one ridge."""
+    along(axes, table[f"map {number}"], table["turn"])
+    bare(axes, "")
+
+
+def circle(axes, table):
+    """The ratio of two costs against the ridge, measured and in closed form."""
+    charts.lines(axes, table, "ridge", {"closed form": "closed form"}, logx=True, logy=True, names=None,
+                 xlabel="ridge λ", ylabel="cost of two waves over that of one", horizontal=4.0)
+    axes.plot(table["tried"], table["measured"], "o", color="C1", markersize=6)
+    axes.annotate("the Laplacian: 4", (table["ridge"][0], 4.0), (4, 4), textcoords="offset points", fontsize=10)
+    axes.axvline(table["customary"][0], linewidth=1, linestyle=":", color=ink(axes))
+    axes.annotate("customary", (table["customary"][0], 300), (4, 0), textcoords="offset points", fontsize=10)
+
+
+def labelled(axes, table):
+    """Two maps of digits, each point drawn as the figure it is."""
+    for ax, name in zip(axes, ("modified", "t-SNE"), strict=True):
+        places = table[name]
+        for digit in range(10):
+            chosen = table["digit"] == digit
+            ax.scatter(*places[chosen].T, marker=f"${digit}$", s=34, color=f"C{digit % 6}", linewidths=0.2)
+        bare(ax, "several weights" if name == "modified" else name)
+
+
+def pictures(axes, table):
+    """Crops of photographs at their places on the map; faces have a solid frame, others a dotted one."""
+    places, low, high = table["place"], table["place"].min(0), table["place"].max(0)
+    half = 0.037 * (high - low)
+    for (x, y), picture, face in zip(places, table["picture"], table["face"], strict=True):
+        box = (x - half[0], x + half[0], y - half[1], y + half[1])
+        axes.imshow(picture.reshape(25, 25), cmap="gray", vmin=0, vmax=1, extent=box, aspect="auto", zorder=2)
+        axes.plot([box[0], box[1], box[1], box[0], box[0]], [box[2], box[2], box[3], box[3], box[2]], zorder=3,
+                  linewidth=1.6 if face else 1.2, linestyle="-" if face else ":", color="C0" if face else "C1",
+                  marker="")
+    bare(axes, "")
+    axes.set_xlim(low[0] - 2 * half[0], high[0] + 2 * half[0])
+    axes.set_ylim(low[1] - 2 * half[1], high[1] + 2 * half[1])
+
+
+def scores(axes, table):
+    """Trustworthiness and continuity of each map, with standard errors over the points; a panel a sample."""
+    for number, (ax, sample) in enumerate(zip(axes, dict.fromkeys(table["sample"]), strict=True)):
+        here = table["sample"] == sample
+        rows = np.arange(here.sum())
+        for score, lift, colour in (("trustworthiness", -0.13, 0), ("continuity", 0.13, 1)):
+            ax.errorbar(table[score][here], rows + lift, xerr=table[f"{score}: error"][here], linestyle="none",
+                        marker=MARKERS[colour], color=f"C{colour}", markersize=6, capsize=2)
+            if number == 0:
+                ax.annotate(score, (table[score][here][0], lift), (-9, 0), textcoords="offset points", ha="right",
+                            va="center", fontsize=9, color=f"C{colour}")
+        ax.set_yticks(rows, table["method"][here])
+        ax.invert_yaxis()
+        ax.locator_params(axis="x", nbins=4)
+        ax.set(title=sample, xlabel="score")

@@ -104,6 +104,11 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         From `fit`, if the coordinates are not determined to `tol`: by the number of iterations, or by the data, as
         when the graph of neighbours falls into more pieces than there are coordinates.
 
+    Notes
+    -----
+    With "ltsa" and "hessian" a neighbourhood does not contain the sample that it belongs to, as in scikit-learn. A
+    sample that is nobody's neighbour then stands in no term and may lie anywhere; there are such in many dimensions.
+
     Examples
     --------
     >>> import locmethods as lm

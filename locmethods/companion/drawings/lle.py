@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
+from locmethods.companion.build.style import THEMES, theme_colours
 from locmethods.companion.drawings import charts
 from locmethods.companion.drawings.charts import MARKERS, ink
 
@@ -26,10 +29,14 @@ def along(ax, places, turn, *, ends=True, size=11):
     order = np.argsort(turn)
     few = max(10, len(turn) // 40)
     for name, chosen in (("inner end", order[:few]), ("outer end", order[-few:])):
-        x, y = places[chosen].mean(0)
-        ax.annotate(name, (x, y), ha="center", va="center", fontsize=9,
-                    bbox={"boxstyle": "round,pad=0.15", "facecolor": ax.get_facecolor(), "edgecolor": "none",
-                          "alpha": 0.75})
+        ax.annotate(name, places[chosen].mean(0), ha="center", va="center", fontsize=10,
+                    path_effects=[withStroke(linewidth=4, foreground=ground(ax))])
+
+
+def ground(axes):
+    """Return the colour of the page under a figure, which is known by that of its text."""
+    theme = next(theme for theme in THEMES if theme_colours(theme)["ink"] == ink(axes))
+    return theme_colours(theme)["ground"]
 
 
 def roll(axes, table):
@@ -64,39 +71,38 @@ def signed(axes, table):
         ax.set_aspect("equal")
         ax.margins(0.2)
     often = axes[2]
-    charts.lines(often, table, "neighbours", {f"{d} dimensions": f"{d} dimensions" for d in (2, 3, 5, 10)}, marker=True,
-                 xlabel="neighbours", ylabel="share with a negative weight", title="how often", ylim=(0, 1.03),
-                 names={"2 dimensions": (3.4, 0.5), "3 dimensions": (14.6, 0.62), "5 dimensions": (14.6, 0.83),
-                        "10 dimensions": (14.6, 1.025)})
     for number, d in enumerate((2, 3, 5, 10)):
-        often.plot(table["neighbours"], table[f"must, {d} dimensions"], linestyle=":", linewidth=1.2,
-                   color=f"C{number}")
+        counts, shares = table[f"neighbours, {d}"], table[f"{d} dimensions"]
+        often.plot(counts, shares, marker=MARKERS[number], markersize=4, color=f"C{number}", linestyle="-")
+        often.plot(counts, table[f"must, {d} dimensions"], linestyle=":", linewidth=1.5, color=f"C{number}")
+        often.annotate(f"d = {d}", (counts[-1], shares[-1]), (5, 0), textcoords="offset points", fontsize=10,
+                       color=f"C{number}", va="center", annotation_clip=False)
+    charts.frame(often, "neighbours", "share", "with a negative weight", ylim=(0, 1.03))
 
 
 def path(axes, table):
     """The weights of a target near the edge under three ridges, and how far they are from both ends."""
-    curves = {"λ = 0": "λ = 0: the local line", "λ = 0.1": "λ = 0.1", "λ = 1000": "λ = 1000: the local mean"}
+    curves = {"λ = 0": "λ = 0: the local line", "λ = 1": "λ = 1", "λ = 1000": "λ = 1000: the local mean"}
     charts.lines(axes[0], table, "key", curves, xlabel="key", ylabel="weight", title="from a line to a mean",
                  marker=True, horizontal=0.0, vertical=table["target"][0],
-                 names={"λ = 0: the local line": (0.36, 0.135), "λ = 0.1": (0.36, 0.105),
-                        "λ = 1000: the local mean": (0.36, 0.075)})
-    for line in axes[0].lines[:3]:
-        line.set_linestyle("-")
+                 names={"λ = 0: the local line": (0.34, 0.082), "λ = 1": (0.34, 0.071),
+                        "λ = 1000: the local mean": (0.34, 0.060)})
     charts.lines(axes[1], table, "ridge", ["from the local line", "from the local mean"], logx=True, logy=True,
                  xlabel="ridge λ", ylabel="largest difference", title="how far it is",
-                 names={"from the local line": (1.5e-3, 2e-6), "from the local mean": (3e-5, 0.35)})
+                 names={"from the local line": (1e-2, 1e-6), "from the local mean": (2e-6, 4e-3)})
 
 
 def ridges(axes, table, number):
-    """The map of the S-curve under one ridge."""
-    along(axes, table[f"map {number}"], table["turn"])
-    bare(axes, "")
+    """The maps of the roll and of the S-curve under one ridge."""
+    for ax, name in zip(axes, ("roll", "sheet"), strict=True):
+        along(ax, table[f"{name} {number}"], table[f"along the {name}"], ends=name == "roll", size=8)
+        bare(ax, {"roll": "the band with a hole", "sheet": "an S-shaped sheet"}[name])
 
 
 def circle(axes, table):
     """The ratio of two costs against the ridge, measured and in closed form."""
     charts.lines(axes, table, "ridge", {"closed form": "closed form"}, logx=True, logy=True, names=None,
-                 xlabel="ridge λ", ylabel="cost of two waves over that of one", horizontal=4.0)
+                 xlabel="ridge λ", ylabel="cost of f = 2 / of f = 1", horizontal=4.0)
     axes.plot(table["tried"], table["measured"], "o", color="C1", markersize=6)
     axes.annotate("the Laplacian: 4", (table["ridge"][0], 4.0), (4, 4), textcoords="offset points", fontsize=10)
     axes.axvline(table["customary"][0], linewidth=1, linestyle=":", color=ink(axes))
@@ -115,31 +121,26 @@ def labelled(axes, table):
 
 def pictures(axes, table):
     """Crops of photographs at their places on the map; faces have a solid frame, others a dotted one."""
-    places, low, high = table["place"], table["place"].min(0), table["place"].max(0)
-    half = 0.037 * (high - low)
-    for (x, y), picture, face in zip(places, table["picture"], table["face"], strict=True):
-        box = (x - half[0], x + half[0], y - half[1], y + half[1])
-        axes.imshow(picture.reshape(25, 25), cmap="gray", vmin=0, vmax=1, extent=box, aspect="auto", zorder=2)
-        axes.plot([box[0], box[1], box[1], box[0], box[0]], [box[2], box[2], box[3], box[3], box[2]], zorder=3,
-                  linewidth=1.6 if face else 1.2, linestyle="-" if face else ":", color="C0" if face else "C1",
-                  marker="")
+    half = table["half"][0]
+    for (x, y), picture, face in zip(table["place"], table["picture"], table["face"], strict=True):
+        box = (x - half, x + half, y - half, y + half)
+        axes.imshow(picture.reshape(25, 25), cmap="gray", vmin=0, vmax=1, extent=box)
+        axes.add_patch(Rectangle((x - half, y - half), 2 * half, 2 * half, fill=False, linewidth=1.8,
+                                 linestyle="-" if face else ":", edgecolor="C0" if face else "C1"))
     bare(axes, "")
-    axes.set_xlim(low[0] - 2 * half[0], high[0] + 2 * half[0])
-    axes.set_ylim(low[1] - 2 * half[1], high[1] + 2 * half[1])
+    low, high = table["place"].min(0) - 1.3 * half, table["place"].max(0) + 1.3 * half
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
 
 
 def scores(axes, table):
     """Trustworthiness and continuity of each map, with standard errors over the points; a panel a sample."""
-    for number, (ax, sample) in enumerate(zip(axes, dict.fromkeys(table["sample"]), strict=True)):
+    for ax, sample in zip(axes, dict.fromkeys(table["sample"]), strict=True):
         here = table["sample"] == sample
         rows = np.arange(here.sum())
         for score, lift, colour in (("trustworthiness", -0.13, 0), ("continuity", 0.13, 1)):
             ax.errorbar(table[score][here], rows + lift, xerr=table[f"{score}: error"][here], linestyle="none",
                         marker=MARKERS[colour], color=f"C{colour}", markersize=6, capsize=2)
-            if number == 0:
-                ax.annotate(score, (table[score][here][0], lift), (-9, 0), textcoords="offset points", ha="right",
-                            va="center", fontsize=9, color=f"C{colour}")
         ax.set_yticks(rows, table["method"][here])
         ax.invert_yaxis()
         ax.locator_params(axis="x", nbins=4)
-        ax.set(title=sample, xlabel="score")
+        ax.set(title=sample, xlabel="● trustworthiness\n■ continuity")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -10,6 +12,7 @@ from locmethods.companion.build.style import THEMES, theme_colours
 from locmethods.companion.drawings import charts
 from locmethods.companion.drawings.charts import MARKERS, ink
 
+LIGHT = theme_colours("light")["ground"]
 METHODS = ("standard", "not negative", "tangent spaces", "Isomap", "spectral", "t-SNE")
 
 
@@ -23,7 +26,9 @@ def bare(ax, title):
 
 def along(ax, places, turn, *, ends=True, size=11):
     """Points coloured by how far they lie along the band, darker further in; its two ends are named."""
-    ax.scatter(places[:, 0], places[:, 1], c=turn, cmap="viridis", s=size, linewidths=0)
+    # Neither end of the scale may drown in the ground.
+    scale = colormaps["viridis"](np.linspace(*((0.0, 0.85) if ground(ax) == LIGHT else (0.3, 1.0)), 256))
+    ax.scatter(places[:, 0], places[:, 1], c=turn, cmap=ListedColormap(scale), s=size, linewidths=0)
     if not ends:
         return
     order = np.argsort(turn)
@@ -59,7 +64,7 @@ def signed(axes, table):
     for ax, name in zip(axes, ("signed", "not negative"), strict=False):
         weights, x, y = table[name], table["x"], table["y"]
         for negative, marker, colour in ((False, "o", "C0"), (True, "s", "C1")):
-            chosen = (weights < 0) == negative
+            chosen = ((weights < 0) == negative) & (np.abs(weights) > 0.005)
             ax.scatter(x[chosen], y[chosen], s=40 + 900 * np.abs(weights[chosen]), marker=marker, color=colour,
                        alpha=0.45, linewidths=0)
         for place in zip(x, y, weights, strict=True):
@@ -87,9 +92,20 @@ def path(axes, table):
                  marker=True, horizontal=0.0, vertical=table["target"][0],
                  names={"λ = 0: the local line": (0.34, 0.082), "λ = 1": (0.34, 0.071),
                         "λ = 1000: the local mean": (0.34, 0.060)})
-    charts.lines(axes[1], table, "ridge", ["from the local line", "from the local mean"], logx=True, logy=True,
-                 xlabel="ridge λ", ylabel="largest difference", title="how far it is",
-                 names={"from the local line": (1e-2, 1e-6), "from the local mean": (2e-6, 4e-3)})
+    ends = {"from the local line": "from the line", "from the local mean": "from the mean"}
+    charts.lines(axes[1], table, "ridge", ends, logx=True, logy=True, xlabel="ridge λ", ylabel="largest difference",
+                 title="how far it is", names={"from the line": (1e-2, 1e-6), "from the mean": (2e-6, 1e-2)})
+    powers(axes[1].xaxis, (-6, -3, 0, 3))
+    powers(axes[1].yaxis, (-7, -5, -3, -1))
+
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def powers(axis, exponents):
+    """Label these powers of ten on a logarithmic axis, and nothing between them."""
+    axis.set_ticks([10.0**e for e in exponents], [f"10{str(e).translate(SUPERSCRIPTS)}" for e in exponents])
+    axis.set_ticks([], minor=True)
 
 
 def ridges(axes, table, number):
@@ -103,6 +119,8 @@ def circle(axes, table):
     """The ratio of two costs against the ridge, measured and in closed form."""
     charts.lines(axes, table, "ridge", {"closed form": "closed form"}, logx=True, logy=True, names=None,
                  xlabel="ridge λ", ylabel="cost of f = 2 / of f = 1", horizontal=4.0)
+    powers(axes.xaxis, (-8, -6, -4, -2, 0))
+    powers(axes.yaxis, (1, 2, 3))
     axes.plot(table["tried"], table["measured"], "o", color="C1", markersize=6)
     axes.annotate("the Laplacian: 4", (table["ridge"][0], 4.0), (4, 4), textcoords="offset points", fontsize=10)
     axes.axvline(table["customary"][0], linewidth=1, linestyle=":", color=ink(axes))

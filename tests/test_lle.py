@@ -16,6 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import locmethods as lm
+from locmethods.companion.expected.ranks import trust
 from locmethods.lle import (
     LocallyLinearEmbedding,
     alignment,
@@ -321,6 +322,15 @@ def test_samples_are_checked():
         alignment_matrix(X, np.where(near_of(X, 5) == 29, 30, near_of(X, 5)))
     with pytest.raises(ValueError, match=r"^n_neighbors must be less than the number of samples, 30, got 31$"):
         barycenter_kneighbors_graph(X, 31)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_trust_of_points_averages_to_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    data = rng.normal(size=(80, 5))
+    drawn = data[:, :2] + 0.3 * rng.normal(size=(80, 2))
+    theirs = manifold.trustworthiness(data, drawn, n_neighbors=7)
+    assert trust(data, drawn, 7).mean() == pytest.approx(theirs, rel=1e-12)  # sums of 560 whole numbers
 
 
 def test_a_factorisation_that_breaks_down_is_said(monkeypatch):

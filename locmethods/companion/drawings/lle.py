@@ -122,7 +122,8 @@ def circle(axes, table):
     powers(axes.xaxis, (-8, -6, -4, -2, 0))
     powers(axes.yaxis, (1, 2, 3))
     axes.plot(table["tried"], table["measured"], "o", color="C1", markersize=6)
-    axes.annotate("the Laplacian: 4", (table["ridge"][0], 4.0), (4, 4), textcoords="offset points", fontsize=10)
+    axes.annotate("the Laplacian: 4", (table["ridge"][-1], 4.0), (0, 6), textcoords="offset points", fontsize=10,
+                  ha="right")
     axes.axvline(table["customary"][0], linewidth=1, linestyle=":", color=ink(axes))
     axes.annotate("customary", (table["customary"][0], 300), (4, 0), textcoords="offset points", fontsize=10)
 

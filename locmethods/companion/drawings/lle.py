@@ -64,8 +64,9 @@ def signed(axes, table):
     for ax, name in zip(axes, ("signed", "not negative"), strict=False):
         weights, x, y = table[name], table["x"], table["y"]
         for negative, marker, colour in ((False, "o", "C0"), (True, "s", "C1")):
-            chosen = ((weights < 0) == negative) & (np.abs(weights) > 0.005)
-            ax.scatter(x[chosen], y[chosen], s=40 + 900 * np.abs(weights[chosen]), marker=marker, color=colour,
+            chosen = (weights < 0) == negative
+            size = np.abs(weights[chosen])
+            ax.scatter(x[chosen], y[chosen], s=np.where(size > 0.005, 40 + 900 * size, 0), marker=marker, color=colour,
                        alpha=0.45, linewidths=0)
         for place in zip(x, y, weights, strict=True):
             ax.annotate(f"{place[2]:+.2f}" if abs(place[2]) > 0.005 else "0", place[:2], ha="center", va="center",
@@ -118,7 +119,7 @@ def ridges(axes, table, number):
 def circle(axes, table):
     """The ratio of two costs against the ridge, measured and in closed form."""
     charts.lines(axes, table, "ridge", {"closed form": "closed form"}, logx=True, logy=True, names=None,
-                 xlabel="ridge λ", ylabel="cost of f = 2 / of f = 1", horizontal=4.0)
+                 xlabel="ridge λ", ylabel="cost, frequency 2 over 1", horizontal=4.0)
     powers(axes.xaxis, (-8, -6, -4, -2, 0))
     powers(axes.yaxis, (1, 2, 3))
     axes.plot(table["tried"], table["measured"], "o", color="C1", markersize=6)

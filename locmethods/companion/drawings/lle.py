@@ -69,8 +69,8 @@ def signed(axes, table):
             ax.scatter(x[chosen], y[chosen], s=np.where(size > 0.005, 40 + 900 * size, 0), marker=marker, color=colour,
                        alpha=0.45, linewidths=0)
         for place in zip(x, y, weights, strict=True):
-            ax.annotate(f"{place[2]:+.2f}" if abs(place[2]) > 0.005 else "0", place[:2], ha="center", va="center",
-                        fontsize=9)
+            text = f"{place[2]:+.2f}".replace("-", "−") if abs(place[2]) > 0.005 else "0"
+            ax.annotate(text, place[:2], ha="center", va="center", fontsize=9)
         ax.scatter(*table["point"], marker="*", s=120, color=ink(ax), zorder=4)
         ax.scatter(*table[f"{name}: image"], marker="x", s=70, color="C3", linewidths=2, zorder=5)
         bare(ax, f"weights, {name}")

@@ -317,6 +317,10 @@ def test_samples_are_checked():
     message = "X must be finite, got 1 NaN or infinite value in an array of shape (30, 3)"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         alignment_matrix(np.where(X == X[3, 1], np.inf, X), near_of(X, 5))
+    message = "X must be an array of samples, got NearestNeighbors: give the samples that it was fitted to"
+    for call in (LocallyLinearEmbedding().fit, lambda search: barycenter_kneighbors_graph(search, 3)):
+        with pytest.raises(TypeError, match=f"^{message}$"):
+            call(NearestNeighbors().fit(X))
     message = "neighbours must be indices from 0 to 29, the last of the rows of X, got 0 to 30"
     with pytest.raises(ValueError, match=f"^{message}$"):
         alignment_matrix(X, np.where(near_of(X, 5) == 29, 30, near_of(X, 5)))

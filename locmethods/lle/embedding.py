@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import as_number, check_count, check_option
 from locmethods.arrays.estimators import FLOATS, validate_data
 from locmethods.lle.alignment import alignment_matrix, check_method
-from locmethods.lle.graphs import check_enough
+from locmethods.lle.graphs import check_enough, check_samples
 from locmethods.numerics.barycentres import barycentric_weights
 from locmethods.numerics.nullspace import bottom_eigenvectors
 
@@ -171,6 +171,7 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         from sklearn.neighbors import NearestNeighbors
 
+        check_samples(X)
         X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         self._check(*X.shape)
         rng = check_random_state(self.random_state)

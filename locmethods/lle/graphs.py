@@ -57,11 +57,18 @@ def barycenter_kneighbors_graph(X, n_neighbors, reg=1e-3, n_jobs=None, *, nonneg
     """
     from sklearn.neighbors import NearestNeighbors
 
+    check_samples(X)
     X = check_array(X, dtype=FLOATS)
     check_count("n_neighbors", n_neighbors, 1)
     check_enough(n_neighbors, len(X))
     near = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=n_jobs).fit(X).kneighbors(return_distance=False)
     return weight_matrix(barycentric_weights(X, X, near, regularization=reg, nonnegative=nonnegative), near)
+
+
+def check_samples(X):
+    """Raise TypeError for a search of neighbours, which scikit-learn takes in the place of its samples."""
+    if hasattr(X, "kneighbors"):
+        raise TypeError(f"X must be an array of samples, got {type(X).__name__}: give the samples that it was fitted to")
 
 
 def check_enough(n_neighbors, n_samples):

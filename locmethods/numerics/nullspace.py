@@ -32,7 +32,8 @@ class Bottom(NamedTuple):
     n_iter : int
         How many times a block was solved for; 1 of a dense decomposition.
     angle : float
-        A bound on the sine of the angle between the subspace and the true one, residual over gap [davis1970]_.
+        A bound on the sine of the angle between the subspace and the true one, residual over gap, at most 1
+        [davis1970]_.
     settled : bool
         Whether the angle is at most `tol`, or as small as rounding lets it be, and then at most `BLURRED`.
     """
@@ -92,7 +93,7 @@ def _finish(matrix, vectors, n_iter, angle, settled):
     largest = np.argmax(np.abs(vectors), axis=0)
     vectors = vectors * np.where(vectors[largest, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
     values = np.einsum("ij,ij->j", vectors, matrix @ vectors)
-    return Bottom(vectors, values, n_iter, float(angle), bool(settled))
+    return Bottom(vectors, values, n_iter, min(float(angle), 1.0), bool(settled))
 
 
 def _dense(matrix, k):

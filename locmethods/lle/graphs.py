@@ -68,7 +68,8 @@ def barycenter_kneighbors_graph(X, n_neighbors, reg=1e-3, n_jobs=None, *, nonneg
 def check_samples(X):
     """Raise TypeError for a search of neighbours, which scikit-learn takes in the place of its samples."""
     if hasattr(X, "kneighbors"):
-        raise TypeError(f"X must be an array of samples, got {type(X).__name__}: give the samples that it was fitted to")
+        raise TypeError(f"X must be an array of samples, got {type(X).__name__}: give the samples that it was fitted "
+                        "to")
 
 
 def check_enough(n_neighbors, n_samples):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from locmethods.companion.build.style import THEMES, theme_colours
 from locmethods.companion.drawings import charts
 from locmethods.companion.drawings.charts import MARKERS, ink
 
-LIGHT = theme_colours("light")["ground"]
 METHODS = ("standard", "not negative", "tangent spaces", "Isomap", "spectral", "t-SNE")
 
 
@@ -26,8 +24,7 @@ def bare(ax, title):
 
 def along(ax, places, turn, *, ends=True, size=11):
     """Points coloured by how far they lie along the band, darker further in; its two ends are named."""
-    # Neither end of the scale may drown in the ground.
-    scale = colormaps["viridis"](np.linspace(*((0.0, 0.85) if ground(ax) == LIGHT else (0.3, 1.0)), 256))
+    scale = colormaps["viridis"](np.linspace(0.18, 0.88, 256))  # neither end drowns in a dark or a light ground
     ax.scatter(places[:, 0], places[:, 1], c=turn, cmap=ListedColormap(scale), s=size, linewidths=0)
     if not ends:
         return
@@ -39,9 +36,8 @@ def along(ax, places, turn, *, ends=True, size=11):
 
 
 def ground(axes):
-    """Return the colour of the page under a figure, which is known by that of its text."""
-    theme = next(theme for theme in THEMES if theme_colours(theme)["ink"] == ink(axes))
-    return theme_colours(theme)["ground"]
+    """Return the colour of the page under a figure: white, or dark where text is light."""
+    return "#ffffff" if sum(to_rgb(ink(axes))) < 1.5 else "#14181e"
 
 
 def roll(axes, table):

@@ -35,8 +35,9 @@ _HOME = {
     "LazyMap": "lazy",
     "MeanShift": "meanshift",
     "TakagiSugenoRegressor": "fuzzy",
+    "LocallyLinearEmbedding": "lle",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods", "fuzzy")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "lle", "fuzzy")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -71,6 +71,13 @@ def test_fuzzy_inference_is_faster_than_its_peers():
     assert committed()["fuzzy-takagi-sugeno"]["contenders"]["NumPy's lstsq, written out"]["ratio"] >= 1
 
 
+def test_locally_linear_embedding_is_as_much_faster_as_was_asked():
+    rows = committed()
+    for method, least in (("standard", 1), ("modified", 8), ("hessian", 1), ("ltsa", 8)):
+        assert rows[f"lle-{method}"]["contenders"]["scikit-learn"]["ratio"] > least
+    assert rows["lle-many"]["contenders"]["locmethods"]["seconds"] < 60
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

@@ -128,3 +128,10 @@ def diabetes():
 
     x, y = load_diabetes(return_X_y=True)
     return Sample((x - x.mean(0)) / x.std(0), y)
+
+
+def crops():
+    """Return 200 grey crops of photographs, 25 × 25 pixels in [0, 1], and 1 for a face, 0 for none (scikit-image)."""
+    from skimage.data import lfw_subset
+
+    return Sample(lfw_subset().reshape(200, 625), (np.arange(200) < 100).astype(int))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from locmethods.companion.build.style import GROUND  # which turns with the theme
 from locmethods.companion.drawings import charts
 from locmethods.companion.drawings.charts import MARKERS, ink
 
@@ -32,12 +33,7 @@ def along(ax, places, turn, *, ends=True, size=11):
     few = max(10, len(turn) // 40)
     for name, chosen in (("inner end", order[:few]), ("outer end", order[-few:])):
         ax.annotate(name, places[chosen].mean(0), ha="center", va="center", fontsize=10,
-                    path_effects=[withStroke(linewidth=4, foreground=ground(ax))])
-
-
-def ground(axes):
-    """Return the colour of the page under a figure: white, or dark where text is light."""
-    return "#ffffff" if sum(to_rgb(ink(axes))) < 1.5 else "#14181e"
+                    path_effects=[withStroke(linewidth=4, foreground=GROUND)])
 
 
 def roll(axes, table):

@@ -66,6 +66,11 @@ def test_a_width_is_found_faster_than_by_statsmodels():
     assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
 
 
+def test_the_exact_denoiser_and_its_flow_are_faster_than_a_softmax():
+    assert committed()["denoiser"]["contenders"]["torch's softmax, dense"]["ratio"] >= 1.5
+    assert committed()["probability-flow"]["contenders"]["torch's softmax, dense, each step"]["ratio"] >= 3
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

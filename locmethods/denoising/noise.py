@@ -1,0 +1,59 @@
+"""Noise as a kernel: what g(x | z) says of a noisy x, read as a weight of the clean z.
+
+Given independent training points, the posterior mean of the clean point is their local mean with the kernel
+K(x, z) = g(x | z), whatever the noise: it is Bayes' rule, and what all z share cancels.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+from scipy.special import gammaln
+
+from locmethods.kernels import Exponential, Flat, Gaussian, Laplace, per_feature
+
+NOISES = ("gaussian", "laplace", "uniform", "poisson")
+LEAST = 1e-300  # an intensity below it is taken for it, so that its logarithm is a number
+
+
+def kernel_of(noise, sigma, n_features):
+    """Return the kernel of a noise: its likelihood, up to a factor that no training point changes.
+
+    Parameters
+    ----------
+    noise : {"gaussian", "laplace", "uniform", "poisson"}
+        The first three are independent in each feature, with mean zero. Of the last, x/σ² is Poisson with mean z/σ².
+    sigma : float
+        The standard deviation of each feature; of Poisson noise that at intensity one.
+    n_features : int
+    """
+    if noise == "gaussian":
+        return Gaussian(sigma)
+    if noise == "poisson":  # log g = Σ (xⱼ/σ²) log(zⱼ/σ²) − zⱼ/σ² + …, an inner product
+        return Exponential().on(partial(_counts, gain=sigma**2), partial(_intensities, gain=sigma**2))
+    if noise == "laplace":
+        return per_feature(Laplace, [sigma / math.sqrt(2)] * n_features)
+    return per_feature(Flat, [math.sqrt(3) * sigma] * n_features)
+
+
+def _counts(x, gain):
+    return np.column_stack([x / gain, np.ones(len(x), x.dtype)])
+
+
+def _intensities(z, gain):
+    rate = z.astype(np.float64) / gain
+    return np.column_stack([np.log(np.maximum(rate, LEAST)), -rate.sum(1)])
+
+
+def log_factor(noise, sigma, x):
+    """Return the logarithm of what `kernel_of` leaves out of the density of the noise, a number or one for each row."""
+    n_features = x.shape[1]
+    if noise == "gaussian":
+        return -n_features * math.log(math.sqrt(2 * math.pi) * sigma)
+    if noise == "laplace":
+        return -n_features * math.log(math.sqrt(2) * sigma)
+    if noise == "uniform":
+        return -n_features * math.log(2 * math.sqrt(3) * sigma)
+    return -gammaln(x / sigma**2 + 1).sum(1)  # of the count x/σ²: a probability, no density

@@ -66,6 +66,11 @@ def test_a_width_is_found_faster_than_by_statsmodels():
     assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
 
 
+def test_patches_denoise_faster_than_dense_matrices_and_in_a_quarter_of_their_memory():
+    ours, *peers = committed()["denoise-patches"]["contenders"].values()
+    assert [peer["ratio"] >= 1.5 and peer["peak_bytes"] >= 4 * ours["peak_bytes"] for peer in peers] == [True, True]
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

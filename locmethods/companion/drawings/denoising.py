@@ -10,14 +10,15 @@ SIDE = 8  # pixels of a digit's side
 
 
 def rows_of_digits(axes, rows):
-    """Draw rows of digits, each row one picture, by name."""
-    for ax, (name, digits) in zip(axes, rows.items(), strict=True):
-        apart = np.pad(digits.reshape(-1, SIDE, SIDE), ((0, 0), (0, 0), (0, 1)), constant_values=np.nan)
-        ax.imshow(np.hstack(apart)[:, :-1], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set(xticks=[], yticks=[])
-        ax.set_ylabel(name, rotation=0, ha="right", va="center")
-        ax.spines[:].set_visible(False)
-        ax.grid(False)
+    """Draw digits as one picture, a row for each name, with a column and a row of nothing between neighbours."""
+    tiles = [np.hstack(np.pad(digits.reshape(-1, SIDE, SIDE), ((0, 0), (0, 1), (0, 1)), constant_values=np.nan))
+             for digits in rows.values()]
+    axes.imshow(np.vstack(tiles)[:-1, :-1], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[])
+    axes.set_yticks((SIDE + 1) * np.arange(len(rows)) + (SIDE - 1) / 2, list(rows))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.grid(False)
 
 
 def noise(axes, table, number):
@@ -32,7 +33,7 @@ def score(axes, table):
         ax.contourf(across, up, table[f"density, {name} noise"], levels=10, cmap="cividis", alpha=0.35)
         ax.scatter(*table["petal"].T, s=8, color=charts.ink(ax), alpha=0.5, linewidths=0)
         ax.quiver(*table["place"].T, *table[f"step, {name} noise"].T, angles="xy", scale_units="xy", scale=1,
-                  color="C1", width=0.006)
+                  color="C1", width=0.005)
         ax.grid(False)
         level = table["level"][("little", "much").index(name)]
         ax.set(xlabel="petal length (cm)", ylabel="petal width (cm)", title=f"σ = {level:g} cm",
@@ -50,21 +51,14 @@ def costumes(axes, table):
         axes.text(3.55, 2.0 - 0.25 * number, text, color=f"C{number}", fontsize=10)
 
 
-def losses(axes, table):
-    """Three losses against the one parameter of a score."""
-    charts.lines(axes, table, "slope", ["denoising", "explicit", "implicit"], xlabel="slope of the score (1/cm²)",
-                 ylabel="loss (1/cm²)")
-    axes.plot(table["best slope"], table["least"], linestyle="none", marker="o", color=charts.ink(axes), markersize=5)
-
-
 def others(axes, table):
     """The step of the denoiser and what Tweedie's formula says, for three kinds of noise."""
     for ax, name in zip(axes, ("Gaussian", "Laplace", "uniform"), strict=True):
         ax.plot(table["x"], table[f"step, {name}"], color="C0", linestyle="-", linewidth=5, alpha=0.4)
         ax.plot(table["x"], table[f"formula, {name}"], color="C1", linestyle="-", linewidth=1.3)
         charts.frame(ax, "noisy length (cm)", "step (cm)", f"{name} noise")
-    axes[0].text(4.1, 0.35, "σ² (log p)′", color="C1", fontsize=10)
-    axes[0].text(2.9, -0.75, "D(x) − x", color="C0", fontsize=10)
+    axes[0].text(3.7, 0.42, "thin: σ² (log p)′", color="C1", fontsize=10)
+    axes[0].text(2.9, -0.5, "broad: D(x) − x", color="C0", fontsize=10)
 
 
 def flow(axes, table, number):
@@ -88,8 +82,8 @@ def training(axes, table):
     few_numbers(axes[0].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))
     charts.lines(axes[1], table, "σ", ["exact", "smoothed", "Wiener", "network"], logx=True, logy=True,
                  xlabel="noise level σ", ylabel="squared error a picture", title="new digits",
-                 names={"exact": (0.052, 1.32), "smoothed": (0.19, 0.33), "Wiener": (0.052, 0.17),
-                        "network": (0.13, 0.13)})
+                 names={"exact": (0.06, 1.65), "smoothed": (0.055, 0.6), "Wiener": (0.27, 2.75),
+                        "network": (0.22, 0.5)})
     few_numbers(axes[1].xaxis, (0.05, 0.1, 0.2, 0.5, 1, 2))
     few_numbers(axes[1].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))
 

@@ -7,8 +7,9 @@ window shows,
 
     D(x)ᵢ = Σₖ N(x_W(i); pₖ, σ²) cₖ / Σₖ N(x_W(i); pₖ, σ²),
 
-with the training patches pₖ as keys and their centres cₖ as values. Followed by a sampler, it puts together new
-pictures from patches of old ones [kamb2025]_.
+with the training patches pₖ as keys and their centres cₖ as values: those at position i, or, if the same must be done
+at all positions, those at any. Followed by a sampler, it puts together new pictures from patches of old ones
+[kamb2025]_.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The denoiser of patches against a slow loop over pixels, positions and pictures, and against its limits."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -273,3 +274,13 @@ def test_what_denoise_refuses(params, pictures, sigma, kind, message):
     with pytest.raises(kind) as caught:
         denoiser.denoise(pictures, sigma)
     assert str(caught.value).splitlines()[0] == message
+
+
+def test_threads_with_different_levels_do_not_disturb_each_other():
+    pictures, levels = np.random.default_rng(0).normal(size=(6, 7, 7)), np.geomspace(0.1, 3.0, 30)
+    denoiser = PatchDenoiser(3).fit(pictures)
+    alone = [denoiser.denoise(pictures, sigma) for sigma in levels]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda sigma: denoiser.denoise(pictures, sigma), levels))
+    for one, other in zip(alone, together, strict=True):
+        assert_array_equal(one, other)

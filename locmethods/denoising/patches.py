@@ -55,18 +55,18 @@ class Patches(NamedTuple):
     unit: float
 
     @classmethod
-    def of(cls, patches, values, kernel):
+    def of(cls, patches, values):
         """Prepare patches of shape (n, d) with values of shape (n, c), in float64 since weights need its digits."""
         mean = patches.mean(axis=0, dtype=np.float64)
         keys = patches - mean
         square = np.einsum("ij,ij->i", keys, keys)
         unit = float(np.sqrt(square.mean())) or 1.0  # one if all patches are the same
-        return cls(prepare(np.column_stack([keys, -0.5 * square / unit]), values, kernel=kernel), mean, unit)
+        return cls(prepare(np.column_stack([keys, -0.5 * square / unit]), values, kernel=Exponential()), mean, unit)
 
-    def denoised(self, patches):
-        """Return the local mean at noisy patches of shape (m, d), of shape (m, c)."""
+    def denoised(self, patches, kernel):
+        """Return the local mean at noisy patches of shape (m, d) under an `Exponential` of σ², of shape (m, c)."""
         query = np.column_stack([patches - self.mean, np.full(len(patches), self.unit)])
-        return self.prepared.mean(query)
+        return self.prepared.under(kernel).mean(query)
 
 
 class PatchDenoiser(BaseEstimator):
@@ -105,7 +105,7 @@ class PatchDenoiser(BaseEstimator):
     The score that a sampler needs is ∇ log p(x) = (D(x) − x)/σ². It costs as many products of d = c·window² numbers
     as there are pairs of a noisy pixel and a training patch that are compared, and d float64 numbers are kept for each
     training patch; they are prepared once, for all noise levels. Rounding changes the logarithm of a weight by about
-    2e-16·‖x‖‖p‖/σ², patches being taken from their mean. An object serves one thread at a time.
+    2e-16·‖x‖‖p‖/σ², patches being taken from their mean.
 
     Examples
     --------
@@ -150,12 +150,12 @@ class PatchDenoiser(BaseEstimator):
                              f"{self.window} and pictures of {h} × {w} pixels")
         self._radius = max(h, w) - 1 if self.window is None else self.window // 2
         self._whole = self.padding == "zeros" and self._radius >= max(h, w) - 1
-        self._kernel, values = Exponential(), pictures.reshape(n, h, w, -1)
+        values = pictures.reshape(n, h, w, -1)
         if self._whole:
             flat = values.reshape(n, -1)
-            self._known = {None: Patches.of(flat, flat, self._kernel)}
+            self._known = {None: Patches.of(flat, flat)}
         else:
-            self._known = {kind: Patches.of(patches, _at(values, rows, columns), self._kernel)
+            self._known = {kind: Patches.of(patches, _at(values, rows, columns))
                            for kind, rows, columns, patches in self._patches(values)}
         self.pictures_ = pictures
         self.n_patches_ = n if self._whole else n * h * w
@@ -189,14 +189,14 @@ class PatchDenoiser(BaseEstimator):
             raise ValueError(f"sigma must be from {RANGE[0]} to {RANGE[1]}, got {sigma!r}")
         pictures = _checked(pictures)
         self._check_shape(pictures)
-        self._kernel.temperature = sigma**2  # of all keys: they share the kernel
+        kernel = Exponential(sigma**2)
         noisy = pictures.reshape(*pictures.shape[:3], -1)
         found = np.empty(noisy.shape, np.result_type(pictures, self.pictures_))
         if self._whole:
-            found[:] = self._known[None].denoised(noisy.reshape(len(noisy), -1)).reshape(noisy.shape)
+            found[:] = self._known[None].denoised(noisy.reshape(len(noisy), -1), kernel).reshape(noisy.shape)
         else:
             for kind, rows, columns, patches in self._patches(noisy):
-                mean = self._known[kind].denoised(patches)
+                mean = self._known[kind].denoised(patches, kernel)
                 found[:, rows[:, None], columns] = mean.reshape(len(noisy), len(rows), len(columns), -1)
         return found.reshape(pictures.shape)
 

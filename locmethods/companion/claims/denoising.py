@@ -76,6 +76,8 @@ def the_best_denoiser_is_a_local_mean(seed=0):
     yield same("by Bayes' rule", denoiser.denoise(noisy), bayes(noisy, known, 0.4), within=1e-12,
                because="two routes of sums of 300 terms, squares of distances up to 40 in the exponent",
                broken=root, how="distances that nobody squares")
+    yield same("as a transformer", denoiser.transform(noisy), bayes(noisy, known, 0.4), within=1e-12,
+               because="the same", broken=root, how="distances that nobody squares")
     yield same("as a local mean", lm.local_mean(noisy, known, kernel=Gaussian(0.4)), bayes(noisy, known, 0.4),
                within=1e-12, because="the same", broken=root, how="distances that nobody squares")
 
@@ -262,6 +264,10 @@ def the_exact_denoiser_remembers(seed=0):
     probability flow of the exact denoiser ends at training points: here 500 starts at forty points, each of which is
     reached.
     """
+    roots = ((80 ** (1 / 7) + np.arange(10) / 9 * (0.01 ** (1 / 7) - 80 ** (1 / 7))) ** 7).tolist()
+    yield same("the levels", noise_schedule(10, sigma_max=80.0, sigma_min=0.01), [*roots, 0.0], relative=1e-12,
+               because="seventh roots and powers", broken=[*np.geomspace(80, 0.01, 10), 0.0],
+               how="levels of one ratio")
     rng = np.random.default_rng(seed)
     z, start = rng.normal(size=(40, 2)), 10 * rng.normal(size=(500, 2))
     sigmas = noise_schedule(60, sigma_max=10.0, sigma_min=0.002)
@@ -273,10 +279,6 @@ def the_exact_denoiser_remembers(seed=0):
     yield same("how many are reached", len(np.unique(reached)), 40, because="a count",
                broken=len(np.unique(cKDTree(z).query(annealed_mean_shift(start, z, sigmas, relaxation=1.0).points)[1])),
                how="whole steps of mean shift in place of the flow's")
-    ratio = ((80 ** (1 / 7) + np.arange(10) / 9 * (0.01 ** (1 / 7) - 80 ** (1 / 7))) ** 7).tolist()
-    yield same("the levels", noise_schedule(10, sigma_max=80.0, sigma_min=0.01), [*ratio, 0.0], relative=1e-12,
-               because="seventh roots and powers", broken=[*np.geomspace(80, 0.01, 10), 0.0],
-               how="levels of one ratio")
 
     known, noisy = shuffled_digits(seed)
     crisp, soft = (EmpiricalDenoiser(0.003, prior=prior, bandwidth=0.3).fit(known).denoise(noisy)

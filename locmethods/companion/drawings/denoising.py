@@ -82,7 +82,7 @@ def training(axes, table):
     few_numbers(axes[0].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))
     charts.lines(axes[1], table, "σ", ["exact", "smoothed", "Wiener", "network"], logx=True, logy=True,
                  xlabel="noise level σ", ylabel="squared error a picture", title="new digits",
-                 names={"exact": (0.06, 1.65), "smoothed": (0.055, 0.6), "Wiener": (0.27, 2.75),
+                 names={"exact": (0.06, 1.65), "smoothed": (0.052, 0.92), "Wiener": (0.27, 2.75),
                         "network": (0.22, 0.5)})
     few_numbers(axes[1].xaxis, (0.05, 0.1, 0.2, 0.5, 1, 2))
     few_numbers(axes[1].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))

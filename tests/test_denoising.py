@@ -175,6 +175,15 @@ def test_uniform_noise_that_can_lead_nowhere():
         EmpiricalDenoiser(0.1, noise="uniform", empty="raise").fit(z).denoise([[7.0]])
 
 
+@pytest.mark.parametrize("noise", ["laplace", "uniform"])
+def test_noise_in_thousands_of_features(noise):
+    rng = np.random.default_rng(0)
+    z = rng.integers(0, 2, size=(20, 3000)).astype(float)
+    x = z[:3] + rng.uniform(-0.4, 0.4, size=(3, 3000))
+    # Another point is off by one in half of the features: its weight is e⁻¹⁰⁰⁰ or nothing.
+    assert_allclose(EmpiricalDenoiser(0.3, noise=noise).fit(z).denoise(x), z[:3], rtol=0, atol=1e-200)
+
+
 def test_threads_with_different_levels_do_not_disturb_each_other():
     z, _ = cloud(0, n=2000, d=2)
     denoiser, levels = EmpiricalDenoiser().fit(z), np.geomspace(0.01, 2, 40)

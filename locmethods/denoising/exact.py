@@ -259,7 +259,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the training points, prepared for a level of noise."""
         if self.noise == "gaussian":
             return self._prepared.under(Gaussian(self._width(sigma)))
-        return prepare(self.keys_, kernel=kernel_of(self.noise, sigma, self.keys_.shape[1]))
+        return prepare(self.keys_, kernel=kernel_of(self.noise, sigma))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,15 +10,61 @@ import math
 from functools import partial
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from scipy.special import gammaln
 
-from locmethods.kernels import Exponential, Flat, Gaussian, Laplace, per_feature
+from locmethods.kernels import Exponential, Gaussian
+from locmethods.kernels.base import Kernel, check_parameters_positive
+from locmethods.kernels.bound import Bound, block, outer_shape
+from locmethods.kernels.restricted import without_own
 
 NOISES = ("gaussian", "laplace", "uniform", "poisson")
 LEAST = 1e-300  # an intensity below it is taken for it, so that its logarithm is a number
 
 
-def kernel_of(noise, sigma, n_features):
+class Featurewise(Kernel):
+    """A kernel of noise that is independent in each feature, of arrays: exp(−Σ|xⱼ − zⱼ|/h), or all |xⱼ − zⱼ| ≤ h.
+
+    A product of a kernel for each feature would be the same, but pictures have thousands of them.
+
+    Parameters
+    ----------
+    bandwidth : float
+        h.
+    box : bool
+        Whether it is the box, one inside and zero outside.
+    """
+
+    def __init__(self, bandwidth, box):
+        self.bandwidth, self.box = bandwidth, box
+        self._check()
+
+    def _check(self):
+        check_parameters_positive(self, ["bandwidth"])
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        return without_own(FeaturewiseBound(self, query, keys), hollow)
+
+
+class FeaturewiseBound(Bound):
+    """Such a kernel, bound to points."""
+
+    def __init__(self, kernel, query, keys):
+        super().__init__(outer_shape(query, keys), query, False)
+        self._kernel, self._query, self._keys = kernel, query, keys
+
+    def log(self, rows, cols, take=block):
+        gap = self.gap(rows, cols)
+        if self._kernel.box:
+            return np.where(gap <= self._kernel.bandwidth, 0.0, -math.inf)
+        return gap / -self._kernel.bandwidth
+
+    def gap(self, rows, cols):
+        metric = "chebyshev" if self._kernel.box else "cityblock"
+        return cdist(block(self._query, rows), block(self._keys, cols), metric)
+
+
+def kernel_of(noise, sigma):
     """Return the kernel of a noise: its likelihood, up to a factor that no training point changes.
 
     Parameters
@@ -27,15 +73,13 @@ def kernel_of(noise, sigma, n_features):
         The first three are independent in each feature, with mean zero. Of the last, x/σ² is Poisson with mean z/σ².
     sigma : float
         The standard deviation of each feature; of Poisson noise that at intensity one.
-    n_features : int
     """
     if noise == "gaussian":
         return Gaussian(sigma)
     if noise == "poisson":  # log g = Σ (xⱼ/σ²) log(zⱼ/σ²) − zⱼ/σ² + …, an inner product
         return Exponential().on(partial(_counts, gain=sigma**2), partial(_intensities, gain=sigma**2))
-    if noise == "laplace":
-        return per_feature(Laplace, [sigma / math.sqrt(2)] * n_features)
-    return per_feature(Flat, [math.sqrt(3) * sigma] * n_features)
+    width = sigma / math.sqrt(2) if noise == "laplace" else math.sqrt(3) * sigma
+    return Featurewise(width, box=noise == "uniform")
 
 
 def _counts(x, gain):

@@ -243,12 +243,14 @@ def other_noise_has_another_formula(seed=0):
                    broken=missed[1], how="Gaussian noise, for which he is right")
 
     window = np.sqrt(3) * H
-    near = abs(x - z.T) <= window
-    shadow = (near * (z.T - x)).sum(1) / near.sum(1)  # (R²/2) ∇Σ(1 − u) / Σ1, with u = r²/R²
-    plateau = 0 * shadow  # the count in the window is flat almost everywhere
-    yield same("uniform noise", (EmpiricalDenoiser(H, noise="uniform").fit(z).denoise(x) - x)[:, 0], shadow,
-               within=1e-13, because="means of at most 150 numbers",
-               broken=plateau, how="the slope of the window's own count in place of its shadow's")
+    count, parabolas = (KernelDensity(bandwidth=window, kernel=kernel, leaf_size=len(z)).fit(z)
+                        for kernel in ("tophat", "epanechnikov"))
+    # The densities are Σ1/2nR and 3Σ(1 − u)/4nR, so that (R²/2) ∇Σ(1 − u)/Σ1 is R²/3 of the quotient.
+    shadow, own = (window**2 / 3 * slope(lambda at, one=one: np.exp(one.score_samples(at)), x, step=1e-6)
+                   / np.exp(count.score_samples(x))[:, None] for one in (parabolas, count))
+    yield same("uniform noise", EmpiricalDenoiser(H, noise="uniform").fit(z).denoise(x) - x, shadow, within=1e-7,
+               because="differences of step 1e-6, which of parabolas are right to rounding",
+               broken=own, how="the slope of the window's own count in place of its shadow's")
 
     rates, counts = rng.gamma(3.0, 2.0, (60, 1)), np.arange(12.0)[:, None]
     chance = stats.poisson.pmf(np.arange(13)[:, None], rates.T).mean(1)

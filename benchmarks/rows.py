@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks import fuzzy, lle, prepared, sums, widths
+from benchmarks import denoising, fuzzy, lle, patches, prepared, sums, widths
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -157,4 +157,6 @@ ROWS = {
                            sums.within(1e-8)),
     **fuzzy.ROWS,
     **lle.ROWS,
+    **denoising.ROWS,
+    **patches.ROWS,
 }

@@ -78,6 +78,16 @@ def test_locally_linear_embedding_is_as_much_faster_as_was_asked():
     assert rows["lle-many"]["contenders"]["locmethods"]["seconds"] < 60
 
 
+def test_the_exact_denoiser_and_its_flow_are_faster_than_a_softmax():
+    assert committed()["denoiser"]["contenders"]["torch's softmax, dense"]["ratio"] >= 1.5
+    assert committed()["probability-flow"]["contenders"]["torch's softmax, dense, each step"]["ratio"] >= 3
+
+
+def test_patches_denoise_faster_than_dense_matrices_and_in_a_quarter_of_their_memory():
+    ours, *peers = committed()["denoise-patches"]["contenders"].values()
+    assert [peer["ratio"] >= 1.5 and peer["peak_bytes"] >= 4 * ours["peak_bytes"] for peer in peers] == [True, True]
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

@@ -41,6 +41,21 @@ def test_the_answers_are_those_of_the_plain_calls(kernel, dtype, promised):
         np.testing.assert_array_equal(one, other)  # the same blocks of weights
 
 
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+def test_the_same_keys_answer_under_another_kernel(kernel):
+    query, keys, values = sample()
+    prepared = lm.prepare(keys, values, kernel=Gaussian(0.5))
+    prepared.mean(query)
+    other = prepared.under(kernel)
+    for asked in (query, query[:1]):
+        # Two routes of sums over 5,000 values.
+        np.testing.assert_allclose(other.mean(asked), lm.local_mean(asked, keys, values, kernel=kernel), rtol=0,
+                                   atol=1e-12 * abs(values).max())
+    assert other.kernel is kernel and prepared.kernel.bandwidth == 0.5
+    with pytest.raises(TypeError, match=r"^kernel must be a kernel from locmethods\.kernels, got float$"):
+        prepared.under(2.0)
+
+
 @pytest.mark.parametrize("kernel", [Gaussian(0.1), Epanechnikov(0.4), Gaussian(0.2).hollow()], ids=repr)
 def test_the_keys_themselves_may_ask_and_values_may_change(kernel):
     _, keys, values = sample()

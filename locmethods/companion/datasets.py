@@ -122,6 +122,32 @@ def temple(box=6):
     return picture.reshape(rows, box, columns, box, 3).mean((1, 3))
 
 
+def photographs(size=64):
+    """Return six grey photographs of scikit-image's, of shape (6, size, size), values in [0, 1].
+
+    A cameraman, an astronaut, a cat, a cup of coffee, a rocket and the moon's surface: those that ship inside the
+    package.
+
+    Parameters
+    ----------
+    size : int, default=64
+        Side of a picture in pixels, at most 300: means over equal boxes of a square crop from its middle.
+    """
+    from skimage import data
+
+    if not 1 <= size <= 300:
+        raise ValueError(f"size must be between 1 and 300 pixels, got {size!r}")
+    found = []
+    for load in (data.camera, data.astronaut, data.chelsea, data.coffee, data.rocket, data.moon):
+        grey = load() / 255
+        grey = grey @ np.array([0.299, 0.587, 0.114]) if grey.ndim == 3 else grey
+        box = min(grey.shape) // size
+        top, left = ((side - box * size) // 2 for side in grey.shape)
+        square = grey[top:top + box * size, left:left + box * size]
+        found.append(square.reshape(size, box, size, box).mean((1, 3)))
+    return np.stack(found)
+
+
 def diabetes():
     """Return 10 measurements of 442 patients, standardised, and their disease's progress in a year (scikit-learn)."""
     from sklearn.datasets import load_diabetes

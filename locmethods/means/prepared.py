@@ -113,6 +113,25 @@ class Prepared:
     def __repr__(self):
         return f"prepare(keys of shape {tuple(self._held.keys.shape)}, kernel={self.kernel!r})"
 
+    def under(self, kernel):
+        """Return the same keys and values under another kernel; what is kept of the keys is shared, not computed again.
+
+        Setting the kernel's own parameters does as much, but for every thread that asks at the time.
+
+        Parameters
+        ----------
+        kernel : Kernel
+
+        Raises
+        ------
+        TypeError
+            If it is none.
+        """
+        check_kernel(kernel)
+        other = Prepared.__new__(Prepared)
+        vars(other).update(vars(self) | {"kernel": kernel})
+        return other
+
     def _enter(self, query, values=None):
         held = self._held
         if values is not None:

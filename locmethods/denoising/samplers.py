@@ -1,0 +1,222 @@
+"""From noise to data: the denoiser asked again and again while the noise level falls.
+
+A denoiser is any function D(x, σ) that takes points of shape (n_samples, …) and a noise level, and returns the clean
+points that it expects, of the same shape. Everything here is NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from locmethods.arrays.checks import as_array, as_number, check_count, check_option, check_positive
+from locmethods.kernels import Gaussian
+from locmethods.means import prepare
+
+METHODS = ("heun", "euler")
+
+
+class Flow(NamedTuple):
+    """Where a sampler has led.
+
+    Attributes
+    ----------
+    points : ndarray of the shape of the starts
+        At the last of the noise levels; it ends there because the levels do.
+    path : ndarray of shape (n_levels, n_samples, …) or None
+        The points at each level, if asked for.
+    evaluations : int
+        How often the denoiser was asked.
+    """
+
+    points: np.ndarray
+    path: np.ndarray | None
+    evaluations: int
+
+
+def noise_schedule(n_steps, *, sigma_max, sigma_min, rho=7.0):
+    """Return falling noise levels for `n_steps` steps, of shape (n_steps + 1,), the last of them zero [karras2022]_.
+
+    Their ρ-th roots are evenly spaced, so that most steps are spent where there is little noise.
+
+    Parameters
+    ----------
+    n_steps : int
+        At least 1.
+    sigma_max, sigma_min : float
+        The first level and the last before zero, in the units of the data.
+    rho : float, default=7.0
+        ρ; at 1 the levels are evenly spaced.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is not positive, or ``sigma_min`` exceeds ``sigma_max``.
+    """
+    check_count("n_steps", n_steps, 1)
+    for name, value in (("sigma_max", sigma_max), ("sigma_min", sigma_min), ("rho", rho)):
+        check_positive(name, value)
+    if sigma_min > sigma_max:
+        raise ValueError(f"sigma_min must not exceed sigma_max, got {sigma_min!r} and {sigma_max!r}")
+    levels = np.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), n_steps) ** rho
+    levels[-1], levels[0] = sigma_min, sigma_max  # as given, which the powers are to rounding
+    return np.append(levels, 0.0)
+
+
+def probability_flow(denoiser, start, sigmas, *, method="heun", keep_path=False):
+    """Follow dx/dσ = (x − D(x, σ))/σ through falling noise levels: the probability-flow equation [song2021]_.
+
+    With the exact denoiser it carries the density of the noisy data at the first level to that at each other one.
+    The step into σ = 0 is the denoiser's own answer.
+
+    Parameters
+    ----------
+    denoiser : callable
+        ``denoiser(x, sigma)``.
+    start : array-like of shape (n_samples, …)
+        Points with noise of the first level; if that is much larger than the data, the noise alone.
+    sigmas : array-like of shape (n_levels,)
+        Falling; the last may be zero. See `noise_schedule`.
+    method : {"heun", "euler"}, default="heun"
+        Heun's method asks the denoiser twice a step, and its error falls with the square of the steps' length; Euler's
+        step is x + (1 − σ′/σ)(D(x, σ) − x), a part of the way to the denoised point.
+    keep_path : bool, default=False
+
+    Returns
+    -------
+    Flow
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the starts or the levels are not as above, or the denoiser returns another shape or NaN.
+    """
+    check_option("method", method, METHODS)
+    ask, x, sigmas = _entered(denoiser, start, sigmas)
+    path = [x]
+    for here, there in pairwise(sigmas):
+        x = _step(ask, x, here, there, method)
+        path = [*path, x] if keep_path else path
+    return Flow(x, np.stack(path) if keep_path else None, ask.count)
+
+
+def stochastic_flow(denoiser, start, sigmas, *, churn=0.2, method="heun", seed=None, keep_path=False):
+    """Follow the same equation with noise added before each step: its errors are forgotten [karras2022]_.
+
+    At each level the points get fresh noise that lifts it from σ to (1 + churn)σ, and the step starts from there.
+
+    Parameters
+    ----------
+    denoiser, start, sigmas, method, keep_path
+        As in `probability_flow`.
+    churn : float, default=0.2
+        Of at least 0, where it is the probability flow.
+    seed : int, Generator or None, default=None
+        Of the noise.
+
+    Returns
+    -------
+    Flow
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `probability_flow`, and if `churn` is negative.
+    """
+    check_option("method", method, METHODS)
+    if not 0 <= as_number("churn", churn) < math.inf:
+        raise ValueError(f"churn must be at least 0 and finite, got {churn!r}")
+    ask, x, sigmas = _entered(denoiser, start, sigmas)
+    rng, path = np.random.default_rng(seed), [x]
+    for here, there in pairwise(sigmas):
+        lifted = (1 + churn) * here
+        noise = rng.normal(size=x.shape).astype(x.dtype, copy=False)
+        x = _step(ask, x + math.sqrt(lifted**2 - here**2) * noise, lifted, there, method)
+        path = [*path, x] if keep_path else path
+    return Flow(x, np.stack(path) if keep_path else None, ask.count)
+
+
+def annealed_mean_shift(starts, keys, widths, *, relaxation=None, keep_path=False):
+    """Take one step of Gaussian mean shift at each of several falling widths: x ← x + ω(m(x) − x).
+
+    With ω = 1 − h′/h, h′ being the next width, it is `probability_flow` by Euler's steps with the exact denoiser, noise
+    levels for widths; with ω = 1 it is mean shift whose width shrinks.
+
+    Parameters
+    ----------
+    starts : array-like of shape (n_starts, n_features)
+    keys : array-like of shape (n_keys, n_features)
+        The data, which stay where they are.
+    widths : array-like of shape (n_widths,)
+        Falling, in the units of the keys; the last may be zero, where the step before it leads.
+    relaxation : float, optional
+        ω of every step, in (0, 2); 1 − h′/h by default, and then there is one step less than widths.
+    keep_path : bool, default=False
+
+    Returns
+    -------
+    Flow
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the arrays are not as above, or the relaxation is not in (0, 2).
+    """
+    if relaxation is not None and not 0 < as_number("relaxation", relaxation) < 2:
+        raise ValueError(f"relaxation must be in (0, 2), got {relaxation!r}")
+    prepared = prepare(as_array("keys", keys), kernel=Gaussian(1.0))
+    ask, x, widths = _entered(lambda x, h: prepared.under(Gaussian(h)).mean(x), starts, widths)
+    path, ahead = [x], widths[1:] if relaxation is None else [*widths[1:], 0.0]
+    for here, there in zip(widths, ahead, strict=False):
+        if here == 0:
+            break
+        x = x + (1 - there / here if relaxation is None else relaxation) * (ask(x, here) - x)
+        path = [*path, x] if keep_path else path
+    return Flow(x, np.stack(path) if keep_path else None, ask.count)
+
+
+def _step(ask, x, here, there, method):
+    """Return the points one step on, from the level `here` to the level `there`."""
+    slope = (x - ask(x, here)) / here
+    ahead = x + (there - here) * slope
+    if method == "euler" or there == 0:
+        return ahead
+    return x + (there - here) / 2 * (slope + (ahead - ask(ahead, there)) / there)
+
+
+class _Asked:
+    """A denoiser whose answers are counted, and looked at."""
+
+    def __init__(self, denoiser):
+        self.denoiser, self.count = denoiser, 0
+
+    def __call__(self, x, sigma):
+        self.count += 1
+        answer = np.asarray(self.denoiser(x, sigma))
+        if answer.shape != x.shape:
+            raise ValueError(f"the denoiser must return an array of the shape of the points, {x.shape}, got "
+                             f"{answer.shape} at sigma={sigma:.6g}")
+        if not np.isfinite(answer).all():
+            raise ValueError(f"the denoiser must return finite numbers, got {(~np.isfinite(answer)).sum()} NaN or "
+                             f"infinite values at sigma={sigma:.6g}")
+        return answer
+
+
+def _entered(denoiser, start, sigmas):
+    """Return the denoiser as it is asked, the starts and the levels, once all have been checked."""
+    if not callable(denoiser):
+        raise TypeError(f"denoiser must be a function of (x, sigma), got {type(denoiser).__name__}")
+    start, sigmas = as_array("start", start), as_array("sigmas", sigmas)
+    if start.ndim < 2 or 0 in start.shape:
+        raise ValueError(f"start must have shape (n_samples, …), two dimensions or more and none zero, got shape "
+                         f"{tuple(start.shape)}")
+    if sigmas.ndim != 1 or len(sigmas) < 2 or (np.diff(sigmas) >= 0).any() or sigmas[-1] < 0:
+        raise ValueError(f"sigmas must be two or more falling numbers, none negative, got {_short(sigmas)}")
+    return _Asked(denoiser), start, sigmas.tolist()  # plain numbers leave single precision as it is
+
+
+def _short(values):
+    return np.array2string(np.asarray(values), threshold=6, edgeitems=2, precision=6)

@@ -1,0 +1,123 @@
+"""How good a denoiser or a score is: three losses that differ by constants, and the risk that they stand for.
+
+A *score* s(x) estimates ∇ log p(x). The loss that one would like to know compares it with the true score, the one that
+one can compute compares it with the noise that was added; they have the same minimiser [vincent2011]_. A third needs
+neither [hyvarinen2005]_.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from locmethods.arrays.checks import as_array, as_number, check_positive
+
+
+def explicit_score_matching(score, target, *, weights=None):
+    """Return ½ E‖s(x) − t(x)‖², how far a score is from the true one.
+
+    Parameters
+    ----------
+    score, target : array-like of shape (n_samples, n_features)
+        Both at the same points.
+    weights : array-like of shape (n_samples,), optional
+        What each point counts, as the nodes of a quadrature do; one each by default.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes disagree, something is not finite or the weights are negative or all zero.
+    """
+    score, target = _alike(score=score, target=target)
+    return _mean(0.5 * np.square(score - target).sum(1), weights)
+
+
+def denoising_score_matching(score, clean, noisy, sigma, *, weights=None):
+    """Return ½ E‖s(x) + (x − z)/σ²‖², how far a score at noisy points x is from the noise that was added to z.
+
+    Over Gaussian noise of level σ it is `explicit_score_matching` with the score of the noisy data, plus a number that
+    does not depend on s.
+
+    Parameters
+    ----------
+    score, clean, noisy : array-like of shape (n_samples, n_features)
+        s(x), z and x.
+    sigma : float
+    weights : array-like of shape (n_samples,), optional
+        As in `explicit_score_matching`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `explicit_score_matching`, and if `sigma` is not positive and finite.
+    """
+    check_positive("sigma", sigma)
+    score, clean, noisy = _alike(score=score, clean=clean, noisy=noisy)
+    return _mean(0.5 * np.square(score + (noisy - clean) / as_number("sigma", sigma)**2).sum(1), weights)
+
+
+def implicit_score_matching(score, divergence, *, weights=None):
+    """Return E[½‖s(x)‖² + ∇·s(x)], which needs no true score: `explicit_score_matching` up to a number.
+
+    Parameters
+    ----------
+    score : array-like of shape (n_samples, n_features)
+    divergence : array-like of shape (n_samples,)
+        The trace of ∂s/∂x at the same points.
+    weights : array-like of shape (n_samples,), optional
+        As in `explicit_score_matching`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `explicit_score_matching`.
+    """
+    score, = _alike(score=score)
+    divergence = as_array("divergence", divergence)
+    if divergence.shape != score.shape[:1]:
+        raise ValueError(f"divergence must have shape ({len(score)},), one number a point, got shape "
+                         f"{tuple(divergence.shape)}")
+    return _mean(0.5 * np.square(score).sum(1) + divergence, weights)
+
+
+def denoising_risk(denoised, clean, *, weights=None):
+    """Return E‖D(x) − z‖², the squared error of denoised points, summed over the features.
+
+    Of two denoisers the one with the smaller risk is nearer to the exact one, by exactly the difference: the risk is
+    that of the exact denoiser plus E‖D − D*‖².
+
+    Parameters
+    ----------
+    denoised, clean : array-like of shape (n_samples, n_features)
+    weights : array-like of shape (n_samples,), optional
+        As in `explicit_score_matching`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `explicit_score_matching`.
+    """
+    denoised, clean = _alike(denoised=denoised, clean=clean)
+    return _mean(np.square(denoised - clean).sum(1), weights)
+
+
+def _alike(**arrays):
+    """Return arrays of one shape (n_samples, n_features)."""
+    found = {name: as_array(name, value) for name, value in arrays.items()}
+    first, *others = found
+    shape = tuple(found[first].shape)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"{first} must have shape (n_samples, n_features), neither zero, got shape {shape}")
+    for name in others:
+        if tuple(found[name].shape) != shape:
+            raise ValueError(f"{name} must have the shape of {first}, {shape}, got shape {tuple(found[name].shape)}")
+    return list(found.values())
+
+
+def _mean(values, weights):
+    if weights is None:
+        return float(values.mean())
+    weights = as_array("weights", weights)
+    if weights.shape != values.shape or (weights < 0).any() or not weights.sum() > 0:
+        raise ValueError(f"weights must be {len(values)} numbers of at least 0, not all zero, got an array of shape "
+                         f"{tuple(weights.shape)}{' with negative numbers' if (weights < 0).any() else ''}")
+    return float(weights @ values / weights.sum())

@@ -66,6 +66,12 @@ def test_a_width_is_found_faster_than_by_statsmodels():
     assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
 
 
+def test_states_of_bits_are_updated_faster_than_in_a_loop_over_states():
+    for name in ("asynchronous", "synchronous"):
+        assert committed()[f"hopfield-{name}"]["contenders"]["NumPy, a loop over states"]["ratio"] >= 10
+    assert committed()["hopfield-million"]["contenders"]["NumPy's softmax, dense"]["ratio"] >= 2
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

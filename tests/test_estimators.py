@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
+from locmethods.hopfield import DenseAssociativeMemory, HopfieldNetwork, ModernHopfield
 from locmethods.kernels import Epanechnikov, Gaussian, Linear
 from locmethods.lazy import LazyMap
 from locmethods.models.classification import LocalClassifier
@@ -31,6 +32,15 @@ ESTIMATORS = [
     Localized(LogisticRegression()),
     Localized(DecisionTreeRegressor(random_state=0)),
 ]
+# They take no kernel; synchronous ones may alternate for ever, which is a warning.
+MEMORIES = [
+    HopfieldNetwork(),
+    HopfieldNetwork("pseudo-inverse", shuffle=True, random_state=0),
+    DenseAssociativeMemory(),
+    DenseAssociativeMemory("exponential"),
+    DenseAssociativeMemory("epanechnikov"),
+    ModernHopfield(),
+]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -38,7 +48,7 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS + MEMORIES)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

@@ -16,7 +16,8 @@ class Recall(NamedTuple):
     ----------
     states : ndarray of shape (n_states, n_features)
     energy : ndarray of shape (n_steps + 1, n_states)
-        Of each state at the start and after each step; a state that has settled keeps its last.
+        Of each state at the start and after each step; a state that has settled, or is seen to alternate, keeps its
+        last.
     n_iter : integer ndarray of shape (n_states,)
         Steps (of an asynchronous network: sweeps over all bits) that changed the state.
     settled : boolean ndarray of shape (n_states,)

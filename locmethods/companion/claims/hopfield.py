@@ -447,6 +447,10 @@ def what_is_close_together_is_averaged(seed=0):
                    because="the mean of eight that differ by a tenth in five directions is that near to one by a rare "
                            "chance",
                    broken=np.linalg.norm(cold[:, None] - x, axis=2).min(1), how="a β at which they are apart")
+    shares = softmax(2.0 * ends @ x.T, axis=1)
+    counted = lm.effective_sample_size(ends, x, kernel=Exponential(temperature=0.5))
+    yield same("how many are averaged", counted, 1 / (shares**2).sum(1), relative=1e-9, because="32 weights, rounded",
+               broken=np.full(32, 32.0), how="all patterns counted")
     lengths = np.array([separation(x).max(), np.linalg.norm(mean, axis=1).min()])
     yield at_most("separation within a group", 2.0 * lengths[0], 0.5,
                   because="half of the squared distance of patterns of one norm, 0.1 or less here",

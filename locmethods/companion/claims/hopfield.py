@@ -68,6 +68,16 @@ def a_bit_is_the_sign_of_a_signed_local_sum(seed=0):
                    because="the field's standard deviation is √(nd) and the diagonal n: a share near n/√(2πnd), which "
                            "is a tenth",
                    broken=(clean[0] != clean[1]).mean(), how="states that are stored patterns, of strong fields")
+    network = HopfieldNetwork(update="synchronous", max_steps=1).fit(x)
+    with warnings.catch_warnings(action="ignore"):  # one update is what is asked
+        predicted = network.predict(states)
+    yield same("predict is recall", predicted, np.where(without == 0, states, np.sign(without)),
+               because="both are signs of whole numbers", broken=kept, how="weights with their diagonal")
+    crowd = signs(rng, 29, 201)
+    own = np.array([[sum(crowd[m, i] * (crowd[m] @ row) for m in range(29)) for i in range(201)] for row in crowd])
+    keeps, stays = (HopfieldNetwork(self_coupling=held).fit(crowd).stable_ for held in (False, True))
+    yield same("which patterns stay", keeps, ((own - 29 * crowd) * crowd >= 0).all(1),
+               because="both are signs of whole numbers", broken=stays, how="weights with their diagonal")
     weights, negative = hebbian_weights(x), overlaps < 0
     yield same("Hebb's weights", weights, x.T @ x / 201 - np.eye(201) * 21 / 201, within=1e-14,
                because="entries of at most 21/201, rounded",
@@ -117,13 +127,8 @@ def energy_falls_bit_by_bit(seed=0):
     end, changes = bit_by_bit(states[slowest], weights)
     yield at_most("each flip", changes, 0, within=1e-12, because="rounding of an energy of size twenty",
                   broken=bit_by_bit(states[0], lopsided)[1], how="asymmetric weights")
-    with warnings.catch_warnings(action="ignore"):  # that they do not settle is what is shown
+    with warnings.catch_warnings(action="ignore"):  # one sweep is not enough
         swept = run_network(states, weights, max_steps=1).states
-        together = run_network(states, weights, update="synchronous")
-        around = run_network([[1.0, 1.0]], [[0.0, -1.0], [1.0, 0.0]], update="synchronous", max_steps=40)
-        path = [run_network([[1.0, 1.0]], [[0.0, -1.0], [1.0, 0.0]], update="synchronous", max_steps=t).states[0]
-                for t in range(1, 9)]
-        again = run_network(together.states, weights, update="synchronous", max_steps=1).states
     yield same("where a state settles", found.states[slowest], end,
                because="the same flips in the same order", broken=swept[slowest],
                how="a network that is stopped after one sweep")
@@ -132,6 +137,12 @@ def energy_falls_bit_by_bit(seed=0):
     yield same("its energy", network_energy(found.states[:3], weights), energies, within=1e-12,
                because="1,600 terms of size one sixth", broken=network_energy(found.states[:3], 2 * weights),
                how="each pair counted twice")
+    with warnings.catch_warnings(action="ignore"):  # that they do not settle is what is shown
+        together = run_network(states, weights, update="synchronous")
+        around = run_network([[1.0, 1.0]], [[0.0, -1.0], [1.0, 0.0]], update="synchronous", max_steps=40)
+        path = [run_network([[1.0, 1.0]], [[0.0, -1.0], [1.0, 0.0]], update="synchronous", max_steps=t).states[0]
+                for t in range(1, 9)]
+        again = run_network(together.states, weights, update="synchronous", max_steps=1).states
     yield same("settled", found.settled.mean(), 1, because="a count",
                broken=together.settled.mean(), how="synchronous updates, under which some states alternate")
     back = np.where(again @ weights.T >= 0, 1.0, -1.0)  # one update more by hand
@@ -253,6 +264,10 @@ def a_steeper_energy_holds_more(seed=0):
     states, x = signs(rng, 40, 16), signs(rng, 100, 16)
     mean = softmax(0.5 * states @ x.T, axis=1) @ x
     memory = DenseAssociativeMemory("exponential", beta=0.5).fit(x)
+    inside = softmax(0.3 * x @ x.T, axis=1) @ x
+    kept = DenseAssociativeMemory("exponential", beta=0.3).fit(x).stable_
+    yield same("which patterns stay", kept, (np.sign(inside - math.tanh(0.3) * x) == x).all(1), because="signs",
+               broken=(np.sign(inside) == x).all(1), how="the bit's own part left in the softmax mean")
     yield same("a bit under the exponential", one_update(memory, states), np.sign(mean - math.tanh(0.5) * states),
                because="signs", broken=np.where(mean >= 0, 1.0, -1.0),
                how="the bit's own part left in the softmax mean")
@@ -300,6 +315,13 @@ def a_softmax_step_loses_half_its_square(seed=0):
     yield same("its recorded energy", record.energy[[0, -1]],
                [energy(states, 1.0) + math.log(200) + largest, energy(record.states, 1.0) + math.log(200) + largest],
                within=1e-9, because="the same", broken=record.energy[[-1, 0]], how="the path run backwards")
+    labels = np.eye(10)[rng.integers(10, size=200)]
+    read = ModernHopfield(beta=1.0).fit(x, labels).predict(states)
+    yield same("what predict reads there", read, softmax(record.states @ x.T, axis=1) @ labels, within=1e-9,
+               because="200 weights, rounded", broken=softmax(states @ x.T, axis=1) @ labels,
+               how="labels read at the start")
+    yield same("the energy that a memory says", memory.energy(states), want[1], within=1e-9, because="the same",
+               broken=want[1] - largest, how="half of the largest squared norm forgotten")
     yield at_most("along the way", np.diff(record.energy, axis=0), 0, within=1e-9, because="the same",
                   broken=np.diff(record.energy[::-1], axis=0), how="the path run backwards")
 
@@ -338,8 +360,12 @@ def the_update_is_attention_and_mean_shift(seed=0):
     asked, stored, mask = torch.randn(2, 7, 16), torch.randn(2, 9, 16), torch.rand(2, 1, 7, 9) < 0.6
     mask[..., 0] = True
     with torch.no_grad():
-        heads = [layer.in_heads(project(part)) for project, part in (
+        heads = [project(part).reshape(2, -1, 4, 4).permute(0, 2, 1, 3) for project, part in (
             (layer.of_states, asked), (layer.of_patterns, stored), (layer.of_values, stored))]
+        cut = layer.in_heads(layer.of_patterns(stored))
+    yield same("cut into heads", cut, heads[1], because="the same numbers in another order",
+               broken=layer.of_patterns(stored).detach().reshape(2, 4, -1, 4), how="heads cut across the patterns")
+    with torch.no_grad():
         theirs = [layer.out(torch.nn.functional.scaled_dot_product_attention(*heads, attn_mask=some)
                             .transpose(1, 2).flatten(2)) for some in (None, mask)]
         ours = [layer(asked, stored, mask=some) for some in (None, mask)]
@@ -475,6 +501,8 @@ def a_window_retrieves_exactly_and_invents(seed=0):
         wrong = np.array([flat_mean(s, x, 1.3 * radius) for s in wrong])
     yield same("where states settle", record.states, climb, within=1e-10, because="means of at most eighty numbers",
                broken=wrong, how="windows of another radius than the energy's")
+    yield same("what predict says", memory.predict(states), climb, within=1e-10, because="the same", broken=wrong,
+               how="windows of another radius than the energy's")
     yield same("what recall says", memory.recall(states), climb, within=1e-10, because="the same", broken=wrong,
                how="windows of another radius than the energy's")
     near = np.array([s for s in states if ((x - s) ** 2).sum(1).min() < 0.8 * radius**2])

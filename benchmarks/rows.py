@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks import denoising, fuzzy, lle, patches, prepared, sums, widths
+from benchmarks import denoising, fuzzy, hopfield, lle, patches, prepared, sums, widths
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -159,4 +159,5 @@ ROWS = {
     **lle.ROWS,
     **denoising.ROWS,
     **patches.ROWS,
+    **hopfield.ROWS,
 }

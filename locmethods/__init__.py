@@ -37,8 +37,8 @@ _HOME = {
     "TakagiSugenoRegressor": "fuzzy",
     "LocallyLinearEmbedding": "lle",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "lle", "fuzzy",
-          "denoising")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "hopfield", "lle",
+          "fuzzy", "denoising")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

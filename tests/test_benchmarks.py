@@ -88,6 +88,12 @@ def test_patches_denoise_faster_than_dense_matrices_and_in_a_quarter_of_their_me
     assert [peer["ratio"] >= 1.5 and peer["peak_bytes"] >= 4 * ours["peak_bytes"] for peer in peers] == [True, True]
 
 
+def test_states_of_bits_are_updated_faster_than_in_a_loop_over_states():
+    for name in ("asynchronous", "synchronous"):
+        assert committed()[f"hopfield-{name}"]["contenders"]["NumPy, a loop over states"]["ratio"] >= 10
+    assert committed()["hopfield-million"]["contenders"]["NumPy's softmax, dense"]["ratio"] >= 2
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from locmethods.fuzzy import TakagiSugenoRegressor
+from locmethods.hopfield import DenseAssociativeMemory, HopfieldNetwork, ModernHopfield
 from locmethods.kernels import Epanechnikov, Gaussian, Linear
 from locmethods.lazy import LazyMap
 from locmethods.models.classification import LocalClassifier
@@ -38,6 +39,15 @@ SYSTEMS = [  # of rules, which have no kernel to choose
     TakagiSugenoRegressor(consequents="local", shape="triangular", max_rules=6, random_state=0),
     TakagiSugenoRegressor("wang-mendel"),
 ]
+# They take no kernel; synchronous ones may alternate for ever, which is a warning.
+MEMORIES = [
+    HopfieldNetwork(),
+    HopfieldNetwork("pseudo-inverse", shuffle=True, random_state=0),
+    DenseAssociativeMemory(),
+    DenseAssociativeMemory("exponential"),
+    DenseAssociativeMemory("epanechnikov"),
+    ModernHopfield(),
+]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -45,7 +55,7 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks([*ESTIMATORS, *SYSTEMS])
+@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

@@ -50,6 +50,9 @@ lm.MeanShift().fit(X)
 lm.MeanShift(kernel=Gaussian(0.5), assign="basin").fit(X).predict(X)
 lm.MeanShift(kernel=Gaussian(0.5), blurring=True).fit(X)
 lm.MeanShift(bandwidth=0.5, bin_seeding=True).fit(X)
+for memory in (lm.hopfield.HopfieldNetwork(), lm.hopfield.DenseAssociativeMemory("epanechnikov"),
+               lm.hopfield.ModernHopfield()):
+    memory.fit(X).trace(X)
 large = rng.normal(size=(3000, 2))  # enough for the compiled sums
 lm.LocalMeanRegressor(Gaussian(0.1)).fit(large, large[:, 0]).predict(large)
 town, grade = rng.choice(["a", "b"], 60), rng.integers(0, 3, (60, 1))

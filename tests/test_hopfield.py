@@ -1,0 +1,433 @@
+"""Networks of bits: against loops over bits that follow the definitions, and against exact probabilities."""
+
+import math
+import pickle
+import re
+import warnings
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.exceptions import ConvergenceWarning
+
+import locmethods as lm
+from locmethods.hopfield import (
+    DenseAssociativeMemory,
+    HopfieldNetwork,
+    hebbian_weights,
+    network_energy,
+    projection_weights,
+    run_network,
+)
+from locmethods.kernels import Linear
+
+SEEDS = (0, 1, 2)
+
+
+def bits(rng, *shape):
+    return rng.choice([-1.0, 1.0], size=shape)
+
+
+def damaged(rng, patterns, n_states, share):
+    """Return states that are patterns with a share of their bits flipped."""
+    start = patterns[rng.integers(len(patterns), size=n_states)]
+    return np.where(rng.random(start.shape) < share, -start, start)
+
+
+def one_after_another(state, change, sweeps=100):
+    """Update bits in their order until none changes; `change(state, i)` is E(s_i = −1) − E(s_i = +1)."""
+    state = state.copy()
+    for _ in range(sweeps):
+        before = state.copy()
+        for i in range(len(state)):
+            gap = change(state, i)
+            if abs(gap) > 1e-9:  # a field of zero, up to rounding, changes nothing
+                state[i] = np.sign(gap)
+        if (state == before).all():
+            return state
+    raise AssertionError("it did not settle")
+
+
+def gap_of(energy):
+    """Return the function (state, i) ↦ E(s_i = −1) − E(s_i = +1)."""
+    def gap(state, i):
+        low, high = state.copy(), state.copy()
+        low[i], high[i] = -1, 1
+        return energy(low) - energy(high)
+    return gap
+
+
+def quadratic(weights):
+    return lambda state: -0.5 * float(state @ weights @ state)
+
+
+# The weights
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hebbs_weights_are_the_sum_of_products(seed):
+    x = bits(np.random.default_rng(seed), 7, 20)
+    slow = [[sum(x[m, i] * x[m, j] for m in range(7)) / 20 for j in range(20)] for i in range(20)]
+    np.testing.assert_allclose(hebbian_weights(x, self_coupling=True), slow, atol=1e-15)  # seven halves of a rounding
+    assert (np.diagonal(hebbian_weights(x)) == 0).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_pseudo_inverse_projects_onto_the_patterns(seed):
+    rng = np.random.default_rng(seed)
+    x = bits(rng, 6, 30)
+    x = np.vstack([x, x[:2], -x[2]])  # what is stored twice, or upside down, adds nothing
+    full = projection_weights(x, self_coupling=True)
+    np.testing.assert_allclose(full, np.linalg.pinv(x) @ x, atol=1e-12)  # two routes to a matrix of norm one
+    np.testing.assert_allclose(projection_weights(x), full - np.diag(np.diagonal(full)), atol=1e-15)
+
+
+# The dynamics
+
+
+@pytest.mark.parametrize("storage", ["hebb", "pseudo-inverse"])
+@pytest.mark.parametrize("n_patterns", [5, 30])  # through the factor, and through the weights
+@pytest.mark.parametrize("seed", SEEDS)
+def test_asynchronous_updates_are_a_loop_over_bits(storage, n_patterns, seed):
+    rng = np.random.default_rng(seed)
+    x = bits(rng, n_patterns, 50)
+    states = damaged(rng, x, 20, 0.2)
+    memory = HopfieldNetwork(storage).fit(x)
+    found = memory.trace(states)
+    want = [one_after_another(state, gap_of(quadratic(memory.weights_))) for state in states]
+    np.testing.assert_array_equal(found.states, want)
+    np.testing.assert_array_equal(memory.recall(states), want)
+    np.testing.assert_array_equal(memory.predict(states), want)
+    np.testing.assert_array_equal(run_network(states, memory.weights_).states, want)
+    assert found.settled.all() and not found.alternating.any()
+    assert (np.diff(found.energy, axis=0) <= 1e-12).all()  # rounding of an energy of size 50
+    energies = [quadratic(memory.weights_)(state) for state in states]
+    np.testing.assert_allclose(found.energy[0], energies, atol=1e-12)
+    np.testing.assert_allclose(memory.energy(states), energies, atol=1e-12)
+    np.testing.assert_allclose(network_energy(states, memory.weights_), energies, atol=1e-12)
+    np.testing.assert_allclose(found.energy[-1], memory.energy(found.states), atol=1e-12)
+    assert found.energy.shape == (found.n_iter.max() + 1, 20)
+
+
+@pytest.mark.parametrize("storage", ["hebb", "pseudo-inverse"])
+@pytest.mark.parametrize("n_patterns", [5, 30])
+@pytest.mark.parametrize("self_coupling", [False, True])
+def test_a_synchronous_update_is_the_sign_of_the_field(storage, n_patterns, self_coupling):
+    rng = np.random.default_rng(3)
+    x = bits(rng, n_patterns, 50)
+    states = damaged(rng, x, 300, 0.3)
+    memory = HopfieldNetwork(storage, update="synchronous", self_coupling=self_coupling, max_steps=1).fit(x)
+    weights = np.linalg.pinv(x) @ x if storage == "pseudo-inverse" else x.T @ x / 50
+    field = states @ (weights - (0 if self_coupling else np.diag(np.diagonal(weights))))
+    with warnings.catch_warnings(action="ignore"):  # one step is not enough
+        found = memory.recall(states)
+    clear = abs(field) > 1e-9
+    np.testing.assert_array_equal(found[clear], np.sign(field)[clear])
+    np.testing.assert_array_equal(found[~clear], states[~clear])  # a field of zero changes nothing
+    assert clear.mean() > 0.9
+
+
+def test_the_field_of_hebbs_rule_is_a_local_sum_with_the_linear_kernel():
+    rng = np.random.default_rng(0)
+    x = bits(rng, 9, 41)
+    states = damaged(rng, x, 30, 0.3)
+    field = lm.local_sum(states, x, x, kernel=Linear()).numerator
+    with warnings.catch_warnings(action="ignore"):
+        found = HopfieldNetwork(update="synchronous", self_coupling=True, max_steps=1).fit(x).recall(states)
+    np.testing.assert_array_equal(found, np.sign(field))  # nine products of odd numbers: never zero
+
+
+def test_many_states_go_each_its_own_way():
+    """More states than a block holds, more bits than a block of bits."""
+    rng = np.random.default_rng(0)
+    x = bits(rng, 8, 70)
+    states = damaged(rng, x, 5000, 0.25)
+    memory = HopfieldNetwork().fit(x)
+    together = memory.recall(states)
+    few = np.array([0, 1, 4095, 4096, 4999])
+    np.testing.assert_array_equal(together[few], [memory.recall(state[None])[0] for state in states[few]])
+
+
+@pytest.mark.parametrize("memory", [HopfieldNetwork(shuffle=True, random_state=3),
+                                    HopfieldNetwork("pseudo-inverse", shuffle=True, random_state=3),
+                                    DenseAssociativeMemory(shuffle=True, random_state=3)], ids=repr)
+def test_a_shuffled_order_is_used_and_repeats(memory):
+    rng = np.random.default_rng(1)
+    x = bits(rng, 25, 40)
+    states = bits(rng, 50, 40)
+    memory.fit(x)
+    first = memory.recall(states)
+    np.testing.assert_array_equal(first, memory.recall(states))
+    assert (first != memory.set_params(shuffle=False).recall(states)).any()
+    found = memory.set_params(shuffle=True).trace(states)
+    assert found.settled.all() and (np.diff(found.energy, axis=0) <= 1e-12).all()  # rounding, as above
+
+
+def test_a_shuffled_sweep_is_a_sweep_in_that_order():
+    rng = np.random.default_rng(1)
+    x, states = bits(rng, 10, 40), bits(rng, 30, 40)
+    order = np.random.RandomState(7).permutation(40)
+    weights = hebbian_weights(x)
+    with warnings.catch_warnings(action="ignore"):  # one sweep is not enough
+        found = run_network(states, weights, shuffle=True, random_state=7, max_steps=1).states
+        inner = run_network(states[:, order], weights[np.ix_(order, order)], max_steps=1).states
+    np.testing.assert_array_equal(found[:, order], inner)
+
+
+def test_two_bits_that_repel_alternate_under_synchronous_updates():
+    weights = [[0.0, -1.0], [-1.0, 0.0]]
+    words = ("2 of 3 states alternate between two states for ever: asynchronous updates of symmetric weights settle")
+    with pytest.warns(ConvergenceWarning, match=f"^{re.escape(words)}$"):
+        found = run_network([[1, 1], [1, -1], [-1, -1]], weights, update="synchronous")
+    np.testing.assert_array_equal(found.alternating, [True, False, True])
+    np.testing.assert_array_equal(found.settled, [False, True, False])
+    with warnings.catch_warnings(action="error"):
+        assert run_network([[1, 1], [1, -1], [-1, -1]], weights).settled.all()
+
+
+def test_what_turns_round_for_ever_is_stopped_with_a_warning():
+    around = [[0.0, -1.0], [1.0, 0.0]]  # asymmetric: a quarter of a turn
+    words = "1 of 1 states were still changing after max_steps=8: raise it"
+    with pytest.warns(ConvergenceWarning, match=f"^{re.escape(words)}$"):
+        found = run_network([[1, 1]], around, update="synchronous", max_steps=8)
+    np.testing.assert_array_equal(found.states, [[1, 1]])
+    assert found.n_iter[0] == 8 and not found.settled[0] and not found.alternating[0]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_errors_of_one_step_are_as_many_as_the_binomial_law_says(seed):
+    """A bit errs if the crosstalk, a sum of (P − 1)(N − 1) fair signs, outweighs its own pattern's N − 1."""
+    rng, n_bits, n_patterns = np.random.default_rng(seed), 200, 60
+    wrong = []
+    for _ in range(40):
+        x = bits(rng, n_patterns, n_bits)
+        with warnings.catch_warnings(action="ignore"):
+            wrong.append((HopfieldNetwork(update="synchronous", max_steps=1).fit(x).recall(x) != x).mean())
+    signs = (n_patterns - 1) * (n_bits - 1)
+    law = stats.binom(signs, 0.5).cdf((signs - n_bits) // 2)  # more than N − 1 below zero
+    assert abs(np.mean(wrong) - law) < 5 * np.std(wrong, ddof=1) / math.sqrt(40)
+
+
+def test_stored_patterns_that_are_forgotten_are_named():
+    rng = np.random.default_rng(0)
+    few, many = HopfieldNetwork().fit(bits(rng, 5, 200)), HopfieldNetwork().fit(bits(rng, 120, 200))
+    assert few.stable_.all() and not many.stable_.any()
+    assert HopfieldNetwork("pseudo-inverse").fit(bits(rng, 120, 200)).stable_.all()
+
+
+# Degenerate memories
+
+
+@pytest.mark.parametrize("storage", ["hebb", "pseudo-inverse"])
+def test_a_single_pattern_draws_everything_to_it_or_its_opposite(storage):
+    rng = np.random.default_rng(0)
+    x = bits(rng, 1, 31)
+    states = bits(rng, 40, 31)
+    found = HopfieldNetwork(storage).fit(x).recall(states)
+    np.testing.assert_array_equal(np.abs(found @ x.T), 31)
+
+
+def test_one_bit_and_patterns_that_span_everything_leave_all_as_it_is():
+    np.testing.assert_array_equal(HopfieldNetwork().fit([[1.0], [-1.0]]).recall([[1.0], [-1.0]]), [[1], [-1]])
+    x = np.array([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
+    states = np.array(np.meshgrid(*4 * [[-1.0, 1.0]])).reshape(4, -1).T
+    np.testing.assert_array_equal(HopfieldNetwork("pseudo-inverse").fit(x).recall(states), states)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("memory", [HopfieldNetwork(), HopfieldNetwork("pseudo-inverse"), DenseAssociativeMemory(),
+                                    DenseAssociativeMemory("exponential"),
+                                    DenseAssociativeMemory("epanechnikov", beta=0.01)], ids=repr)
+def test_floating_types_stay_and_whole_numbers_become_float64(memory, dtype):
+    x = bits(np.random.default_rng(0), 4, 30)
+    memory.fit(x.astype(dtype))
+    assert memory.recall(x.astype(dtype)).dtype == dtype
+    assert memory.energy(x.astype(dtype)).dtype == dtype
+    assert memory.fit(x.astype(int)).recall(x.astype(int)).dtype == np.float64
+    again = pickle.loads(pickle.dumps(memory))
+    np.testing.assert_array_equal(again.recall(x), memory.recall(x))
+
+
+def test_bits_may_come_as_zero_and_one():
+    rng = np.random.default_rng(0)
+    x = bits(rng, 5, 60)
+    states = damaged(rng, x, 10, 0.1)
+    for memory in (HopfieldNetwork(), DenseAssociativeMemory()):
+        np.testing.assert_array_equal(memory.fit(x > 0).recall(states > 0), memory.fit(x).recall(states))
+
+
+# Dense memories
+
+
+def dense_energy(x, interaction, degree, beta):
+    if interaction == "polynomial":
+        return lambda state: -math.fsum((x @ state / x.shape[1]) ** degree)
+    return lambda state: -math.fsum(np.exp(beta * (x @ state - x.shape[1])))
+
+
+@pytest.mark.parametrize("interaction, degree, beta", [("polynomial", 2, 1.0), ("polynomial", 3, 1.0),
+                                                       ("polynomial", 4, 1.0), ("exponential", 3, 1.0),
+                                                       ("exponential", 3, 0.2)])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_dense_memory_takes_the_lower_energy_bit_by_bit(interaction, degree, beta, seed):
+    rng = np.random.default_rng(seed)
+    x = bits(rng, 20, 24)
+    states = damaged(rng, x, 12, 0.2)
+    memory = DenseAssociativeMemory(interaction, degree=degree, beta=beta).fit(x)
+    energy = dense_energy(x, interaction, degree, beta)
+    gap = gap_of(energy)
+
+    def scaled(state, i):  # energies of an exponential are tiny far from every pattern
+        return gap(state, i) / max(abs(energy(state)), 1e-300)
+
+    want = [one_after_another(state, scaled) for state in states]
+    found = memory.trace(states)
+    np.testing.assert_array_equal(found.states, want)
+    np.testing.assert_array_equal(memory.recall(states), want)
+    assert found.settled.all() and (np.diff(found.energy, axis=0) <= 1e-9).all()
+    level = [24 * energy(state) if interaction == "polynomial" else -math.log(-energy(state)) / beta - 24
+             for state in states]
+    np.testing.assert_allclose(memory.energy(states), level, rtol=1e-12)  # a sum of twenty terms
+
+    at_once = np.array([[np.sign(scaled(state, i)) for i in range(24)] for state in states])
+    with warnings.catch_warnings(action="ignore"):  # one step is not enough
+        step = memory.set_params(update="synchronous", max_steps=1).recall(states)
+    clear = np.array([[abs(scaled(state, i)) > 1e-9 for i in range(24)] for state in states])
+    np.testing.assert_array_equal(step[clear], at_once[clear])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_degree_two_is_the_classical_network(seed):
+    rng = np.random.default_rng(seed)
+    x = bits(rng, 12, 60)
+    states = bits(rng, 100, 60)
+    np.testing.assert_array_equal(DenseAssociativeMemory(degree=2).fit(x).recall(states),
+                                  HopfieldNetwork().fit(x).recall(states))
+
+
+def test_an_exponential_bit_is_the_sign_of_the_softmax_mean_less_a_share_of_itself():
+    rng = np.random.default_rng(0)
+    x = bits(rng, 300, 20)
+    states = bits(rng, 50, 20)
+    mean = lm.local_mean(states, x, kernel=lm.kernels.Exponential(temperature=2.0))
+    with warnings.catch_warnings(action="ignore"):  # one step is not enough
+        step = DenseAssociativeMemory("exponential", beta=0.5, update="synchronous", max_steps=1).fit(x).recall(states)
+    np.testing.assert_array_equal(step, np.sign(mean - math.tanh(0.5) * states))
+
+
+def test_long_states_far_from_all_patterns_do_not_underflow():
+    x = bits(np.random.default_rng(0), 5, 4000)
+    memory = DenseAssociativeMemory("exponential").fit(x)
+    found = memory.trace(bits(np.random.default_rng(1), 3, 4000))
+    assert np.isfinite(found.energy).all() and (found.n_iter > 0).all()
+    assert (np.abs(found.states @ x.T).max(1) == 4000).all()
+
+
+def test_more_overlaps_than_a_block_holds():
+    rng = np.random.default_rng(0)
+    x = bits(rng, 3000, 12)
+    states = bits(rng, 700, 12)
+    memory = DenseAssociativeMemory("exponential").fit(x)
+    together = memory.trace(states)
+    few = np.array([0, 348, 349, 350, 699])
+    alone = memory.trace(states[few])
+    np.testing.assert_array_equal(together.states[few], alone.states)
+    np.testing.assert_allclose(together.energy[0, few], alone.energy[0], rtol=1e-12)  # the same sum of 3,000 terms
+
+
+# The Epanechnikov memory
+
+
+def flat_mean(state, x, radius):
+    near = ((x - state) ** 2).sum(1) <= radius**2
+    return x[near].mean(0) if near.any() else state
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_epanechnikov_memory_takes_means_over_its_window(seed):
+    rng = np.random.default_rng(seed)
+    x, states = rng.normal(size=(60, 2)), 2 * rng.normal(size=(40, 2))
+    memory = DenseAssociativeMemory("epanechnikov", beta=4.0).fit(x)
+    want = states.copy()
+    for _ in range(200):
+        want = np.array([flat_mean(state, x, math.sqrt(0.5)) for state in want])
+    found = memory.trace(states)
+    np.testing.assert_allclose(found.states, want, atol=1e-9)  # means of at most sixty numbers
+    inside = np.maximum(0, 1 - 2 * ((states[:, None] - x) ** 2).sum(2)).sum(1)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(memory.energy(states), -np.log(inside), rtol=1e-9)  # one logarithm of a sum
+    reached = np.isfinite(found.energy[0])
+    assert (np.diff(found.energy[:, reached], axis=0) <= 1e-12).all()  # rounding
+    np.testing.assert_array_equal(found.states[~reached], states[~reached])
+    assert 0 < reached.sum() < 40 and found.settled.all()
+
+
+def test_balls_that_do_not_meet_give_each_pattern_back():
+    x = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0], [0.0, 3.0]])
+    memory = DenseAssociativeMemory("epanechnikov", beta=2.0).fit(x)  # of radius one
+    assert memory.stable_.all()
+    found = memory.recall([[0.3, 0.8], [2.5, -0.8], [-0.6, 3.0]])
+    np.testing.assert_allclose(found, x[:3], atol=1e-15)  # the mean of one pattern, or of two that coincide
+    assert not DenseAssociativeMemory("epanechnikov", beta=0.1).fit(x).stable_.any()
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("call, error, words", [
+    (lambda: hebbian_weights([[1, -1], [0, 1]]), ValueError,
+     "patterns must be -1 or 1 everywhere, got 1 other entry in an array of shape (2, 2)"),
+    (lambda: projection_weights([[1, 2], [0, 1]]), ValueError,
+     "patterns must be -1 or 1 everywhere, got 2 other entries in an array of shape (2, 2)"),
+    (lambda: hebbian_weights([1, -1]), ValueError,
+     "patterns must have shape (n, n_bits), neither zero, got shape (2,)"),
+    (lambda: hebbian_weights(np.ones((0, 3))), ValueError,
+     "patterns must have shape (n, n_bits), neither zero, got shape (0, 3)"),
+    (lambda: hebbian_weights([[1, math.nan]]), ValueError,
+     "patterns must be finite, got 1 NaN or infinite value in an array of shape (1, 2)"),
+    (lambda: hebbian_weights("ab"), TypeError, "patterns must be real numbers, got dtype <U2"),
+    (lambda: run_network([[1, 1]], np.eye(3)), ValueError,
+     "weights must have shape (2, 2), a row and a column for each bit of the states, got shape (3, 3)"),
+    (lambda: network_energy([[1, 3]], np.eye(2)), ValueError,
+     "states must be -1 or 1 everywhere, got 1 other entry in an array of shape (1, 2)"),
+    (lambda: run_network([[1, 1]], np.eye(2), update="parallel"), ValueError,
+     "update must be one of 'asynchronous', 'synchronous', got 'parallel'"),
+    (lambda: run_network([[1, 1]], np.eye(2), max_steps=0), ValueError,
+     "max_steps must be an integer of at least 1, got 0"),
+    (lambda: HopfieldNetwork("oja").fit([[1, 1]]), ValueError,
+     "storage must be one of 'hebb', 'pseudo-inverse', got 'oja'"),
+    (lambda: HopfieldNetwork(update="both").fit([[1, 1]]), ValueError,
+     "update must be one of 'asynchronous', 'synchronous', got 'both'"),
+    (lambda: HopfieldNetwork(shuffle="yes").fit([[1, 1]]), ValueError, "shuffle must be True or False, got 'yes'"),
+    (lambda: HopfieldNetwork(self_coupling=2).fit([[1, 1]]), ValueError, "self_coupling must be True or False, got 2"),
+    (lambda: HopfieldNetwork(max_steps=1.5).fit([[1, 1]]), ValueError,
+     "max_steps must be an integer of at least 1, got 1.5"),
+    (lambda: HopfieldNetwork(binarize="half").fit([[1, 1]]), TypeError, "binarize must be a number, got 'half'"),
+    (lambda: HopfieldNetwork(binarize=None).fit([[1, 0.5]]), ValueError,
+     "X must be -1 or 1 everywhere, got 1 other entry in an array of shape (1, 2)"),
+    (lambda: HopfieldNetwork(binarize=None).fit([[1, 1]]).recall([[0, 0]]), ValueError,
+     "X must be -1 or 1 everywhere, got 2 other entries in an array of shape (1, 2)"),
+    (lambda: DenseAssociativeMemory("cubic").fit([[1, 1]]), ValueError,
+     "interaction must be one of 'polynomial', 'exponential', 'epanechnikov', got 'cubic'"),
+    (lambda: DenseAssociativeMemory(degree=1).fit([[1, 1]]), ValueError,
+     "degree must be an integer of at least 2, got 1"),
+    (lambda: DenseAssociativeMemory("exponential", beta=0).fit([[1, 1]]), ValueError,
+     "beta must be positive and finite, got 0"),
+    (lambda: DenseAssociativeMemory(tol=-1).fit([[1, 1]]), ValueError, "tol must be at least 0 and finite, got -1"),
+])
+def test_bad_input_is_refused_with_a_sentence(call, error, words):
+    with pytest.raises(error, match=f"^{re.escape(words)}$"):
+        call()
+
+
+@pytest.mark.parametrize("memory", [HopfieldNetwork(), HopfieldNetwork("pseudo-inverse"), DenseAssociativeMemory(),
+                                    DenseAssociativeMemory("epanechnikov", beta=0.01)], ids=repr)
+def test_what_is_given_is_not_written_on(memory):
+    """A single state too, whose transpose is a view of it."""
+    rng = np.random.default_rng(0)
+    x, state = bits(rng, 3, 30), bits(rng, 1, 30)
+    kept_patterns, kept = x.copy(), state.copy()
+    found = memory.fit(x).trace(state)
+    assert (found.states != state).any() and found.n_iter[0] > 0
+    np.testing.assert_array_equal(state, kept)
+    np.testing.assert_array_equal(x, kept_patterns)

@@ -1,1 +1,1 @@
-"""Minimisers that know nothing of kernels."""
+"""Minimisers and weights that know nothing of kernels."""

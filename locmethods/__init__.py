@@ -34,8 +34,11 @@ _HOME = {
     "linear_smoother": "kernel_methods",
     "LazyMap": "lazy",
     "MeanShift": "meanshift",
+    "RelaxationLabeling": "relaxation",
+    "LabelPropagation": "relaxation",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods",
+          "relaxation")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

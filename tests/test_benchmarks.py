@@ -66,6 +66,12 @@ def test_a_width_is_found_faster_than_by_statsmodels():
     assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
 
 
+def test_labels_spread_faster_than_in_scikit_learn_and_where_it_cannot():
+    rows = committed()
+    assert rows["propagation"]["contenders"]["scikit-learn"]["ratio"] >= 5
+    assert rows["propagation-100000"]["contenders"]["locmethods"]["peak_bytes"] < 2 * 2**30
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

@@ -35,7 +35,7 @@ _HOME = {
     "LazyMap": "lazy",
     "MeanShift": "meanshift",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "relaxation", "kernel_methods")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -323,7 +323,9 @@ class DenseCRF(BaseEstimator):
         damping = self.damping
         if damping == "auto":
             own = sum((part.own() for part in pairs), start=np.zeros(len(unary)))
-            received = support(np.ones((len(unary), 1), unary.dtype))[:, 0] if max(_extremes(compatibility)) > 0 else None
+            received = None
+            if max(_extremes(compatibility)) > 0:
+                received = support(np.ones((len(unary), 1), unary.dtype))[:, 0]
             damping = safe_damping(own, received, compatibility=compatibility)
         found = mean_field(unary, support, compatibility=compatibility, damping=damping, tol=self.tol,
                            max_iter=self.max_iter)
@@ -354,7 +356,8 @@ class DenseCRF(BaseEstimator):
         if not all(is_number(weight) and 0 <= weight < math.inf for weight in self.weights):
             raise ValueError(f"weights must be two finite numbers of at least 0, got {self.weights!r}")
         check_option("normalization", self.normalization, NORMALIZATIONS)
-        if self.damping != "auto" and not (is_number(self.damping) and 0 <= self.damping < 1):
+        automatic = isinstance(self.damping, str) and self.damping == "auto"
+        if not automatic and not (is_number(self.damping) and 0 <= self.damping < 1):
             raise ValueError(f'damping must be "auto" or a number in [0, 1), got {self.damping!r}')
         _check_stop(self.tol, self.max_iter)
         picture, unary = as_array("picture", picture), _floats("unary", unary)
@@ -375,8 +378,8 @@ class DenseCRF(BaseEstimator):
         near, alike = map(float, self.appearance)
         spread = float(np.ptp(colours, axis=0).max())
         if self.weights[1] > 0 and 0 < spread < alike:
-            warnings.warn(f"the picture's colours span {spread:.3g}, less than their width {alike:.3g}, appearance[1], so "
-                          "they hardly count: give the width in the picture's units", UserWarning, stacklevel=3)
+            warnings.warn(f"the picture's colours span {spread:.3g}, less than their width {alike:.3g}, appearance[1], "
+                          "so they hardly count: give the width in the picture's units", UserWarning, stacklevel=3)
         keys = places / float(self.position), np.column_stack([places / near, colours / alike])
         return [_Pairs(points.astype(dtype), float(weight), self.normalization)
                 for points, weight in zip(keys, self.weights, strict=True) if weight > 0]

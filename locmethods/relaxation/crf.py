@@ -138,14 +138,22 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
     if unary.ndim != 2 or not len(unary) or unary.shape[1] < 2:
         raise ValueError(f"unary must have shape (n, n_labels) with at least two labels, got shape {unary.shape}")
     compatibility = _check_compatibility(compatibility, unary.shape[1]).astype(unary.dtype)
-    damping = np.broadcast_to(np.asarray(damping, dtype=unary.dtype), len(unary))[:, None]
+    if not callable(support):
+        raise TypeError(f"support must be a function of the marginals, got {type(support).__name__}")
+    damping = as_array("damping", damping).astype(unary.dtype)
+    if damping.shape not in ((), (len(unary),)):
+        raise ValueError(f"damping must be a number or of shape {(len(unary),)}, got shape {damping.shape}")
     if not ((damping >= 0) & (damping < 1)).all():
         raise ValueError(f"damping must be in [0, 1), got values from {damping.min():g} to {damping.max():g}")
     _check_stop(tol, max_iter)
+    damping = np.broadcast_to(damping, len(unary))[:, None]
     log_q, free_energies, residuals = log_softmax(-unary, axis=1), [], []
     for n_iter in range(max_iter + 1):
         q = np.exp(log_q)
-        message = support(q) @ compatibility
+        heard = support(q)
+        if np.shape(heard) != q.shape:
+            raise ValueError(f"support must return the shape {q.shape}, got shape {np.shape(heard)}")
+        message = heard @ compatibility
         free_energies.append(np.sum(q * (unary + log_q + message / 2), dtype=np.float64))
         whole = log_softmax(-unary - message, axis=1)
         residuals.append(float(np.abs(np.exp(whole) - q).max()))
@@ -185,7 +193,7 @@ def safe_damping(own, received=None, *, compatibility):
     ValueError, TypeError
         If the compatibility is not a symmetric matrix, or `received` is needed and missing.
     """
-    compatibility = _check_compatibility(compatibility, len(compatibility))
+    compatibility = _check_compatibility(compatibility, len(as_array("compatibility", compatibility)))
     lowest, highest = _extremes(compatibility)
     if highest > 0 and received is None:
         raise ValueError("this compatibility rewards labels that differ, so received must be given, got None")
@@ -366,8 +374,8 @@ class DenseCRF(BaseEstimator):
                              f"shape {picture.shape}")
         size = picture.shape[:2]
         if unary.ndim not in (2, 3) or unary.shape[:-1] not in (size, (math.prod(size),)) or unary.shape[-1] < 2:
-            raise ValueError(f"unary must have shape {(*size, 'n_labels')} or {(math.prod(size), 'n_labels')} with at "
-                             f"least two labels, got shape {unary.shape}".replace("'", ""))
+            raise ValueError(f"unary must have shape ({size[0]}, {size[1]}, n_labels) or ({math.prod(size)}, n_labels) "
+                             f"with at least two labels, got shape {unary.shape}")
         _check_compatibility(self.compatibility, unary.shape[-1])
         return picture.reshape(*size, -1), unary.reshape(*size, unary.shape[-1])
 

@@ -66,6 +66,11 @@ def test_a_width_is_found_faster_than_by_statsmodels():
     assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
 
 
+def test_a_step_of_the_dense_crf_on_a_photograph_takes_well_under_a_minute():
+    # Three sums over all pairs for each Gaussian: the normalisation, the step, and the residual where it ends.
+    assert committed()["crf-photograph"]["contenders"]["locmethods"]["seconds"] < 60
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

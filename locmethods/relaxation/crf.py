@@ -108,7 +108,8 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
         log qᵢ ← λᵢ log qᵢ + (1 − λᵢ)(−uᵢ − mᵢ), and rows are made to sum to one again.
 
     The start is q ∝ exp(−u). Undamped steps, λ = 0 [krahenbuhl2011]_, may swing between two states for ever, for all
-    pixels move at the same time; steps with the λ of `safe_damping` cannot raise F.
+    pixels move at the same time. Damping is a proximal step [baque2016]_, and with the λ of `safe_damping` it cannot
+    raise F.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks import prepared, relaxation, sums, widths
+from benchmarks import crf, prepared, relaxation, sums, widths
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -156,4 +156,5 @@ ROWS = {
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
                            sums.within(1e-8)),
     **relaxation.ROWS,
+    **crf.ROWS,
 }

@@ -37,8 +37,7 @@ _HOME = {
     "RelaxationLabeling": "relaxation",
     "LabelPropagation": "relaxation",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods",
-          "relaxation")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "relaxation", "kernel_methods")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

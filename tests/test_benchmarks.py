@@ -72,6 +72,11 @@ def test_labels_spread_faster_than_in_scikit_learn_and_where_it_cannot():
     assert rows["propagation-100000"]["contenders"]["locmethods"]["peak_bytes"] < 2 * 2**30
 
 
+def test_a_step_of_the_dense_crf_on_a_photograph_takes_well_under_a_minute():
+    # Three sums over all pairs for each Gaussian: the normalisation, the step, and the residual where it ends.
+    assert committed()["crf-photograph"]["contenders"]["locmethods"]["seconds"] < 60
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

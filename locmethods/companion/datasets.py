@@ -158,6 +158,14 @@ def temple_strokes(box=6):
     return labels
 
 
+def coins():
+    """Return the photograph of twelve coins, 75 × 120 pixels, values in [0, 1] (scikit-image): means over 2 × 2 boxes."""
+    from skimage.data import coins
+
+    part = coins()[150:300, 60:300] / 255
+    return part.reshape(75, 2, 120, 2).mean((1, 3))
+
+
 def diabetes():
     """Return 10 measurements of 442 patients, standardised, and their disease's progress in a year (scikit-learn)."""
     from sklearn.datasets import load_diabetes

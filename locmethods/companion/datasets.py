@@ -159,7 +159,7 @@ def temple_strokes(box=6):
 
 
 def coins():
-    """Return the photograph of twelve coins, 75 × 120 pixels, values in [0, 1] (scikit-image): means over 2 × 2 boxes."""
+    """Return a grey photograph of coins, 75 × 120 pixels with values in [0, 1] (scikit-image, a part at half size)."""
     from skimage.data import coins
 
     part = coins()[150:300, 60:300] / 255

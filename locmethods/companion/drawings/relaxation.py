@@ -8,7 +8,6 @@ from locmethods.companion.drawings import charts
 from locmethods.companion.drawings.charts import MARKERS, ink
 
 COINS = (75, 120)
-NAMES = ("sky", "temple", "trees")
 
 
 def coins(axes, table):
@@ -49,8 +48,8 @@ def spiral(axes, table):
     for name, style in (("steps", "-"), ("flow", "--")):
         right.plot(table["time"], 27 * table[name].prod(axis=1), linestyle=style, linewidth=1.8)
     charts.frame(right, "step, or time", "27 p(1) p(2) p(3)", ylim=(0, 1.08))
-    right.text(13, 0.35, "steps", color=lines[0].get_color(), fontsize=10)
-    right.text(26, 1.0, "flow", color=lines[1].get_color(), fontsize=10)
+    right.text(8, 0.35, "steps", color=lines[0].get_color(), fontsize=10)
+    right.text(21, 0.87, "flow", color=lines[1].get_color(), fontsize=10)
 
 
 def fates(axes, table):
@@ -68,10 +67,7 @@ def rate(axes, table):
     """How far averages are from their limit, beside the rate that is known beforehand."""
     charts.lines(axes, table, "step", {"distance": "averages, labels held", "predicted": "the slowest mode alone"},
                  logy=True, xlabel="averages", ylabel="distance from the limit",
-                 names={"averages, labels held": (20, 0.5), "the slowest mode alone": (5, 1e-3)})
-    axes.plot(table["solved"], table["bound"], marker=MARKERS[2], markersize=8, color="C2", linestyle="none")
-    axes.annotate("LabelPropagation", (table["solved"][0], table["bound"][0]), (8, 0), textcoords="offset points",
-                  color="C2", fontsize=10, va="center")
+                 names={"averages, labels held": (30, 0.3), "the slowest mode alone": (8, 1e-3)})
 
 
 def scoreboard(axes, table):
@@ -89,12 +85,14 @@ def strokes(axes, table):
     picture = np.stack([np.reshape(table[name], shape) for name in ("red", "green", "blue")], -1)
     drawn = np.reshape(table["strokes"], shape)
     axes[0].imshow(picture, interpolation="nearest")
-    for label, name in enumerate(NAMES):
+    for label in range(3):
         rows, columns = np.nonzero(drawn == label)
         axes[0].plot(columns, rows, linestyle="none", marker=MARKERS[label], markersize=1.6, color=f"C{label}")
-    axes[0].set_title("photograph and strokes")
+    axes[0].set_title("strokes")
     for ax, name in zip(axes[1:], ("colour alone", "random walker", "dense field"), strict=True):
         ax.imshow(np.reshape(table[name], shape), cmap="gray", vmin=0, vmax=2, interpolation="nearest")
         ax.set_title(name)
     for ax in axes:
-        ax.set_axis_off()
+        ax.set(xticks=[], yticks=[])
+        ax.grid(False)
+        ax.spines[:].set_visible(True)

@@ -36,7 +36,7 @@ def spiral(axes, table):
     left.plot(edge[:, 0], edge[:, 1], color=ink(left), linestyle="-", linewidth=1)
     lines = []
     for name, style in (("steps", "-"), ("flow", "--")):
-        path = table[name] @ corners
+        path = (table[name] @ corners)[:None if name == "steps" else 14]  # the flow closes after a dozen
         lines += left.plot(path[:, 0], path[:, 1], linestyle=style, linewidth=1.5,
                            marker="o" if name == "steps" else None, markersize=3)
     places = (("rock", 0, "right", (-5, -4)), ("paper", 1, "left", (5, -4)), ("scissors", 2, "center", (0, 5)))

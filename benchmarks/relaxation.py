@@ -54,6 +54,6 @@ ROWS = {
                                    "scikit-learn": theirs(kernel="knn", n_neighbors=7)}, same),
     # No peer: its matrix would not fit.
     "propagation-100000": Row("Label propagation, Gaussian, 100,000 points in 2-D, a thousand labels",
-                              half_circles(100_000, 1000), {"locmethods": ours(("Gaussian", 0.02), tol=1e-4)}, same,
+                              half_circles(100_000, 1000), {"locmethods": ours(("Gaussian", 0.006), tol=1e-4)}, same,
                               repeats=1),
 }

@@ -39,7 +39,7 @@ def spiral(axes, table):
         path = (table[name] @ corners)[:None if name == "steps" else 14]  # the flow closes after a dozen
         lines += left.plot(path[:, 0], path[:, 1], linestyle=style, linewidth=1.5,
                            marker="o" if name == "steps" else None, markersize=3)
-    places = (("rock", 0, "right", (-5, -4)), ("paper", 1, "left", (5, -4)), ("scissors", 2, "center", (0, 5)))
+    places = (("rock", 0, "right", (-5, -4)), ("scissors", 1, "left", (5, -4)), ("paper", 2, "center", (0, 5)))
     for name, corner, side, shift in places:
         left.annotate(name, corners[corner], shift, textcoords="offset points", ha=side, fontsize=10,
                       annotation_clip=False)
@@ -67,7 +67,7 @@ def rate(axes, table):
     """How far averages are from their limit, beside the rate that is known beforehand."""
     charts.lines(axes, table, "step", {"distance": "averages, labels held", "predicted": "the slowest mode alone"},
                  logy=True, xlabel="averages", ylabel="distance from the limit",
-                 names={"averages, labels held": (30, 0.3), "the slowest mode alone": (8, 1e-3)})
+                 names={"averages, labels held": (30, 0.3), "the slowest mode alone": (5, 3e-6)})
 
 
 def scoreboard(axes, table):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks import denoising, fuzzy, hopfield, lle, patches, prepared, sums, widths
+from benchmarks import crf, denoising, fuzzy, hopfield, lle, patches, prepared, relaxation, sums, widths
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -160,4 +160,6 @@ ROWS = {
     **denoising.ROWS,
     **patches.ROWS,
     **hopfield.ROWS,
+    **relaxation.ROWS,
+    **crf.ROWS,
 }

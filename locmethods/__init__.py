@@ -36,9 +36,11 @@ _HOME = {
     "MeanShift": "meanshift",
     "TakagiSugenoRegressor": "fuzzy",
     "LocallyLinearEmbedding": "lle",
+    "RelaxationLabeling": "relaxation",
+    "LabelPropagation": "relaxation",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "hopfield", "lle",
-          "fuzzy", "denoising")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
+          "hopfield", "lle", "fuzzy", "denoising")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

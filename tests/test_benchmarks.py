@@ -94,6 +94,17 @@ def test_states_of_bits_are_updated_faster_than_in_a_loop_over_states():
     assert committed()["hopfield-million"]["contenders"]["NumPy's softmax, dense"]["ratio"] >= 2
 
 
+def test_labels_spread_faster_than_in_scikit_learn_and_where_it_cannot():
+    rows = committed()
+    assert rows["propagation"]["contenders"]["scikit-learn"]["ratio"] >= 5
+    assert rows["propagation-100000"]["contenders"]["locmethods"]["peak_bytes"] < 2 * 2**30
+
+
+def test_a_step_of_the_dense_crf_on_a_photograph_takes_well_under_a_minute():
+    # Three sums over all pairs for each Gaussian: the normalisation, the step, and the residual where it ends.
+    assert committed()["crf-photograph"]["contenders"]["locmethods"]["seconds"] < 60
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

@@ -21,6 +21,7 @@ from locmethods.lazy import LazyMap
 from locmethods.models.classification import LocalClassifier
 from locmethods.models.pca import LocalPCA
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
+from locmethods.relaxation import LabelPropagation
 from locmethods.trick import Localized
 
 ESTIMATORS = [
@@ -30,6 +31,8 @@ ESTIMATORS = [
     LocalClassifier(),
     LocalPCA(),
     LazyMap(),
+    LabelPropagation(),
+    LabelPropagation(alpha=0.5),
     Localized(LogisticRegression()),
     Localized(DecisionTreeRegressor(random_state=0)),
 ]

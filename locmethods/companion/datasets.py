@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -146,6 +147,49 @@ def photographs(size=64):
         square = grey[top:top + box * size, left:left + box * size]
         found.append(square.reshape(size, box, size, box).mean((1, 3)))
     return np.stack(found)
+
+
+# Rows and columns of the corners of brush strokes on the temple's 400 × 600 pixels.
+STROKES = {
+    "sky": [((20, 20), (30, 170)), ((60, 330), (120, 580)), ((180, 330), (230, 480)), ((295, 5), (295, 60))],
+    "temple": [((50, 195), (70, 200)), ((110, 150), (115, 250)), ((170, 130), (190, 280)), ((270, 90), (285, 300))],
+    "trees": [((350, 40), (330, 100), (380, 160)), ((330, 380), (370, 500)), ((200, 588), (300, 588)),
+              ((190, 20), (240, 40))],
+}
+
+
+def temple_strokes(box=6):
+    """Return strokes of a brush on `temple`: 0 on sky and lake, 1 on the temple, 2 on trees, −1 elsewhere.
+
+    Drawn by hand for this book; lines a pixel or two wide.
+
+    Parameters
+    ----------
+    box : int, default=6
+        As in `temple`.
+
+    Returns
+    -------
+    integer ndarray of shape (400 // box, 600 // box)
+    """
+    labels = np.full(temple(box).shape[:2], -1)
+    for label, lines in enumerate(STROKES.values()):
+        for corners in lines:
+            for begin, end in pairwise(corners):
+                steps = np.linspace(0, 1, 1200 // box)[:, None]
+                path = np.array(begin) + steps * (np.array(end) - begin)
+                rows, columns = (path // box).astype(int).T
+                below = np.minimum(rows + 1, len(labels) - 1)
+                labels[rows, columns] = labels[below, columns] = label
+    return labels
+
+
+def coins():
+    """Return a grey photograph of coins, 75 × 120 pixels with values in [0, 1] (scikit-image, a part at half size)."""
+    from skimage.data import coins
+
+    part = coins()[150:300, 60:300] / 255
+    return part.reshape(75, 2, 120, 2).mean((1, 3))
 
 
 def diabetes():

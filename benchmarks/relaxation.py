@@ -1,0 +1,59 @@
+"""Labels that spread: ours beside scikit-learn's, and a size at which it would need a matrix of 80 gigabytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.row import Row
+
+
+def half_circles(n, labelled):
+    """Return a function that gives n points on two half circles, and labels of which so many are known."""
+    def data():
+        from sklearn.datasets import make_moons
+
+        x, y = make_moons(n, noise=0.1, random_state=0)
+        known = np.random.default_rng(0).permutation(n)[:labelled]
+        labels = np.full(n, -1)
+        labels[known] = y[known]
+        return x, labels
+    return data
+
+
+def ours(kernel, **params):
+    """Return our label distributions; a kernel by its name and parameter."""
+    def spread(data):
+        from locmethods import kernels
+        from locmethods.relaxation import LabelPropagation
+
+        name, value = kernel
+        return LabelPropagation(getattr(kernels, name)(value), **params).fit(*data).label_distributions_
+    return spread
+
+
+def theirs(**params):
+    """Return scikit-learn's."""
+    def spread(data):
+        from sklearn.semi_supervised import LabelPropagation
+
+        return LabelPropagation(max_iter=10_000, **params).fit(*data).label_distributions_
+    return spread
+
+
+def same(left, right):
+    """Say whether distributions agree as far as scikit-learn goes: it stops when a step sums to a thousandth."""
+    return bool(np.abs(left - right).max() < 1e-3)
+
+
+ROWS = {
+    "propagation": Row("Label propagation, Gaussian, 5,000 points in 2-D, a hundred labels", half_circles(5000, 100),
+                       {"locmethods": ours(("Gaussian", 40**-0.5)), "scikit-learn": theirs(gamma=20)}, same),
+    "propagation-neighbours": Row("Label propagation, 7 neighbours, 5,000 points in 2-D, a hundred labels",
+                                  half_circles(5000, 100),
+                                  {"locmethods": ours(("NearestNeighbors", 7)),
+                                   "scikit-learn": theirs(kernel="knn", n_neighbors=7)}, same),
+    # No peer: its matrix would not fit.
+    "propagation-100000": Row("Label propagation, Gaussian, 100,000 points in 2-D, a thousand labels",
+                              half_circles(100_000, 1000), {"locmethods": ours(("Gaussian", 0.006), tol=1e-4)}, same,
+                              repeats=1),
+}

@@ -41,8 +41,11 @@ def theirs(**params):
 
 
 def same(left, right):
-    """Say whether distributions agree as far as scikit-learn goes: it stops when a step sums to a thousandth."""
-    return bool(np.abs(left - right).max() < 1e-3)
+    """Say whether distributions agree as far as scikit-learn goes: it stops when a step sums to a thousandth.
+
+    What is left then is several steps' worth, where they shrink slowly.
+    """
+    return bool(np.abs(left - right).max() < 5e-3)
 
 
 ROWS = {
@@ -53,7 +56,7 @@ ROWS = {
                                   {"locmethods": ours(("NearestNeighbors", 7)),
                                    "scikit-learn": theirs(kernel="knn", n_neighbors=7)}, same),
     # No peer: its matrix would not fit.
-    "propagation-100000": Row("Label propagation, Gaussian, 100,000 points in 2-D, a thousand labels",
-                              half_circles(100_000, 1000), {"locmethods": ours(("Gaussian", 0.006), tol=1e-4)}, same,
+    "propagation-100000": Row("Label propagation, Gaussian, 100,000 points in 2-D, ten thousand labels",
+                              half_circles(100_000, 10_000), {"locmethods": ours(("Gaussian", 0.006), tol=1e-4)}, same,
                               repeats=1),
 }

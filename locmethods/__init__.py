@@ -35,7 +35,8 @@ _HOME = {
     "LazyMap": "lazy",
     "MeanShift": "meanshift",
 }
-_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods")
+_ROOMS = ("kernels", "engines", "means", "trick", "width", "lazy", "meanshift", "kernel_methods",
+          "nonlocal_means")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks import prepared, sums, widths
+from benchmarks import nonlocal_means, prepared, sums, widths
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -155,4 +155,5 @@ ROWS = {
                            sums.cloud(4000, 3, np.float64),
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
                            sums.within(1e-8)),
+    **nonlocal_means.ROWS,
 }

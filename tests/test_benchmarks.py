@@ -66,6 +66,11 @@ def test_a_width_is_found_faster_than_by_statsmodels():
     assert committed()["width-search"]["contenders"]["statsmodels' KernelReg"]["ratio"] >= 20
 
 
+def test_non_local_means_are_no_slower_than_scikit_images_fast_ones():
+    for name in ("nonlocal-means", "nonlocal-means-colour", "nonlocal-means-single"):
+        assert committed()[name]["contenders"]["scikit-image, fast_mode"]["ratio"] >= 1
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

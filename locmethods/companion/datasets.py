@@ -128,3 +128,37 @@ def diabetes():
 
     x, y = load_diabetes(return_X_y=True)
     return Sample((x - x.mean(0)) / x.std(0), y)
+
+
+# What scikit-image ships of photographs, in its own order of names; drawings, masks and what is generated left out.
+PHOTOGRAPHS = ("astronaut", "brick", "camera", "cell", "chelsea", "clock", "coffee", "coins", "grass", "gravel",
+               "hubble_deep_field", "immunohistochemistry", "moon", "page", "retina", "rocket", "text")
+
+
+def shipped(name, side=64, box=1, *, grey=True):
+    """Return the middle of a photograph that ships with scikit-image, values in [0, 1].
+
+    Parameters
+    ----------
+    name : str
+        One of `PHOTOGRAPHS`.
+    side : int, default=64
+        Rows and columns of what is returned.
+    box : int, default=1
+        Each of its pixels is the mean over boxes of so many pixels a side.
+    grey : bool, default=True
+        Colours are weighted to luminance; otherwise the channels stay, as the last axis, where there are any.
+    """
+    from skimage import data
+
+    if name not in PHOTOGRAPHS:
+        raise ValueError(f"name must be one of {', '.join(PHOTOGRAPHS)}, got {name!r}")
+    picture = getattr(data, name)() / 255
+    if grey and picture.ndim == 3:
+        picture = picture @ np.array([0.299, 0.587, 0.114])
+    edge = box * side
+    if not 1 <= edge <= min(picture.shape[:2]):
+        raise ValueError(f"side times box must be between 1 and {min(picture.shape[:2])} pixels, got {edge}")
+    row, column = ((length - edge) // 2 for length in picture.shape[:2])
+    middle = picture[row:row + edge, column:column + edge]
+    return middle.reshape(side, box, side, box, -1).mean((1, 3)).squeeze()

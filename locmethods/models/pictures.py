@@ -139,7 +139,8 @@ def window_sums(guide, values, comparison):
     profile = comparison.profile.astype(kind)
     profiles = (np.ones(1, kind) if flat else profile, profile, profile)
     margin = np.array([0 if flat else comparison.margin, comparison.margin, comparison.margin])
-    shifts = _half_window(comparison.search, len(shape))
+    # Beyond the farthest key there is nothing to be shifted to.
+    shifts = _half_window([min(comparison.search, length - 1 + comparison.margin) for length in shape])
     factors = comparison.factors(shifts[:, -len(shape):])
     reached = factors > 0
     # In units of the kernel's length, so that no square of it under- or overflows.
@@ -163,9 +164,15 @@ def window_sums(guide, values, comparison):
     return sums[:-1], sums[-1]
 
 
-def _half_window(search, dimensions):
-    """Return of each pair of shifts t and −t in a window one, of shape (s, 3), and not 0."""
-    axes = [[0]] * (3 - dimensions) + [range(-search, search + 1)] * dimensions
+def _half_window(search):
+    """Return of each pair of shifts t and −t in a window one, of shape (s, 3), and not 0.
+
+    Parameters
+    ----------
+    search : list of int
+        How far the window reaches along each axis, of two or three.
+    """
+    axes = [[0]] * (3 - len(search)) + [range(-reach, reach + 1) for reach in search]
     found = np.array(list(itertools.product(*axes)), np.int64)
     return found[len(found) // 2 + 1:]  # in lexicographic order −t stands as far before 0 as t behind it
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from locmethods.arrays.checks import check_count
 from locmethods.models.pictures import profile_of, window_sums
 from locmethods.nonlocal_means.filters import comparison_of, noisy
-from locmethods.nonlocal_means.pixels import as_picture, positive
+from locmethods.nonlocal_means.pixels import as_guide, as_picture, positive
 
 
 class Balanced(NamedTuple):
@@ -33,7 +33,8 @@ class Balanced(NamedTuple):
 
 
 def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, sigma=0.0, kernel=None, spatial=None,
-                            patch_weights=None, tol=1e-3, max_iter=100, preserve_range=False, channel_axis=None):
+                            guide=None, patch_weights=None, tol=1e-3, max_iter=100, preserve_range=False,
+                            channel_axis=None):
     """Denoise by non-local means whose averaging matrix is symmetric: W = D K D with all sums one [milanfar2013b]_.
 
     The matrix of non-local means, K divided by its row sums, is not symmetric: a pixel with many like it counts more,
@@ -43,7 +44,7 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
 
     Parameters
     ----------
-    picture, patch_size, patch_distance, h, sigma, spatial, patch_weights, preserve_range, channel_axis
+    picture, patch_size, patch_distance, h, sigma, spatial, guide, patch_weights, preserve_range, channel_axis
         As in `nonlocal_means` with ``fast_mode=False``: windows end at the border, so that K is symmetric.
     kernel : Kernel, optional
         A kernel of the distance that has compiled loops.
@@ -64,7 +65,8 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     Notes
     -----
     Half steps d ← d/(K d) alone would swing between two scalings of rows and columns; the square root, their geometric
-    mean, takes the symmetric way [knight2014]_.
+    mean, takes the symmetric way [knight2014]_. Symmetry has its price: pixels whose noise is unlike any other's have
+    small row sums, and D makes them count for more. Patches had better be compared in a `guide` that has been denoised.
     """
     pixels = as_picture(picture, channel_axis, preserve_range)
     comparison = comparison_of(patch_size, patch_distance, h, False, kernel, spatial, patch_weights)
@@ -74,7 +76,8 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     tol = positive("tol", tol)
     check_count("max_iter", max_iter, 1)
     values, kind = pixels.array, pixels.array.dtype.type
-    near = values / kind(math.sqrt(len(values)))
+    near = as_guide(guide, pixels)
+    near = near / kind(math.sqrt(len(near)))
     comparison = noisy(comparison, sigma, values.ndim - 1)
     scale, steps = np.ones((1, *values.shape[1:]), kind), 0
     while True:

@@ -135,7 +135,7 @@ def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margi
             lo[axis] = max(-margin[axis], -margin[axis] - t, min(begin[axis], begin[axis] - t))
             hi[axis] = min(size[axis] + margin[axis], size[axis] + margin[axis] - t, max(end[axis], end[axis] - t))
         n = hi[2] - lo[2]
-        if n <= 0:
+        if n <= 0 or hi[1] <= lo[1] or hi[0] <= lo[0]:
             continue
         x, long = weight[:n], n + len(along) - 1
         for plane in range(lo[0], hi[0] + len(across) - 1):

@@ -13,6 +13,8 @@ from skimage.restoration import denoise_nl_means
 from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
+from locmethods.companion import datasets
+from locmethods.companion.expected import pictures as expected
 from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Flat, Gaussian, Laplace, NearestNeighbors, Radial
 from locmethods.models import pictures
 from locmethods.nonlocal_means import (
@@ -88,21 +90,21 @@ def picture_of(seed, shape=(13, 16), channels=1):
 def test_a_grey_picture_is_denoised_by_the_definition(seed, fast_mode):
     u = picture_of(seed)
     found = nonlocal_means(u[..., 0], patch_size=5, patch_distance=3, h=0.1, sigma=0.06, fast_mode=fast_mode)
-    expected = by_loop(u, cut(0.1), 3, profile=profile_of(5, fast_mode), sigma=0.06, mirrored=fast_mode)
-    np.testing.assert_allclose(found, expected[..., 0], atol=ROUNDING)
+    loop = by_loop(u, cut(0.1), 3, profile=profile_of(5, fast_mode), sigma=0.06, mirrored=fast_mode)
+    np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
 
 
 @pytest.mark.parametrize("fast_mode", [True, False])
 def test_colours_and_volumes_are_denoised_by_the_definition(fast_mode):
     u = picture_of(0, (9, 11), 3)
-    expected = by_loop(u, cut(0.15), 2, profile=profile_of(3, fast_mode), sigma=0.05, mirrored=fast_mode)
+    loop = by_loop(u, cut(0.15), 2, profile=profile_of(3, fast_mode), sigma=0.05, mirrored=fast_mode)
     options = {"patch_size": 3, "patch_distance": 2, "h": 0.15, "sigma": 0.05, "fast_mode": fast_mode}
-    np.testing.assert_allclose(nonlocal_means(u, channel_axis=-1, **options), expected, atol=ROUNDING)
+    np.testing.assert_allclose(nonlocal_means(u, channel_axis=-1, **options), loop, atol=ROUNDING)
     first = nonlocal_means(np.moveaxis(u, -1, 0), channel_axis=0, **options)
     np.testing.assert_array_equal(first, np.moveaxis(nonlocal_means(u, channel_axis=2, **options), -1, 0))
     v = picture_of(1, (5, 6, 7))
-    expected = by_loop(v, cut(0.15), 2, profile=profile_of(3, fast_mode), sigma=0.05, mirrored=fast_mode)
-    np.testing.assert_allclose(nonlocal_means(v[..., 0], **options), expected[..., 0], atol=ROUNDING)
+    loop = by_loop(v, cut(0.15), 2, profile=profile_of(3, fast_mode), sigma=0.05, mirrored=fast_mode)
+    np.testing.assert_allclose(nonlocal_means(v[..., 0], **options), loop[..., 0], atol=ROUNDING)
 
 
 @pytest.mark.parametrize("shape, channels", [((13, 16), 1), ((9, 11), 3), ((5, 6, 7), 1)])
@@ -112,19 +114,19 @@ def test_scikit_image_has_the_same_definition_but_for_its_exponential(shape, cha
     def theirs(square):  # the same cut, and their approximate exponential
         return schraudolph(-square / 0.15**2) if square <= 5 * 0.15**2 else 0.0
 
-    expected = by_loop(u, theirs, 2, profile=profile_of(3, True), sigma=0.05, mirrored=True)
+    loop = by_loop(u, theirs, 2, profile=profile_of(3, True), sigma=0.05, mirrored=True)
     axis = None if channels == 1 else -1
     found = denoise_nl_means(u if channels > 1 else u[..., 0], 3, 2, h=0.15, sigma=0.05, channel_axis=axis)
     # Their running sums round to 1e-16 of some hundreds, which the exponential's steps of 2⁻²⁰ may show.
-    np.testing.assert_allclose(found, expected if channels > 1 else expected[..., 0], atol=2e-6)
+    np.testing.assert_allclose(found, loop if channels > 1 else loop[..., 0], atol=2e-6)
 
 
 def test_scikit_images_slow_definition_is_the_same_where_it_leaves_nothing_out_early():
     u = picture_of(3)
     h = 0.6  # so wide that no partial sum passes their cutoff
-    expected = by_loop(u, lambda square: schraudolph(-square / h**2), 3, profile=profile_of(5, False), sigma=0.05)
+    loop = by_loop(u, lambda square: schraudolph(-square / h**2), 3, profile=profile_of(5, False), sigma=0.05)
     found = denoise_nl_means(u[..., 0], 5, 3, h=h, sigma=0.05, fast_mode=False)
-    np.testing.assert_allclose(found, expected[..., 0], atol=2e-6)  # as above
+    np.testing.assert_allclose(found, loop[..., 0], atol=2e-6)  # as above
 
 
 def test_where_no_exponential_is_approximated_scikit_images_picture_is_ours():
@@ -177,8 +179,8 @@ def test_any_kernel_compares_patches(kernel, weight, mirrored):
     u = picture_of(4, (8, 9))
     found = nonlocal_means(u[..., 0], patch_weights=BOX, patch_distance=2, kernel=kernel, sigma=0.05,
                            fast_mode=mirrored)
-    expected = by_loop(u, weight, 2, profile=BOX, sigma=0.05, mirrored=mirrored)
-    np.testing.assert_allclose(found, expected[..., 0], atol=ROUNDING)
+    loop = by_loop(u, weight, 2, profile=BOX, sigma=0.05, mirrored=mirrored)
+    np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
 
 
 @pytest.mark.parametrize("kernel", [Gaussian(0.2), Epanechnikov(0.3), Flat(0.25)])
@@ -206,16 +208,16 @@ def test_kernels_of_ranks_and_of_inner_products_and_hollow_ones_compare_patches(
         order = np.argsort(((keys - rows[pixel]) ** 2).sum(1))[:4]
         assert nearest[pixel] == pytest.approx(values[order].mean(), abs=ROUNDING)
     hollow = nonlocal_means(u[..., 0], kernel=Gaussian(0.2).hollow(), **plain)
-    expected = by_loop(u, KERNELS[0][1], 2, profile=BOX, own=False)
-    np.testing.assert_allclose(hollow, expected[..., 0], atol=ROUNDING)
+    loop = by_loop(u, KERNELS[0][1], 2, profile=BOX, own=False)
+    np.testing.assert_allclose(hollow, loop[..., 0], atol=ROUNDING)
 
 
 def test_a_place_counts_besides_and_a_guide_is_compared_instead():
     u, g = picture_of(7, (8, 9)), picture_of(8, (8, 9), 2)
     found = nonlocal_means(u[..., 0], patch_size=3, patch_distance=3, h=0.2, spatial=Epanechnikov(2.5), guide=g)
-    expected = by_loop(u, cut(0.2), 3, profile=profile_of(3, True), mirrored=True, guide=g,
+    loop = by_loop(u, cut(0.2), 3, profile=profile_of(3, True), mirrored=True, guide=g,
                        place=lambda square: max(1 - square / 2.5**2, 0.0))
-    np.testing.assert_allclose(found, expected[..., 0], atol=ROUNDING)
+    np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
 
 
 def test_tiles_and_threads_do_not_show(monkeypatch):
@@ -264,20 +266,20 @@ def test_the_bilateral_filter_is_a_local_mean_over_place_and_colour(seed):
     found = bilateral(u, sigma_color=0.2, sigma_spatial=2.0, win_size=21, channel_axis=-1)
     place = np.indices((9, 10)).reshape(2, -1).T
     joint = np.column_stack([place / 2.0, u.reshape(-1, 3) / 0.2])
-    expected = lm.local_mean(joint, joint, u.reshape(-1, 3), kernel=Gaussian(1.0))
-    np.testing.assert_allclose(found.reshape(-1, 3), expected, atol=ROUNDING)
+    loop = lm.local_mean(joint, joint, u.reshape(-1, 3), kernel=Gaussian(1.0))
+    np.testing.assert_allclose(found.reshape(-1, 3), loop, atol=ROUNDING)
 
 
 def test_windows_guides_and_kernels_of_the_bilateral_filter():
     u, g = picture_of(12, (9, 10)), picture_of(13, (9, 10), 2)
     one = np.ones(1)
-    expected = by_loop(u, lambda s: math.exp(-s / 0.08), 3, profile=one, place=lambda s: math.exp(-s / 2))
-    np.testing.assert_allclose(bilateral(u[..., 0], sigma_color=0.2), expected[..., 0], atol=ROUNDING)
+    loop = by_loop(u, lambda s: math.exp(-s / 0.08), 3, profile=one, place=lambda s: math.exp(-s / 2))
+    np.testing.assert_allclose(bilateral(u[..., 0], sigma_color=0.2), loop[..., 0], atol=ROUNDING)
     # The distance of colours sums over channels, where that of patches is their mean.
-    expected = by_loop(u, lambda s: math.exp(-math.sqrt(2 * s) / 0.2), 2, profile=one, guide=g,
+    loop = by_loop(u, lambda s: math.exp(-math.sqrt(2 * s) / 0.2), 2, profile=one, guide=g,
                        place=lambda s: max(1 - s / 2.25**2, 0))
     found = bilateral(u[..., 0], g, kernel=Laplace(0.2), spatial=Epanechnikov(2.25))
-    np.testing.assert_allclose(found, expected[..., 0], atol=ROUNDING)
+    np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -311,15 +313,27 @@ def test_a_balanced_average_is_sinkhorns(seed):
     u = picture_of(seed)[..., 0]
     found = balanced_nonlocal_means(u, patch_size=3, patch_distance=4, h=0.2, tol=1e-10, max_iter=1000)
     matrix = matrix_of(u, 0.2, 4)
-    left, right = np.ones(u.size), np.ones(u.size)
-    for _ in range(2000):  # rows and columns in turn
-        left = 1 / (matrix @ right)
-        right = 1 / (matrix.T @ left)
-    balanced = left[:, None] * matrix * right
+    balanced = expected.balanced(matrix)
     np.testing.assert_allclose(balanced, balanced.T, atol=1e-9)
     np.testing.assert_allclose(found.picture.ravel(), balanced @ u.ravel(), atol=1e-9)  # ten times the tolerance
     assert found.imbalance <= 1e-10 and 1 <= found.n_iter < 1000
     assert found.picture.mean() == pytest.approx(u.mean(), abs=1e-10)  # columns sum to one: no light is lost
+
+
+def test_a_balanced_average_compares_the_guides_patches():
+    u, guide = picture_of(15)[..., 0], picture_of(16)[..., 0]
+    found = balanced_nonlocal_means(u, guide=guide, patch_size=3, patch_distance=4, h=0.2, tol=1e-10, max_iter=1000)
+    balanced = expected.balanced(matrix_of(guide, 0.2, 4))
+    np.testing.assert_allclose(found.picture.ravel(), balanced @ u.ravel(), atol=1e-9)
+
+
+def test_photographs_come_from_their_middle():
+    with pytest.raises(ValueError, match=r"^side times box must be between 1 and 512 pixels, got 1024$"):
+        datasets.shipped("camera", 512, 2)
+    with pytest.raises(ValueError, match=r"^name must be one of astronaut, .*, got 'lena'$"):
+        datasets.shipped("lena")
+    np.testing.assert_allclose(datasets.shipped("camera", 512), img_as_float(data.camera()), atol=1e-15)
+    assert datasets.shipped("chelsea", 20, 3, grey=False).shape == (20, 20, 3)
 
 
 def test_an_average_that_is_not_balanced_says_so():

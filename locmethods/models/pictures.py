@@ -61,7 +61,7 @@ class Comparison(NamedTuple):
 
     def factors(self, shifts):
         """Return the spatial kernel of shifts of shape (s, d), of shape (s,); one without it."""
-        if self.spatial is None:
+        if self.spatial is None or not len(shifts):
             return np.ones(len(shifts))
         return self.spatial(np.zeros((1, shifts.shape[1])), shifts.astype(float))[0]
 

@@ -125,7 +125,7 @@ def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margi
     height = end[1] - begin[1] + np.abs(shifts[:, 1]).max()
     ring = np.empty((len(down), width + len(along)), guide.dtype)
     column = np.empty(width + len(along), guide.dtype)
-    planes = np.empty((len(across), height if len(across) > 1 else 1, width), guide.dtype)
+    planes = np.empty((height if len(across) > 1 else 1, len(across), width), guide.dtype)
     weight = np.empty(width, guide.dtype)
     lo, hi = np.empty(3, np.int64), np.empty(3, np.int64)
     for s in range(len(shifts)):
@@ -148,11 +148,11 @@ def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margi
                     continue
                 _filtered(ring, len(down), here, down, column[:long])
                 slot = here - lo[1] if len(across) > 1 else 0
-                _along(column, along, planes[plane % len(across), slot, :n])
+                _along(column, along, planes[slot, plane % len(across), :n])
                 deep = plane - len(across) + 1
                 if deep < lo[0]:
                     continue
-                _filtered(planes[:, slot], len(across), deep, across, x)
+                _filtered(planes[slot], len(across), deep, across, x)
                 _counted(x, surplus, most)
                 weigh(kind, x, square, inverse)
                 _share(x, factors[s], values, sums, begin, end, margin, deep, here, lo[2], shift)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import check_count
-from locmethods.models.pictures import profile_of, window_sums
+from locmethods.models.pictures import number_of, window_sums
 from locmethods.nonlocal_means.filters import comparison_of, noisy
 from locmethods.nonlocal_means.pixels import as_guide, as_picture, positive
 
@@ -70,7 +70,7 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     """
     pixels = as_picture(picture, channel_axis, preserve_range)
     comparison = comparison_of(patch_size, patch_distance, h, False, kernel, spatial, patch_weights)
-    if profile_of(comparison.kernel) is None:
+    if number_of(comparison.kernel) is None:
         raise ValueError(f"kernel must be a kernel of the distance that has compiled loops, got {kernel!r}")
     sigma = positive("sigma", sigma) if sigma else 0.0
     tol = positive("tol", tol)

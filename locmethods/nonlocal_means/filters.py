@@ -9,7 +9,7 @@ import numpy as np
 from locmethods.arrays.checks import as_number, check_count, check_localization
 from locmethods.arrays.door import check_kernel
 from locmethods.kernels import Gaussian, Radial
-from locmethods.models.pictures import Comparison, window_means
+from locmethods.models.pictures import Comparison, Interpolated, window_means
 from locmethods.nonlocal_means.noise import estimate_noise
 from locmethods.nonlocal_means.pixels import as_guide, as_picture, as_weights, positive
 
@@ -45,9 +45,11 @@ def nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, fast_mode
         d². None lets `estimate_noise` find it.
     kernel : Kernel, optional
         Any localization kernel, of a patch's pixels times the roots of their weights, so that its distance is d; in the
-        place of the exponential, which is ``Gaussian(h / math.sqrt(2))`` up to d² − 2σ² = 5h² and zero beyond. Then
-        `h` is not used. A hollow kernel leaves each pixel's own patch out. Kernels of the distance that have compiled
-        loops are as fast as the default, others much slower; with `sigma` it must be a `Radial` one.
+        place of scikit-image's exponential, which is exact to four per cent (linear between powers of two
+        [schraudolph1999]_) up to d² − 2σ² = 5h² and zero beyond. Then `h` is not used:
+        ``kernel=Gaussian(h / math.sqrt(2))`` is e^(−d²/h²) to the last digit, without end. A hollow kernel leaves each
+        pixel's own patch out. Kernels of the distance that have compiled loops are as fast as the default, others much
+        slower; with `sigma` it must be a `Radial` one.
     spatial : Kernel, optional
         A second factor: a kernel of the distance in pixels.
     guide : array-like of the picture's shape, or with other channels as the last axis, optional
@@ -73,8 +75,8 @@ def nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, fast_mode
     -----
     The time grows with the number of pixels times (2 patch_distance + 1)^d: for each shift of the window the distances
     of all patches are one filter of a picture of squared differences [darbon2008]_. Each pixel counts once for itself.
-    scikit-image's exponential is an approximation to four per cent, so that its pictures differ from these by as much
-    as that makes.
+    Pictures are those of scikit-image to a millionth, which is where it rounds its exponential; with
+    ``fast_mode=False`` it leaves sums of squares early, and differs by the weights that it thereby misses.
 
     Examples
     --------
@@ -161,7 +163,7 @@ def comparison_of(patch_size, patch_distance, h, fast_mode, kernel, spatial, pat
     spatial = None if spatial is None else _checked("spatial", spatial)
     if kernel is not None:
         return Comparison(_checked("kernel", kernel), profile, patch_distance, spatial, mirrored=bool(fast_mode))
-    return Comparison(Gaussian(h / math.sqrt(2)), profile, patch_distance, spatial, farthest=math.sqrt(BEYOND) * h,
+    return Comparison(Interpolated(h / math.sqrt(2)), profile, patch_distance, spatial, farthest=math.sqrt(BEYOND) * h,
                       mirrored=bool(fast_mode))
 
 

@@ -130,10 +130,9 @@ def exact_repeats_divide_the_noise(seed=0):
     box = np.mean((uniform_filter(noisy, 5) - clean) ** 2)
     yield at_most("beside a box", errors[-1], box / 10, because="a tenth is no accident", broken=box,
                   how="a box filter of 25 pixels")
-    width = np.sqrt(2) * 0.5
-    matrix = expected.nonlocal_matrix(noisy[:14, :15], np.full(3, 1 / 3), 5, width)
-    plain = nonlocal_means(noisy[:14, :15], patch_weights=np.full(3, 1 / 3), patch_distance=5, h=width,
-                           fast_mode=False)
+    matrix = expected.nonlocal_matrix(noisy[:14, :15], np.full(3, 1 / 3), 5, 0.5)
+    plain = nonlocal_means(noisy[:14, :15], patch_weights=np.full(3, 1 / 3), patch_distance=5,
+                           kernel=Gaussian(0.5 / np.sqrt(2)), fast_mode=False)
     yield same("the definition", plain, expected.averaged(matrix, noisy[:14, :15]), within=1e-12, because=ROUNDING,
                broken=uniform_filter(noisy, 11)[:14, :15], how="a box filter in the same window")
     made = synthesize(clean, (40, 44), patch_size=14, overlap=6, h=1e-3, seed=seed)
@@ -203,13 +202,14 @@ def symmetry_helps_where_noise_does_not_choose(seed=0):
     yield at_most("the noise's own patches", noise, 0, because="errors rise or they do not",
                   broken=pilot, how="patches compared in a first estimate")
     small = crop(seed, 12)
-    found = balanced_nonlocal_means(small, patch_size=3, patch_distance=4, h=0.2, tol=1e-9, max_iter=1000)
+    options = {"patch_size": 3, "patch_distance": 4, "kernel": Gaussian(0.2 / np.sqrt(2))}
+    found = balanced_nonlocal_means(small, tol=1e-9, max_iter=1000, **options)
     matrix = expected.nonlocal_matrix(small, expected.gaussian_weights(3), 4, 0.2)
     yield same("Sinkhorn's average", found.picture, (expected.balanced(matrix) @ small.ravel()).reshape(small.shape),
                within=1e-8, because="ten times the tolerance of the scaling",
                broken=expected.averaged(matrix, small), how="division by row sums alone")
-    again = nonlocal_means(small, patch_size=3, patch_distance=4, h=0.2, fast_mode=False)
-    yield same("the average before", again, expected.averaged(matrix, small), within=1e-12, because=ROUNDING,
+    before = nonlocal_means(small, fast_mode=False, **options)
+    yield same("the average before", before, expected.averaged(matrix, small), within=1e-12, because=ROUNDING,
                broken=found.picture, how="Sinkhorn's scaling")
 
 

@@ -23,10 +23,9 @@ def patches(picture, weight):
 
 
 def nonlocal_matrix(picture, weight, search, h):
-    """Return the kernel matrix of non-local means, cut at e⁻⁵, in windows that end at the border."""
-    square = squared_distances(patches(picture, weight)) / h**2
+    """Return the kernel matrix of non-local means, exp(−d²/h²) in windows that end at the border."""
     near = np.abs(places(picture.shape)[:, None] - places(picture.shape)).max(-1) <= search
-    return np.exp(-square) * (square <= 5) * near
+    return np.exp(-squared_distances(patches(picture, weight)) / h**2) * near
 
 
 def gaussian_weights(side):

@@ -11,8 +11,11 @@ import math
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, inlined, larger
+from locmethods.engines.native.loops import compiled, exponential, inlined, larger
 from locmethods.engines.native.profiles import weigh
+
+INTERPOLATED = -1  # the number of a kernel that only windows of pictures have: e^(−x/2), linear between powers of two
+BELOW = 60801 / 2**20  # what is taken from the binary logarithm, so that the root mean square error is least
 
 
 @inlined
@@ -79,6 +82,19 @@ def _counted(x, surplus, most):
 
 
 @compiled
+def _interpolate(x):
+    """Turn squared distances into 2^⌊z⌋ (1 + z − ⌊z⌋) with z = −x/(2 log 2) − BELOW, in place."""
+    one, zero, two = x.dtype.type(1), x.dtype.type(0), x.dtype.type(math.log(2))
+    slope, below = x.dtype.type(-0.5 / math.log(2)), x.dtype.type(BELOW)
+    for j in range(len(x)):
+        counts = x[j] < math.inf
+        z = (x[j] if counts else zero) * slope - below
+        whole = x.dtype.type(math.floor(z))
+        weight = exponential(whole * two) * (one + z - whole)
+        x[j] = weight if counts else zero
+
+
+@compiled
 def _add(weight, scale, values, plane, row, first, sums, own_plane, own_row, own_first):
     """Add scale · K · v for a row of pixels to their sums, and scale · K to the last of these."""
     n = len(weight)
@@ -93,7 +109,7 @@ def _add(weight, scale, values, plane, row, first, sums, own_plane, own_row, own
 
 
 @compiled
-def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margin, kind, square, surplus, most):
+def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margin, kind, surplus, most):
     """Add Σ K v and Σ K over a window of shifts, for the pixels of one tile.
 
     Parameters
@@ -114,13 +130,13 @@ def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margi
     margin : integer ndarray of shape (3,)
         m: pixels so far beyond the border are keys as well.
     kind : int
-        The number of the kernel's record in `profiles`.
-    square, surplus, most : floats of the guide's type
-        length² of the kernel; what is taken from squared distances; the greatest that counts.
+        The number of the kernel's record in `profiles`, for a length of one; or INTERPOLATED.
+    surplus, most : floats of the guide's type
+        What is taken from squared distances; the greatest that counts.
     """
     across, down, along = profiles
     size = values.shape[1] - 2 * margin[0], values.shape[2] - 2 * margin[1], values.shape[3] - 2 * margin[2]
-    inverse = guide.dtype.type(1) / square
+    one = guide.dtype.type(1)
     width = end[2] - begin[2] + np.abs(shifts[:, 2]).max()
     height = end[1] - begin[1] + np.abs(shifts[:, 1]).max()
     ring = np.empty((len(down), width + len(along)), guide.dtype)
@@ -154,7 +170,10 @@ def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margi
                     continue
                 _filtered(planes[slot], len(across), deep, across, x)
                 _counted(x, surplus, most)
-                weigh(kind, x, square, inverse)
+                if kind == INTERPOLATED:
+                    _interpolate(x)
+                else:
+                    weigh(kind, x, one, one)
                 _share(x, factors[s], values, sums, begin, end, margin, deep, here, lo[2], shift)
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks import crf, denoising, fuzzy, hopfield, lle, patches, prepared, relaxation, sums, widths
+from benchmarks import crf, denoising, fuzzy, hopfield, lle, nonlocal_means, patches, prepared, relaxation, sums, widths
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -162,4 +162,5 @@ ROWS = {
     **hopfield.ROWS,
     **relaxation.ROWS,
     **crf.ROWS,
+    **nonlocal_means.ROWS,
 }

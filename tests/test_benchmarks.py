@@ -105,6 +105,11 @@ def test_a_step_of_the_dense_crf_on_a_photograph_takes_well_under_a_minute():
     assert committed()["crf-photograph"]["contenders"]["locmethods"]["seconds"] < 60
 
 
+def test_non_local_means_are_no_slower_than_scikit_images_fast_ones():
+    for name in ("nonlocal-means", "nonlocal-means-colour", "nonlocal-means-single"):
+        assert committed()[name]["contenders"]["scikit-image, fast_mode"]["ratio"] >= 1
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

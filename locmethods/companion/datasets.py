@@ -134,19 +134,10 @@ def photographs(size=64):
     size : int, default=64
         Side of a picture in pixels, at most 300: means over equal boxes of a square crop from its middle.
     """
-    from skimage import data
-
     if not 1 <= size <= 300:
         raise ValueError(f"size must be between 1 and 300 pixels, got {size!r}")
-    found = []
-    for load in (data.camera, data.astronaut, data.chelsea, data.coffee, data.rocket, data.moon):
-        grey = load() / 255
-        grey = grey @ np.array([0.299, 0.587, 0.114]) if grey.ndim == 3 else grey
-        box = min(grey.shape) // size
-        top, left = ((side - box * size) // 2 for side in grey.shape)
-        square = grey[top:top + box * size, left:left + box * size]
-        found.append(square.reshape(size, box, size, box).mean((1, 3)))
-    return np.stack(found)
+    names = "camera", "astronaut", "chelsea", "coffee", "rocket", "moon"
+    return np.stack([shipped(name, size, None) for name in names])
 
 
 # Rows and columns of the corners of brush strokes on the temple's 400 × 600 pixels.
@@ -205,3 +196,38 @@ def crops():
     from skimage.data import lfw_subset
 
     return Sample(lfw_subset().reshape(200, 625), (np.arange(200) < 100).astype(int))
+
+
+# What scikit-image ships of photographs, in its own order of names; drawings, masks and what is generated left out.
+PHOTOGRAPHS = ("astronaut", "brick", "camera", "cell", "chelsea", "clock", "coffee", "coins", "grass", "gravel",
+               "hubble_deep_field", "immunohistochemistry", "moon", "page", "retina", "rocket", "text")
+
+
+def shipped(name, side=64, box=1, *, grey=True):
+    """Return the middle of a photograph that ships with scikit-image, values in [0, 1].
+
+    Parameters
+    ----------
+    name : str
+        One of `PHOTOGRAPHS`.
+    side : int, default=64
+        Rows and columns of what is returned.
+    box : int or None, default=1
+        Each of its pixels is the mean over boxes of so many pixels a side; None for as many as fit.
+    grey : bool, default=True
+        Colours are weighted to luminance; otherwise the channels stay, as the last axis, where there are any.
+    """
+    from skimage import data
+
+    if name not in PHOTOGRAPHS:
+        raise ValueError(f"name must be one of {', '.join(PHOTOGRAPHS)}, got {name!r}")
+    picture = getattr(data, name)() / 255
+    if grey and picture.ndim == 3:
+        picture = picture @ np.array([0.299, 0.587, 0.114])
+    box = max(1, min(picture.shape[:2]) // side) if box is None else box
+    edge = box * side
+    if not 1 <= edge <= min(picture.shape[:2]):
+        raise ValueError(f"side times box must be between 1 and {min(picture.shape[:2])} pixels, got {edge}")
+    row, column = ((length - edge) // 2 for length in picture.shape[:2])
+    middle = picture[row:row + edge, column:column + edge]
+    return middle.reshape(side, box, side, box, -1).mean((1, 3)).squeeze()

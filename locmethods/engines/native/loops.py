@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-COMPILED = ("loops", "profiles", "tree", "panels", "passes", "windows")  # the modules of compiled functions
+COMPILED = ("loops", "profiles", "tree", "panels", "passes", "windows", "shifts")  # the modules of compiled functions
 
 # Below this, by bytes of the floating type, a weight counts as zero beside one: e⁻⁶⁰ = 1e-26 and e⁻⁶⁰⁰ = 1e-261.
 LEAST = {4: -60.0, 8: -600.0}

@@ -1,0 +1,94 @@
+"""Non-local means with a symmetric averaging matrix: Sinkhorn's scaling in the place of division by row sums."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from locmethods.arrays.checks import check_count
+from locmethods.models.pictures import number_of, window_sums
+from locmethods.nonlocal_means.filters import comparison_of, noisy
+from locmethods.nonlocal_means.pixels import as_guide, as_picture, positive
+
+
+class Balanced(NamedTuple):
+    """A picture, denoised by a matrix whose rows and columns sum to one.
+
+    Attributes
+    ----------
+    picture : ndarray of the shape of what came
+    n_iter : int
+        How many scalings were done.
+    imbalance : float
+        The greatest |Σ_q W(p, q) − 1| that is left.
+    """
+
+    picture: np.ndarray
+    n_iter: int
+    imbalance: float
+
+
+def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, sigma=0.0, kernel=None, spatial=None,
+                            guide=None, patch_weights=None, tol=1e-3, max_iter=100, preserve_range=False,
+                            channel_axis=None):
+    """Denoise by non-local means whose averaging matrix is symmetric: W = D K D with all sums one [milanfar2013b]_.
+
+    The matrix of non-local means, K divided by its row sums, is not symmetric: a pixel with many like it counts more,
+    all in all, than one with few. For a symmetric K of positive diagonal there is one diagonal D > 0 that makes
+    D K D doubly stochastic [sinkhorn1967]_, and the matrix is then nearest to K, in Kullback–Leibler divergence, among
+    all such. It is found by d ← √(d / (K d)), each step a pass of window sums.
+
+    Parameters
+    ----------
+    picture, patch_size, patch_distance, h, sigma, spatial, guide, patch_weights, preserve_range, channel_axis
+        As in `nonlocal_means` with ``fast_mode=False``: windows end at the border, so that K is symmetric.
+    kernel : Kernel, optional
+        A kernel of the distance that has compiled loops.
+    tol : float, default=1e-3
+        It has settled when no row's sum is farther from one.
+    max_iter : int, default=100
+        Scalings after which it is left as it is, with a ConvergenceWarning.
+
+    Returns
+    -------
+    Balanced
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an array or a parameter is not as above.
+
+    Notes
+    -----
+    Half steps d ← d/(K d) alone would swing between two scalings of rows and columns; the square root, their geometric
+    mean, takes the symmetric way [knight2014]_. Symmetry has its price: pixels whose noise is unlike any other's have
+    small row sums, and D makes them count for more. Patches had better be compared in a `guide` that has been denoised.
+    """
+    pixels = as_picture(picture, channel_axis, preserve_range)
+    comparison = comparison_of(patch_size, patch_distance, h, False, kernel, spatial, patch_weights)
+    if number_of(comparison.kernel) is None:
+        raise ValueError(f"kernel must be a kernel of the distance that has compiled loops, got {kernel!r}")
+    sigma = positive("sigma", sigma) if sigma else 0.0
+    tol = positive("tol", tol)
+    check_count("max_iter", max_iter, 1)
+    values, kind = pixels.array, pixels.array.dtype.type
+    near = as_guide(guide, pixels)
+    near = near / kind(math.sqrt(len(near)))
+    comparison = noisy(comparison, sigma, values.ndim - 1)
+    scale, steps = np.ones((1, *values.shape[1:]), kind), 0
+    while True:
+        row = scale * window_sums(near, scale, comparison)[0]  # Σ_q d(p) K(p, q) d(q)
+        imbalance = float(np.abs(row - 1).max())
+        if imbalance <= tol or steps == max_iter:
+            break
+        scale, steps = scale / np.sqrt(row), steps + 1
+    if imbalance > tol:
+        warnings.warn(f"the averaging matrix is not balanced after {steps} scalings: a row's sum is off by "
+                      f"{imbalance:.2g}; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
+    # Divided by what is left of the sums, so that a constant picture stays what it is.
+    mean = scale * window_sums(near, scale * values, comparison)[0] / row
+    return Balanced(pixels.leave(mean.astype(kind, copy=False)), steps, imbalance)

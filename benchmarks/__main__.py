@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.memory import peak
-from benchmarks.rows import ROWS
+from benchmarks.rows import ROWS, SUBJECTS
 from locmethods.companion.build.book import measurements
 from locmethods.companion.build.pages import BookError
 
@@ -31,6 +31,11 @@ THREADS = 2
 SLIVER = 2100  # points: just enough that every engine is loaded
 LIMIT = "limit"
 GUARD = 0.6  # a ratio to a peer below this share of the committed one is a regression: timings wander by a third
+
+
+def sliver(part):
+    """Return the first of an array's rows; a number is left as it is."""
+    return part[:SLIVER] if isinstance(part, np.ndarray) else part
 
 
 def measure(row, contender, out):
@@ -43,7 +48,7 @@ def measure(row, contender, out):
     if contender == LIMIT:
         print(json.dumps({"seconds": task.limit()}))
         return
-    small = tuple(part[:SLIVER] for part in data) if isinstance(data, tuple) else data[:SLIVER]
+    small = tuple(map(sliver, data)) if isinstance(data, tuple) else sliver(data)
     task.contenders[contender](small)  # warm-up: imports, thread pools, compiled loops
     start = time.perf_counter()
     answer = task.contenders[contender](data)
@@ -83,7 +88,7 @@ def run(name):
     if row.limit is not None:
         with tempfile.TemporaryDirectory() as folder:
             more["limit_seconds"] = statistics.median(_child(name, LIMIT, folder)[0]["seconds"] for _ in range(3))
-    return {"title": row.title, "repeats": row.repeats, "contenders": found, **more}
+    return {"title": row.title, "subject": name in SUBJECTS, "repeats": row.repeats, "contenders": found, **more}
 
 
 def machine():

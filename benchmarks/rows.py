@@ -96,6 +96,9 @@ def _all_pairs(n):
                {"locmethods": sums.ours(kernel), **peers}, sums.within(1e-5), curve="all pairs", n=n)
 
 
+# What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
+SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS, **patches.ROWS,
+            **nonlocal_means.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),
@@ -155,12 +158,5 @@ ROWS = {
                            sums.cloud(4000, 3, np.float64),
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
                            sums.within(1e-8)),
-    **fuzzy.ROWS,
-    **lle.ROWS,
-    **denoising.ROWS,
-    **patches.ROWS,
-    **hopfield.ROWS,
-    **relaxation.ROWS,
-    **crf.ROWS,
-    **nonlocal_means.ROWS,
+    **SUBJECTS,
 }

@@ -19,6 +19,7 @@ from locmethods.hopfield.iteration import iterate
 STORAGE = ("hebb", "pseudo-inverse")
 UPDATE = ("asynchronous", "synchronous")
 BITS, STATES = 32, 4096  # of a block: 32 fields of 4,096 states in float32 stay in a core's second cache
+FEW = 256  # states whose fields of a thousand bits stay in a core's second cache
 EXACT = 1 << 24  # whole numbers below are exact in float32, and so are their sums
 SAFETY = 8  # fields below so many roundings of their sum are zero
 
@@ -49,7 +50,10 @@ def binarized(X, threshold, dtype=None):
     dtype = X.dtype if dtype is None else np.dtype(dtype)
     if threshold is None:
         return as_states("X", X).astype(dtype)
-    return np.where(X > threshold, dtype.type(1), dtype.type(-1))
+    found = (X > threshold).astype(dtype)  # in place: three times as fast as a choice between two numbers
+    found *= 2
+    found -= 1
+    return found
 
 
 def check_network(estimator, **options):
@@ -243,7 +247,7 @@ class Factored:
 def stepper(weights, update, shuffle=False, random_state=None):
     """Return the function that updates every bit of each state once, given a `Matrix` or a `Factored`."""
     if update == "synchronous":
-        return lambda states: _by_parts(states, lambda part: signs(weights.fields(part), part, weights.nothing))
+        return lambda states: _by_parts(states, lambda part: signs(weights.fields(part), part, weights.nothing), FEW)
     if not shuffle:
         return lambda states: _by_parts(states, lambda part: _sweep(part, weights))
     random = check_random_state(random_state)
@@ -256,13 +260,20 @@ def stepper(weights, update, shuffle=False, random_state=None):
     return step
 
 
-def _by_parts(states, update):
-    return np.concatenate([update(states[part]) for part in slices(len(states), STATES)])
+def _by_parts(states, update, size=STATES):
+    found = np.empty_like(states)
+    for part in slices(len(states), size):
+        found[part] = update(states[part])
+    return found
 
 
 def signs(field, states, nothing):
-    """Return the signs of fields, and the states' own where a field is no larger than `nothing`."""
-    return np.where(np.abs(field) <= nothing, states, np.copysign(states.dtype.type(1), field))
+    """Return the signs of fields, in their place, and the states' own where a field is no larger than `nothing`."""
+    still = np.abs(field) <= nothing if nothing.any() else field == 0
+    np.copysign(field.dtype.type(1), field, out=field)
+    if still.any():
+        field[still] = states[still]
+    return field
 
 
 def _sweep(states, weights):

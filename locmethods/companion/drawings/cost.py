@@ -74,11 +74,21 @@ def scale(axes, table):
 
 
 def measured_peers(results):
-    """Return the columns of the drawing `peers`: a row for each peer of each task, of a curve its largest."""
+    """Return the columns of the drawing of the operator's peers."""
+    return _ratios(results, subject=False)
+
+
+def measured_subjects(results):
+    """Return the columns of the drawing of the subjects' peers."""
+    return _ratios(results, subject=True)
+
+
+def _ratios(results, subject):
+    """Return a row for each peer of each task, of a curve its largest: what the drawing `peers` takes."""
     largest = {row["curve"]: row for row in results["rows"].values() if "curve" in row and len(row["contenders"]) > 1}
     found = []
     for row in results["rows"].values():
-        if "curve" in row and row is not largest.get(row["curve"]):
+        if row["subject"] != subject or ("curve" in row and row is not largest.get(row["curve"])):
             continue
         found += [(row["title"], who, record["ratio"]) for who, record in row["contenders"].items() if who != OURS]
         if "limit_seconds" in row:
@@ -130,5 +140,10 @@ FIGURES = (
             "How many times as long as ours each peer takes for one task, side by side in one run; to the left of the "
             "dotted line we are slower. The bars mark what the products and exponentials of a task take by themselves.",
             "For each task a list of peers as dots on a logarithmic axis. Most dots lie between ten and a hundred, "
-            "torch's fused attention at about two; statsmodels' lowess alone lies to the left of one."),
+            "torch's fused attention at about two, statsmodels' lowess just beyond one."),
+    Drawing("cost-subjects", peers, measured_subjects, (8.0, 9.0), (1, 1), ((3.6, 14.0), (1, 1)),
+            "The same for what the chapters' own estimators do.",
+            "For each task a list of peers as dots on a logarithmic axis. scikit-fuzzy lies beyond a hundred, "
+            "scikit-learn's embeddings by tangent spaces at about fifty, loops over states beyond ten, most others "
+            "between one and six; OpenCV's filters and three more lie to the left of one."),
 )

@@ -59,8 +59,4 @@ ROWS = {
         "Label propagation, 10 neighbours, 100,000 points in 2-D, ten thousand labels", half_circles(100_000, 10_000),
         {"locmethods": ours(("NearestNeighbors", 10)), "scikit-learn": theirs(kernel="knn", n_neighbors=10)}, same,
         repeats=1),
-    # No peer: its matrix would not fit.
-    "propagation-100000": Row("Label propagation, Gaussian, 100,000 points in 2-D, ten thousand labels",
-                              half_circles(100_000, 10_000), {"locmethods": ours(("Gaussian", 0.012), tol=1e-4)}, same,
-                              repeats=1),
 }

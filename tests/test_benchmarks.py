@@ -82,9 +82,9 @@ def test_the_exact_denoiser_and_its_flow_are_faster_than_a_softmax():
     assert committed()["probability-flow"]["contenders"]["torch's softmax, dense, each step"]["ratio"] >= 3
 
 
-def test_patches_denoise_faster_than_dense_matrices_and_in_a_quarter_of_their_memory():
+def test_patches_denoise_faster_than_dense_matrices_and_in_a_third_of_their_memory():
     ours, *peers = committed()["denoise-patches"]["contenders"].values()
-    assert [peer["ratio"] >= 1.5 and peer["peak_bytes"] >= 4 * ours["peak_bytes"] for peer in peers] == [True, True]
+    assert [peer["ratio"] >= 1.5 and peer["peak_bytes"] >= 3 * ours["peak_bytes"] for peer in peers] == [True, True]
 
 
 def test_states_of_bits_are_updated_faster_than_in_a_loop_over_states():

@@ -75,7 +75,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         The number of its set in each feature.
     consequents_ : ndarray of shape (n_rules, 1 or 1 + n_features[, n_outputs])
         A constant and slopes, in the features' own units.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (``n_iter_``,)
         Mean squared error on the sample, with the penalty's share, before training and after each of its steps; empty
         without training.
     n_iter_ : int

@@ -95,7 +95,7 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     angle_ : float
         A bound on the angle between the subspace found and the true one, residual over gap [davis1970]_.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
         If the samples came with names that are all strings.
 
     Warns

@@ -270,9 +270,9 @@ class DenseCRF(BaseEstimator):
     marginals_ : ndarray of shape (rows, columns, n_labels)
     labels_ : integer ndarray of shape (rows, columns)
         The most likely label of each pixel.
-    free_energies_ : ndarray of shape (n_iter_ + 1,)
+    free_energies_ : ndarray of shape (``n_iter_`` + 1,)
         Of the start, which is the unary's own marginals, and after each step, in nats.
-    residuals_ : ndarray of shape (n_iter_ + 1,)
+    residuals_ : ndarray of shape (``n_iter_`` + 1,)
         How much a whole step would change a marginal at most.
     damping_ : ndarray of shape (rows, columns)
         λ of each pixel.

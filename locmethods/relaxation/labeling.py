@@ -47,7 +47,7 @@ class RelaxationLabeling(BaseEstimator):
     probabilities_ : ndarray of shape (n_objects, n_labels)
     labels_ : integer ndarray of shape (n_objects,)
         The most probable label.
-    consistency_ : ndarray of shape (n_iter_ + 1,)
+    consistency_ : ndarray of shape (``n_iter_`` + 1,)
         Σᵢ Σ_λ pᵢ(λ) qᵢ(λ) after 0, 1, … steps.
     excess_ : float
         max over objects of max_λ qᵢ(λ) − Σ_λ pᵢ(λ) qᵢ(λ). The labeling is consistent in the sense of the variational

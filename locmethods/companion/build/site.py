@@ -88,7 +88,7 @@ def page_boxes(app, pagename, templatename, context, doctree):
 def cite_by_key(app, what, name, obj, options, lines):
     """Turn a docstring's ``[key]_`` into a citation of the bibliography, and keep its bars from being substitutions."""
     for number, line in enumerate(lines):
-        parts = re.split(r"(``.*?``)", re.sub(r"\[([a-z]+[0-9]{4})\]_", r":cite:p:`\1`", line))
+        parts = re.split(r"(``.*?``)", re.sub(r"\[([a-z]+[0-9]{4}[a-z]?)\]_", r":cite:p:`\1`", line))
         lines[number] = "".join(part if part.startswith("``") else part.replace("|", "\\|") for part in parts)
 
 

@@ -75,6 +75,18 @@ def check_positive(name, value):
         raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 
+def check_not_negative(name, value):
+    """Raise unless `value` is one finite number of at least 0."""
+    if not 0 <= as_number(name, value) < math.inf:
+        raise ValueError(f"{name} must be at least 0 and finite, got {value!r}")
+
+
+def check_tol(tol):
+    """Raise ValueError unless `tol`, by which something has settled, is a number of at least 0; it may be infinite."""
+    if not (is_number(tol) and tol >= 0):
+        raise ValueError(f"tol must be a number of at least 0, got {tol!r}")
+
+
 def as_array(name, value):
     """Return `value` as a floating array or tensor with finite entries; integers become float64.
 

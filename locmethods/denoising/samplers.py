@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.checks import as_array, as_number, check_count, check_option, check_positive
+from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_option, check_positive
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
 
@@ -127,8 +127,7 @@ def stochastic_flow(denoiser, start, sigmas, *, churn=0.2, method="heun", seed=N
         As in `probability_flow`, and if `churn` is negative.
     """
     check_option("method", method, METHODS)
-    if not 0 <= as_number("churn", churn) < math.inf:
-        raise ValueError(f"churn must be at least 0 and finite, got {churn!r}")
+    check_not_negative("churn", churn)
     ask, x, sigmas = _entered(denoiser, start, sigmas)
     rng, path = np.random.default_rng(seed), [x]
     for here, there in pairwise(sigmas):

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import as_number, check_count, check_option
+from locmethods.arrays.checks import check_count, check_not_negative, check_option
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.fuzzy.consequents import global_consequents, local_consequents
@@ -133,8 +133,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         check_count("n_output_sets", self.n_output_sets, 2)
         check_count("max_iter", self.max_iter, 0)
         for name in ("alpha", "tol"):
-            if not 0 <= as_number(name, getattr(self, name)) < math.inf:
-                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)!r}")
+            check_not_negative(name, getattr(self, name))
         if self.max_rules is not None:
             check_count("max_rules", self.max_rules, 1)
         if self.training is not None:

@@ -13,12 +13,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import check_count, check_positive
+from locmethods.arrays.checks import check_count, check_not_negative, check_positive
 from locmethods.arrays.estimators import FLOATS, validate_data
 from locmethods.arrays.namespace import slices
 from locmethods.hopfield.classical import binarized, check_network, signs
 from locmethods.hopfield.iteration import iterate
-from locmethods.hopfield.modern import check_tol
 from locmethods.kernels import Epanechnikov, Flat
 from locmethods.means import prepare
 
@@ -134,7 +133,7 @@ class DenseAssociativeMemory(BaseEstimator):
         check_network(self, interaction=(self.interaction, INTERACTION))
         check_count("degree", self.degree, 2)
         check_positive("beta", self.beta)
-        check_tol(self.tol)
+        check_not_negative("tol", self.tol)
         self._radius = math.sqrt(2 / float(self.beta))
         if self._real:
             self.patterns_ = X

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import as_array, as_number, check_count, check_positive
+from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_positive
 from locmethods.arrays.door import check_points
 from locmethods.arrays.estimators import FLOATS, check_array, targets, validate_data
 from locmethods.arrays.namespace import slices
@@ -226,7 +226,7 @@ class ModernHopfield(BaseEstimator):
         X = validate_data(self, X, dtype=FLOATS)
         kernel = attention_kernel(self.beta)
         as_number("beta", self.beta)
-        check_tol(self.tol)
+        check_not_negative("tol", self.tol)
         check_count("max_steps", self.max_steps, 1)
         self.patterns_, self.values_ = X, None
         if y is not None:
@@ -269,9 +269,3 @@ class ModernHopfield(BaseEstimator):
     def _states(self, X):
         check_is_fitted(self)
         return validate_data(self, X, reset=False, dtype=FLOATS)
-
-
-def check_tol(tol):
-    """Raise unless a tolerance is a number of at least 0, and finite."""
-    if not 0 <= as_number("tol", tol) < math.inf:
-        raise ValueError(f"tol must be at least 0 and finite, got {tol!r}")

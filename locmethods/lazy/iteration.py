@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from locmethods.arrays.checks import as_number, check_count, check_option, is_number
+from locmethods.arrays.checks import as_number, check_count, check_option, check_tol, is_number
 from locmethods.arrays.estimators import check_array
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_weights, prepare
@@ -93,8 +93,7 @@ def settle(points, values, *, kernel, safeguard="clamp", relaxation=1.0, tol=1e-
     ValueError, TypeError
         If the data or an option are not as above.
     """
-    if not (is_number(tol) and tol >= 0):
-        raise ValueError(f"tol must be a number of at least 0, got {tol!r}")
+    check_tol(tol)
     tol = as_number("tol", tol)
     check_count("max_iter", max_iter, least=1)
     points, values, kernel = _checked(points, values, kernel, safeguard, relaxation, empty)

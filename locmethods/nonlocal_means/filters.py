@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from locmethods.arrays.checks import as_number, check_count, check_localization
+from locmethods.arrays.checks import as_number, check_count, check_localization, check_not_negative
 from locmethods.arrays.door import check_kernel
 from locmethods.kernels import Gaussian, Radial
 from locmethods.models.pictures import Comparison, Interpolated, window_means
@@ -194,8 +194,7 @@ def _noise(sigma, own, pixels):
     """Return the noise's standard deviation: what was given, or an estimate."""
     if sigma is not None:
         sigma = as_number("sigma", sigma)
-        if not 0 <= sigma < math.inf:
-            raise ValueError(f"sigma must be at least 0 and finite, got {sigma!r}")
+        check_not_negative("sigma", sigma)
         return sigma
     if not own:
         raise ValueError("sigma is the noise of the guide, and must be given with one")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.checks import as_array, as_number
+from locmethods.arrays.checks import as_array, as_number, check_positive
 from locmethods.arrays.namespace import is_tensor
 
 
@@ -103,6 +102,5 @@ def positive(name, value):
         If it is none, or not positive and finite.
     """
     number = as_number(name, value)
-    if not 0 < number < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    check_positive(name, value)
     return number

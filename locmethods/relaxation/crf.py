@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from locmethods.arrays.checks import as_array, as_number, check_count, check_option, check_positive, is_number
+from locmethods.arrays.checks import as_array, check_count, check_option, check_positive, check_tol, is_number
 from locmethods.arrays.estimators import FLOATS
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
@@ -401,8 +401,7 @@ def _floats(name, value):
 
 
 def _check_stop(tol, max_iter):
-    if not (is_number(tol) and as_number("tol", tol) >= 0):
-        raise ValueError(f"tol must be a number of at least 0, got {tol!r}")
+    check_tol(tol)
     check_count("max_iter", max_iter, least=1)
 
 

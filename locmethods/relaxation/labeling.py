@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from locmethods.arrays.checks import as_array, check_count, check_option, is_number
+from locmethods.arrays.checks import as_array, check_count, check_option, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.kernels.default import kernel_or_default
 from locmethods.relaxation.neighborhoods import Graph, neighborhood
@@ -89,8 +89,7 @@ class RelaxationLabeling(BaseEstimator):
             If shapes disagree, something is not finite, rows of P are no probabilities, supports can be negative where
             the rule can't bear it, or a parameter is not as above.
         """
-        if not (is_number(self.tol) and self.tol >= 0):
-            raise ValueError(f"tol must be a number of at least 0, got {self.tol!r}")
+        check_tol(self.tol)
         check_count("max_iter", self.max_iter, 1)
         p, supports, step = _prepared(X, P, self.kernel, self.compatibility, self.rule, self.normalize)
         q = supports(p)

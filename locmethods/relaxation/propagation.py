@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import as_number, check_count, check_positive, is_number
+from locmethods.arrays.checks import as_number, check_count, check_positive, check_tol, is_number
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.kernels.default import kernel_or_default
 from locmethods.kernels.rank import check_enough, nearest_indices
@@ -363,8 +363,7 @@ def _checked(alpha, tol, max_iter):
     """Return alpha, None for held labels, once the three have been checked."""
     if alpha is not None and not (is_number(alpha) and 0 < alpha <= 1):
         raise ValueError(f"alpha must be None or a number in (0, 1], got {alpha!r}")
-    if not (is_number(tol) and tol >= 0):
-        raise ValueError(f"tol must be a number of at least 0, got {tol!r}")
+    check_tol(tol)
     check_count("max_iter", max_iter, least=1)
     return None if alpha is None or alpha == 1 else as_number("alpha", alpha)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from locmethods.arrays.checks import as_number, check_count, check_option
-from locmethods.lle.graphs import weight_matrix
-from locmethods.numerics.barycentres import barycentric_weights, check_neighbourhoods
+from locmethods.numerics.barycentres import barycentric_weights, check_neighbourhoods, weight_matrix
 
 METHODS = ("standard", "hessian", "modified", "ltsa")
 ENTRIES = 1 << 21  # entries of small matrices that are scattered at once

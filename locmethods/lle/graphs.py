@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.estimators import FLOATS, check_array
-from locmethods.numerics.barycentres import barycentric_weights
+from locmethods.numerics.barycentres import barycentric_weights, weight_matrix
 
 
 def barycenter_weights(X, Y, indices, reg=1e-3):
@@ -76,12 +74,3 @@ def check_enough(n_neighbors, n_samples):
     """Raise ValueError unless there are so many samples beside each."""
     if n_neighbors >= n_samples:
         raise ValueError(f"n_neighbors must be less than the number of samples, {n_samples}, got {n_neighbors}")
-
-
-def weight_matrix(weights, neighbours):
-    """Return weights of shape (n, k) at their neighbours as a sparse array of shape (n, n)."""
-    from scipy.sparse import csr_array
-
-    n, k = neighbours.shape
-    starts = np.arange(0, n * k + 1, k)
-    return csr_array((weights.ravel(), neighbours.ravel(), starts), shape=(n, n))

@@ -86,9 +86,19 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If a row has no key in reach and `empty` is "nan" or "raise".
         """
-        proba = self.predict_proba(X)
-        nothing = np.flatnonzero(np.isnan(proba).any(axis=1))
-        if len(nothing):
-            raise ValueError(f"row {nothing[0]} has no key in reach of the kernel, and a label has no NaN: widen the "
-                             'kernel, or choose empty="nearest" or "mean"')
-        return self.classes_[proba.argmax(axis=1)]
+        return most_probable(self.predict_proba(X), self.classes_)
+
+
+def most_probable(proba, classes):
+    """Return the label of the largest share in each row, the first of those that tie.
+
+    Raises
+    ------
+    ValueError
+        If a row of shares is NaN.
+    """
+    nothing = np.flatnonzero(np.isnan(proba).any(axis=1))
+    if len(nothing):
+        raise ValueError(f"row {nothing[0]} has no key in reach of the kernel, and a label has no NaN: widen the "
+                         'kernel, or choose empty="nearest" or "mean"')
+    return classes[proba.argmax(axis=1)]

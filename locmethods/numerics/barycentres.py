@@ -107,6 +107,15 @@ def barycentric_weights(targets, keys, neighbours, *, regularization=1e-3, nonne
     return weights
 
 
+def weight_matrix(weights, neighbours):
+    """Return weights of shape (n, k) at their neighbours as a sparse array of shape (n, n)."""
+    from scipy.sparse import csr_array
+
+    n, k = neighbours.shape
+    starts = np.arange(0, n * k + 1, k)
+    return csr_array((weights.ravel(), neighbours.ravel(), starts), shape=(n, n))
+
+
 def check_neighbourhoods(targets, keys, neighbours, names=("targets", "keys")):
     """Return the three arrays, if they go together; `names` are what the first two are called in a message."""
     targets, keys = (as_array(name, array) for name, array in zip(names, (targets, keys), strict=True))

@@ -13,6 +13,7 @@ from locmethods.kernels import NearestNeighbors
 from locmethods.kernels.default import check_pairwise
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.means import prepare
+from locmethods.numerics.barycentres import weight_matrix
 
 BLOCK = 1 << 22  # weights in one block of rows, 32 MiB
 MOST_RANKS = 400  # columns of a low-rank approximation
@@ -155,10 +156,9 @@ def neighborhood(points, kernel, *, others=False):
     Graph or Points
     """
     if isinstance(kernel, NearestNeighbors):
-        n, k = len(points), kernel.n_neighbors
-        check_enough(k, points, hollow=False)
-        near = nearest_indices(points, points, k, False, owner=points)
-        graph = sparse.csr_array((np.ones(n * k), near.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+        check_enough(kernel.n_neighbors, points, hollow=False)
+        near = nearest_indices(points, points, kernel.n_neighbors, False, owner=points)
+        graph = weight_matrix(np.ones(near.shape), near)
         return Graph(without_diagonal(graph) if others else graph)
     return Points(points, kernel, others)
 

@@ -7,7 +7,6 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -19,7 +18,8 @@ from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.kernels.default import kernel_or_default
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.means import prepare
-from locmethods.numerics.barycentres import barycentric_weights
+from locmethods.models.classification import most_probable
+from locmethods.numerics.barycentres import barycentric_weights, weight_matrix
 from locmethods.numerics.fixed_point import fixed_point
 from locmethods.relaxation.neighborhoods import Graph, neighborhood, reached
 
@@ -243,12 +243,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         ValueError
             If a row has no key in reach and `empty` is "nan" or "raise".
         """
-        proba = self.predict_proba(X)
-        nothing = np.flatnonzero(np.isnan(proba).any(axis=1))
-        if len(nothing):
-            raise ValueError(f"row {nothing[0]} has no key in reach of the kernel, and a label has no NaN: widen the "
-                             'kernel, or choose empty="nearest" or "mean"')
-        return self.classes_[proba.argmax(axis=1)]
+        return most_probable(self.predict_proba(X), self.classes_)
 
 
 class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
@@ -308,8 +303,7 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """Return the most probable class of each row, of shape (n_queries,)."""
-        proba = self.predict_proba(X)
-        return self.classes_[proba.argmax(axis=1)]
+        return most_probable(self.predict_proba(X), self.classes_)
 
 
 def linear_neighborhoods(points, *, n_neighbors=10, regularization=1e-3):
@@ -336,8 +330,7 @@ def linear_neighborhoods(points, *, n_neighbors=10, regularization=1e-3):
     check_enough(n_neighbors, points, hollow=True)
     near = nearest_indices(points, points, n_neighbors, True, owner=points)
     weights = barycentric_weights(points, points, near, regularization=regularization, nonnegative=True)
-    ends = np.arange(0, near.size + 1, n_neighbors)
-    return sparse.csr_array((weights.ravel().astype(np.float64), near.ravel(), ends), shape=(len(points),) * 2)
+    return weight_matrix(weights.astype(np.float64, copy=False), near)
 
 
 def one_hot(y):

@@ -152,8 +152,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._check_gaussian("score_function")
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
-            along = (X - self.mean_) @ self.components_.T
-            outside = X - self.mean_ - along @ self.components_  # where the training points have no variance
+            along, outside = self._split(X)
             return -outside / sigma**2 - (along / (self.variances_ + sigma**2)) @ self.components_
         return (self._keys(sigma).mean(X) - X) / self._width(sigma)**2
 
@@ -172,8 +171,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
-            along = (X - self.mean_) @ self.components_.T
-            outside = X - self.mean_ - along @ self.components_
+            along, outside = self._split(X)
             total, rest = self.variances_ + sigma**2, X.shape[1] - len(self.variances_)
             square = (along**2 / total).sum(1) + (outside**2).sum(1) / sigma**2
             determinant = np.log(total).sum() + 2 * rest * math.log(sigma)
@@ -243,6 +241,12 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _width(self, sigma):
         """Return the width of the kernel: of σ, and of h beside it if each training point stands for a Gaussian."""
         return math.hypot(sigma, self._bandwidth) if self.prior == "kernel_density" else sigma
+
+    def _split(self, X):
+        """Return what points have along the training points' components, and what lies where these have no variance."""
+        gap = X - self.mean_
+        along = gap @ self.components_.T
+        return along, gap - along @ self.components_
 
     def _entered(self, X, sigma):
         check_is_fitted(self)

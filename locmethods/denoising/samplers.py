@@ -96,11 +96,12 @@ def probability_flow(denoiser, start, sigmas, *, method="heun", keep_path=False)
     """
     check_option("method", method, METHODS)
     ask, x, sigmas = _entered(denoiser, start, sigmas)
-    path = [x]
-    for here, there in pairwise(sigmas):
-        x = _step(ask, x, here, there, method)
-        path = [*path, x] if keep_path else path
-    return Flow(x, np.stack(path) if keep_path else None, ask.count)
+
+    def steps(x):
+        for here, there in pairwise(sigmas):
+            x = _step(ask, x, here, there, method)
+            yield x
+    return _followed(ask, x, steps, keep_path)
 
 
 def stochastic_flow(denoiser, start, sigmas, *, churn=0.2, method="heun", seed=None, keep_path=False):
@@ -129,13 +130,15 @@ def stochastic_flow(denoiser, start, sigmas, *, churn=0.2, method="heun", seed=N
     check_option("method", method, METHODS)
     check_not_negative("churn", churn)
     ask, x, sigmas = _entered(denoiser, start, sigmas)
-    rng, path = np.random.default_rng(seed), [x]
-    for here, there in pairwise(sigmas):
-        lifted = (1 + churn) * here
-        noise = rng.normal(size=x.shape).astype(x.dtype, copy=False)
-        x = _step(ask, x + math.sqrt(lifted**2 - here**2) * noise, lifted, there, method)
-        path = [*path, x] if keep_path else path
-    return Flow(x, np.stack(path) if keep_path else None, ask.count)
+    rng = np.random.default_rng(seed)
+
+    def steps(x):
+        for here, there in pairwise(sigmas):
+            lifted = (1 + churn) * here
+            noise = rng.normal(size=x.shape).astype(x.dtype, copy=False)
+            x = _step(ask, x + math.sqrt(lifted**2 - here**2) * noise, lifted, there, method)
+            yield x
+    return _followed(ask, x, steps, keep_path)
 
 
 def annealed_mean_shift(starts, keys, widths, *, relaxation=None, keep_path=False):
@@ -168,12 +171,23 @@ def annealed_mean_shift(starts, keys, widths, *, relaxation=None, keep_path=Fals
         raise ValueError(f"relaxation must be in (0, 2), got {relaxation!r}")
     prepared = prepare(as_array("keys", keys), kernel=Gaussian(1.0))
     ask, x, widths = _entered(lambda x, h: prepared.under(Gaussian(h)).mean(x), starts, widths)
-    path, ahead = [x], widths[1:] if relaxation is None else [*widths[1:], 0.0]
-    for here, there in zip(widths, ahead, strict=False):
-        if here == 0:
-            break
-        x = x + (1 - there / here if relaxation is None else relaxation) * (ask(x, here) - x)
-        path = [*path, x] if keep_path else path
+    ahead = widths[1:] if relaxation is None else [*widths[1:], 0.0]
+
+    def steps(x):
+        for here, there in zip(widths, ahead, strict=False):
+            if here == 0:
+                break
+            x = x + (1 - there / here if relaxation is None else relaxation) * (ask(x, here) - x)
+            yield x
+    return _followed(ask, x, steps, keep_path)
+
+
+def _followed(ask, start, steps, keep_path):
+    """Return the `Flow` of the points that ``steps(start)`` yields, one after another."""
+    x, path = start, [start]
+    for x in steps(start):
+        if keep_path:
+            path.append(x)
     return Flow(x, np.stack(path) if keep_path else None, ask.count)
 
 

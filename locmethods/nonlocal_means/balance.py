@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from locmethods.arrays.checks import check_count
 from locmethods.models.pictures import number_of, window_sums
 from locmethods.nonlocal_means.filters import comparison_of, noisy
-from locmethods.nonlocal_means.pixels import as_guide, as_picture, positive
+from locmethods.nonlocal_means.pixels import as_patches, as_picture, positive
 
 
 class Balanced(NamedTuple):
@@ -76,8 +75,7 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     tol = positive("tol", tol)
     check_count("max_iter", max_iter, 1)
     values, kind = pixels.array, pixels.array.dtype.type
-    near = as_guide(guide, pixels)
-    near = near / kind(math.sqrt(len(near)))
+    near = as_patches(guide, pixels)
     comparison = noisy(comparison, sigma, values.ndim - 1)
     scale, steps = np.ones((1, *values.shape[1:]), kind), 0
     while True:

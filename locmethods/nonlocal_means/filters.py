@@ -11,7 +11,7 @@ from locmethods.arrays.door import check_kernel
 from locmethods.kernels import Gaussian, Radial
 from locmethods.models.pictures import Comparison, Interpolated, window_means
 from locmethods.nonlocal_means.noise import estimate_noise
-from locmethods.nonlocal_means.pixels import as_guide, as_picture, as_weights, positive
+from locmethods.nonlocal_means.pixels import as_guide, as_patches, as_picture, as_weights, positive
 
 BEYOND = 5.0  # a weight below e⁻⁵ = 0.0067 counts as none, as scikit-image has it
 
@@ -89,12 +89,11 @@ def nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, fast_mode
     True
     """
     pixels = as_picture(picture, channel_axis, preserve_range)
-    near = as_guide(guide, pixels)
+    near = as_patches(guide, pixels)
     comparison = comparison_of(patch_size, patch_distance, h, fast_mode, kernel, spatial, patch_weights)
     sigma = _noise(sigma, guide is None, pixels)
     if sigma and not isinstance(comparison.kernel, Radial):
         raise ValueError(f"sigma is taken from a distance, so kernel must be Radial with it, got {kernel!r}")
-    near = near / near.dtype.type(math.sqrt(len(near)))  # so that squared differences are means over channels
     return pixels.leave(window_means(near, pixels.array, noisy(comparison, sigma, near.ndim - 1)))
 
 

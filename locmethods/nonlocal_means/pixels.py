@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,12 @@ def as_guide(guide, pixels):
     array = array / np.iinfo(kind).max if kind.kind in "iu" else array
     array = array[None] if array.ndim == len(shape) else np.moveaxis(array, -1, 0)
     return np.ascontiguousarray(array.astype(pixels.array.dtype))
+
+
+def as_patches(guide, pixels):
+    """Return `as_guide` in units in which squared differences, summed over channels, are means over them."""
+    near = as_guide(guide, pixels)
+    return near / near.dtype.type(math.sqrt(len(near)))
 
 
 def as_weights(patch_weights):

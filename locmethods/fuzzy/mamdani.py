@@ -12,7 +12,7 @@ from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS
 from locmethods.arrays.namespace import slices
 from locmethods.fuzzy.areas import Area, bisectors, centroids, highest, middles_of_unions
-from locmethods.fuzzy.premises import ANY, Premise, Table
+from locmethods.fuzzy.premises import ANY, Premise, Table, over_features
 from locmethods.fuzzy.sets import FuzzySet
 from locmethods.means import local_mean, local_weights
 
@@ -113,12 +113,8 @@ class MamdaniSystem:
         return self._firing(self._columns(X).astype(np.float64, copy=False))
 
     def _firing(self, X):
-        join, total = np.minimum if self.inference == "max-min" else np.multiply, None
-        for column, sets, asked in zip(X.T, self.sets, self.premises.T, strict=True):
-            each = np.column_stack([Table(sets).degrees(column), np.ones(len(X))])  # the last is what ANY takes
-            part = each[:, asked]
-            total = part if total is None else join(total, part)
-        return total
+        join = np.minimum if self.inference == "max-min" else np.multiply
+        return over_features(Table.degrees, join, X, [Table(sets) for sets in self.sets], self.premises, whatever=1.0)
 
     def predict(self, X):
         """Return the outputs, of shape (n_queries,), or (n_queries, n_outputs) if there are several.

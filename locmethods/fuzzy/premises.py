@@ -109,20 +109,10 @@ class PremiseBound(Bound):
 
     def log(self, rows, cols, take=block):
         join = np.add if self._kernel.conjunction == "product" else np.minimum
-        return self._over_features(Table.log_degrees, join, rows, cols)
+        return over_features(Table.log_degrees, join, self._query[rows], self._tables, self._rules[cols])
 
     def gap(self, rows, cols):
-        return self._over_features(Table.squared_gaps, np.add, rows, cols)
-
-    def _over_features(self, measure, join, rows, cols):
-        x, rules = self._query[rows], self._rules[cols]
-        total = None
-        for column, table, asked in zip(x.T, self._tables, rules.T, strict=True):
-            each = measure(table, column)  # (b, n_sets)
-            each = np.column_stack([each, np.zeros(len(each))])  # the last is what ANY takes
-            part = each.take(asked, axis=1, mode="wrap")  # (b, c)
-            total = part if total is None else join(total, part, out=total)
-        return total
+        return over_features(Table.squared_gaps, np.add, self._query[rows], self._tables, self._rules[cols])
 
 
 class Table:
@@ -150,6 +140,30 @@ class Table:
     def squared_gaps(self, x):
         """Return the squares of how far numbers are from the sets' cores, in half-widths."""
         return np.stack([one.gap(x) ** 2 for one in self._sets], axis=-1)
+
+
+def over_features(measure, join, X, tables, rules, whatever=0.0):
+    """Return what points are to the sets that rules ask for, joined over the features, of shape (b, n_rules).
+
+    Parameters
+    ----------
+    measure : callable
+        A method of `Table`.
+    join : ufunc of two arguments
+    X : ndarray of shape (b, n_features)
+    tables : sequence of Table
+        One for each feature.
+    rules : integer array of shape (n_rules, n_features)
+    whatever : float
+        What stands for a feature that a rule does not ask for.
+    """
+    total = None
+    for column, table, asked in zip(X.T, tables, rules.T, strict=True):
+        each = measure(table, column)  # (b, n_sets)
+        each = np.column_stack([each, np.full(len(each), whatever)])  # the last is what ANY takes
+        part = each.take(asked, axis=1, mode="wrap")  # (b, n_rules)
+        total = part if total is None else join(total, part, out=total)
+    return total
 
 
 def grid_rules(sets):

@@ -91,8 +91,22 @@ class FuzzySet:
         raise NotImplementedError
 
 
+class Peaked(FuzzySet):
+    """A set that falls from its `center` and ends nowhere. Abstract."""
+
+    @property
+    def core(self):
+        """The center, twice."""
+        return self.center, self.center
+
+    @property
+    def support(self):
+        """The whole line."""
+        return -math.inf, math.inf
+
+
 @dataclass(frozen=True)
-class GaussianSet(FuzzySet):
+class GaussianSet(Peaked):
     """About `center`: exp(−(x − c)²/2w²). See `gaussian`."""
 
     center: float
@@ -112,16 +126,6 @@ class GaussianSet(FuzzySet):
         return np.exp(GaussianSet.log_formula(x, center, width))
 
     @property
-    def core(self):
-        """The center, twice."""
-        return self.center, self.center
-
-    @property
-    def support(self):
-        """The whole line."""
-        return -math.inf, math.inf
-
-    @property
     def half_width(self):
         """From the center to where the degree is one half."""
         return self.width * HALF
@@ -132,7 +136,7 @@ class GaussianSet(FuzzySet):
 
 
 @dataclass(frozen=True)
-class BellSet(FuzzySet):
+class BellSet(Peaked):
     """About `center`: 1/(1 + |(x − c)/w|²ᵇ). See `bell`."""
 
     center: float
@@ -155,16 +159,6 @@ class BellSet(FuzzySet):
             return 1 / (1 + abs((x - center) / width) ** (2 * slope))
 
     @property
-    def core(self):
-        """The center, twice."""
-        return self.center, self.center
-
-    @property
-    def support(self):
-        """The whole line."""
-        return -math.inf, math.inf
-
-    @property
     def half_width(self):
         """From the center to where the degree is one half."""
         return self.width
@@ -175,32 +169,14 @@ class BellSet(FuzzySet):
         return self.center - reach, self.center + reach
 
 
-@dataclass(frozen=True)
-class TriangularSet(FuzzySet):
-    """About `peak`, from `left` to `right`. See `triangular`."""
-
-    left: float
-    peak: float
-    right: float
-
-    def _check(self):
-        check_triangular(self.left, self.peak, self.right)
-
-    @staticmethod
-    def formula(x, left, peak, right):
-        """Return the lower of the two flanks."""
-        return np.minimum(_rise(x, left, peak), _rise(-x, -right, -peak))
-
-    @staticmethod
-    def log_formula(x, left, peak, right):
-        """Return the logarithm of the degree."""
-        with np.errstate(divide="ignore"):
-            return np.log(TriangularSet.formula(x, left, peak, right))
+class Flanked(FuzzySet):
+    """A set with straight flanks from `left` and from `right` up to its top. Abstract: it has a `top`, (low, high)."""
 
     @property
     def core(self):
-        """Where the degree is one: the peak, or a whole side if there is a shoulder."""
-        return _core(self.left, self.peak, self.peak, self.right)
+        """Where the degree is one: the top, or a whole side if there is a shoulder."""
+        low, high = self.top
+        return (-math.inf if self.left == -math.inf else low), (math.inf if self.right == math.inf else high)
 
     @property
     def support(self):
@@ -210,14 +186,44 @@ class TriangularSet(FuzzySet):
     @property
     def half_width(self):
         """From the core to where the degree is one half, the mean of both sides."""
-        return _half_width(self.left, self.peak, self.peak, self.right)
+        low, high = self.top
+        flanks = [width for width in (low - self.left, self.right - high) if 0 < width < math.inf]
+        return sum(flanks) / len(flanks) / 2 if flanks else 1.0
 
     def cut(self, level):
-        return _at(level, self.left, self.peak), _at(level, self.right, self.peak)
+        low, high = self.top
+        return _at(level, self.left, low), _at(level, self.right, high)
 
 
 @dataclass(frozen=True)
-class TrapezoidSet(FuzzySet):
+class TriangularSet(Flanked):
+    """About `peak`, from `left` to `right`. See `triangular`."""
+
+    left: float
+    peak: float
+    right: float
+
+    def _check(self):
+        check_triangular(self.left, self.peak, self.right)
+
+    @property
+    def top(self):
+        """The peak, twice."""
+        return self.peak, self.peak
+
+    @staticmethod
+    def formula(x, left, peak, right):
+        """Return the lower of the two flanks."""
+        return TrapezoidSet.formula(x, left, peak, peak, right)
+
+    @staticmethod
+    def log_formula(x, left, peak, right):
+        """Return the logarithm of the degree."""
+        return TrapezoidSet.log_formula(x, left, peak, peak, right)
+
+
+@dataclass(frozen=True)
+class TrapezoidSet(Flanked):
     """Between `top_left` and `top_right`, and less and less so down to `left` and `right`. See `trapezoid`."""
 
     left: float
@@ -227,6 +233,11 @@ class TrapezoidSet(FuzzySet):
 
     def _check(self):
         check_trapezoid(self.left, self.top_left, self.top_right, self.right)
+
+    @property
+    def top(self):
+        """Where the flanks end."""
+        return self.top_left, self.top_right
 
     @staticmethod
     def formula(x, left, top_left, top_right, right):
@@ -239,34 +250,7 @@ class TrapezoidSet(FuzzySet):
         with np.errstate(divide="ignore"):
             return np.log(TrapezoidSet.formula(x, left, top_left, top_right, right))
 
-    @property
-    def core(self):
-        """Where the degree is one."""
-        return _core(self.left, self.top_left, self.top_right, self.right)
-
-    @property
-    def support(self):
-        """Between the feet."""
-        return self.left, self.right
-
-    @property
-    def half_width(self):
-        """From the core to where the degree is one half, the mean of both sides."""
-        return _half_width(self.left, self.top_left, self.top_right, self.right)
-
-    def cut(self, level):
-        return _at(level, self.left, self.top_left), _at(level, self.right, self.top_right)
-
 
 def _at(level, foot, top):
     """Return where a flank reaches a level: nowhere but at its foot if that is infinite."""
     return np.full(np.shape(level), foot) if math.isinf(foot) else foot + level * (top - foot)
-
-
-def _core(left, low, high, right):
-    return (-math.inf if left == -math.inf else low), (math.inf if right == math.inf else high)
-
-
-def _half_width(left, low, high, right):
-    flanks = [width for width in (low - left, right - high) if 0 < width < math.inf]
-    return sum(flanks) / len(flanks) / 2 if flanks else 1.0

@@ -53,15 +53,24 @@ def products(kernel, points, prefix=""):
     widths = [name for name in WIDTHS if name in own]
     if widths:
         return [[Leaf(prefix + name, kernel, points) for name in widths]]
-    if isinstance(kernel, Columns):
-        parts = [products(own[name], points[:, [j]], f"{prefix}{name}__") for j, name in enumerate(kernel.columns)]
+    parts = [products(*part) for part in parts_of(kernel, points, prefix)]
+    if isinstance(kernel, Columns | Product):
         return [list(itertools.chain(*one)) for one in itertools.product(*parts)]
+    return list(itertools.chain(*parts))
+
+
+def parts_of(kernel, points, prefix):
+    """Yield the kernels that a kernel is made of, each with what it compares and what stands before its parameters."""
+    own = kernel.get_params(deep=False)
+    if isinstance(kernel, Columns):
+        for j, name in enumerate(kernel.columns):
+            yield own[name], points[:, [j]], f"{prefix}{name}__"
+        return
     if isinstance(kernel, PullBack):
         points = kernel.image(points)
-    parts = [products(value, points, f"{prefix}{name}__") for name, value in own.items() if isinstance(value, Kernel)]
-    if isinstance(kernel, Product):
-        return [left + right for left, right in itertools.product(*parts)]
-    return list(itertools.chain(*parts))
+    for name, value in own.items():
+        if isinstance(value, Kernel):
+            yield value, points, f"{prefix}{name}__"
 
 
 def moments(kernel, m):

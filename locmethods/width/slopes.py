@@ -14,10 +14,10 @@ from itertools import pairwise
 import numpy as np
 
 from locmethods.kernels.algebra import Product, PullBack, Scaled
-from locmethods.kernels.base import Kernel
 from locmethods.kernels.columns import Columns
 from locmethods.kernels.radial import Gaussian
 from locmethods.means import local_mean
+from locmethods.width.rules import parts_of
 
 
 def gaussians(kernel, points, prefix=""):
@@ -32,22 +32,13 @@ def gaussians(kernel, points, prefix=""):
     """
     if type(kernel) is Gaussian:
         return {f"{prefix}bandwidth": points}
-    own = kernel.get_params(deep=False)
-    if isinstance(kernel, Columns):
-        found = {}
-        for j, name in enumerate(kernel.columns):
-            found |= gaussians(own[name], points[:, [j]], f"{prefix}{name}__")
-        return found
-    if isinstance(kernel, PullBack):
-        if kernel.key_features is not None:
-            return {}
-        points = kernel.image(points)
-    elif not isinstance(kernel, Product | Scaled):
+    if not isinstance(kernel, Columns | PullBack | Product | Scaled):
+        return {}
+    if isinstance(kernel, PullBack) and kernel.key_features is not None:
         return {}
     found = {}
-    for name, value in own.items():
-        if isinstance(value, Kernel):
-            found |= gaussians(value, points, f"{prefix}{name}__")
+    for part in parts_of(kernel, points, prefix):
+        found |= gaussians(*part)
     return found
 
 

@@ -45,7 +45,7 @@ def _writer(bound):
     if layout is not None:
         return partial(_written, layout)
     scaled = bound.scaled()
-    return None if scaled is None or refusal_of_scaled(scaled) is not None else partial(written_in_units, scaled)
+    return None if scaled is None or refusal_of_scaled(scaled) is not None else writer_in_units(scaled)
 
 
 def refusal_of_scaled(scaled):
@@ -72,23 +72,28 @@ def refusal_of_scaled(scaled):
     return None
 
 
-def written_in_units(scaled, rows):
-    """Return K for a slice of queries, of shape (b, n_keys), of a kernel with a unit for each query."""
+def writer_in_units(scaled):
+    """Return a function of a slice of queries that gives K, of shape (b, n_keys), with a unit for each query."""
     from locmethods.engines.native import profiles
     from locmethods.engines.native.passes import write_scaled
 
     factor = scaled.factor
-    query = np.ascontiguousarray(to_numpy(factor.query)[rows], dtype=np.float64)
+    queries = np.ascontiguousarray(to_numpy(factor.query), dtype=np.float64)
     columns = np.ascontiguousarray(to_numpy(factor.keys).T, dtype=np.float64)
-    square = np.ascontiguousarray(to_numpy(scaled.unit)[rows, 0], dtype=np.float64) * factor.length**2
-    own = np.arange(rows.start, rows.stop) if scaled.hollow else np.empty(0, np.int64)
-    weight, number = np.empty((len(query), columns.shape[1])), profiles.of(factor).number
+    squares = to_numpy(scaled.unit)[:, 0].astype(np.float64) * factor.length**2
+    number = profiles.of(factor).number
 
-    def write(first, last):
-        write_scaled(number, square[first:last], query[first:last], columns, own[first:last], weight[first:last])
+    def rows(part):
+        query, square = queries[part], squares[part]
+        own = np.arange(part.start, part.stop) if scaled.hollow else np.empty(0, np.int64)
+        weight = np.empty((len(query), columns.shape[1]))
 
-    in_threads(write, len(query), _step(len(query), columns))
-    return weight
+        def write(first, last):
+            write_scaled(number, square[first:last], query[first:last], columns, own[first:last], weight[first:last])
+
+        in_threads(write, len(query), _step(len(query), columns))
+        return weight
+    return rows
 
 
 def _step(n, columns):

@@ -16,6 +16,8 @@ const verdict = (what, faults) => {
   if (faults.length) { failed += 1; console.log(`FAILED ${what}\n  ${[...new Set(faults)].slice(0, 12).join('\n  ')}`); } else passed += 1;
 };
 
+// A loaded machine is slow, not wrong: what never loads fails all the same.
+const patience = 120000;
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--allow-file-access-from-files'] });
 
 const inspect = () => {
@@ -41,6 +43,7 @@ const links = new Map();
 for (const [shape, viewport] of Object.entries(shapes)) {
   for (const colorScheme of ['light', 'dark']) {
     const context = await browser.newContext({ viewport, colorScheme, offline: true });
+    context.setDefaultTimeout(patience);
     for (const name of pages) {
       const page = await context.newPage();
       const faults = [];
@@ -84,6 +87,7 @@ for (const [name, targets] of links) {
 }
 
 const context = await browser.newContext({ viewport: shapes.desktop, offline: true });
+context.setDefaultTimeout(patience);
 const page = await context.newPage();
 await page.goto(pathToFileURL(path.join(root, 'index.html')).href);
 const arrived = await page.waitForURL(/book\/intro\.html/, { timeout: 10000 }).then(() => true, () => false);

@@ -106,7 +106,7 @@ class _Cards(SphinxDirective):
         found += self.markdown(text)
         return found
 
-    def body(self, record):
+    def body(self, record, language="python"):
         """Return the nodes below a claim's sentence: its parts with their bars, its sources, its code."""
         seen, others = record["parts"][:SEEN], record["parts"][SEEN:]
         found = [node for part in seen for node in self.part(part)]
@@ -118,7 +118,7 @@ class _Cards(SphinxDirective):
         if record["sources"]:
             found.append(self.line(f"{{cite:p}}`{','.join(record['sources'])}`", "claim-sources"))
         if record["source"]:
-            code = nodes.literal_block(record["source"], record["source"], language="python")
+            code = nodes.literal_block(record["source"], record["source"], language=language)
             found += [self.raw('<details class="claim-code"><summary>How this was checked</summary>'), code,
                       self.raw("</details>")]
         return found
@@ -182,7 +182,7 @@ class ClaimsLedger(_Cards):
                 f'<output aria-live="polite">{count} of {count} claims</output></form>')
 
     def item(self, record):
-        """Return a row of the wall."""
+        """Return a row of the wall; its code has no colours, which would be nine tenths of a page of all claims."""
         name = record["id"]
         summary = nodes.inline("", "", classes=["claim-sentence"])
         summary += self.markdown(record["sentence"])
@@ -190,7 +190,7 @@ class ClaimsLedger(_Cards):
         return [self.raw(f'<details class="ledger-item" id="ledger-{name}" data-kinds="{"|".join(record["kinds"])}">'
                          f'<summary><span class="claim-id">{name}</span> '
                          f'<span class="claim-kind">{", ".join(record["kinds"])}</span> '),
-                summary, self.raw('</summary><div class="claim-card">'), *self.body(record),
+                summary, self.raw('</summary><div class="claim-card">'), *self.body(record, language="none"),
                 self.raw(f"{back}</div></details>")]
 
 

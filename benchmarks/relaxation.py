@@ -20,6 +20,19 @@ def half_circles(n, labelled):
     return data
 
 
+def digits(labelled):
+    """Return a function that gives scikit-learn's digits, pixels between 0 and 1, of which so many are named."""
+    def data():
+        from sklearn.datasets import load_digits
+
+        x, y = load_digits(return_X_y=True)
+        known = np.random.default_rng(0).permutation(len(y))[:labelled]
+        labels = np.full(len(y), -1)
+        labels[known] = y[known]
+        return x / 16, labels
+    return data
+
+
 def ours(kernel, **params):
     """Return our label distributions; a kernel by its name and parameter."""
     def spread(data):
@@ -51,6 +64,8 @@ def same(left, right):
 ROWS = {
     "propagation": Row("Label propagation, Gaussian, 5,000 points in 2-D, a hundred labels", half_circles(5000, 100),
                        {"locmethods": ours(("Gaussian", 40**-0.5)), "scikit-learn": theirs(gamma=20)}, same),
+    "propagation-digits": Row("Label propagation, Gaussian, 1,797 digits of 64 pixels, a hundred labels", digits(100),
+                              {"locmethods": ours(("Gaussian", 0.8)), "scikit-learn": theirs(gamma=1 / 1.28)}, same),
     "propagation-neighbours": Row("Label propagation, 7 neighbours, 5,000 points in 2-D, a hundred labels",
                                   half_circles(5000, 100),
                                   {"locmethods": ours(("NearestNeighbors", 7)),

@@ -68,6 +68,7 @@ def test_a_width_is_found_faster_than_by_statsmodels():
 
 def test_fuzzy_inference_is_faster_than_its_peers():
     assert committed()["fuzzy-mamdani"]["contenders"]["scikit-fuzzy's control"]["ratio"] >= 50
+    assert committed()["fuzzy-takagi-sugeno"]["contenders"]["NumPy's lstsq, written out"]["ratio"] >= 1
 
 
 def test_locally_linear_embedding_is_as_much_faster_as_was_asked():
@@ -89,14 +90,15 @@ def test_patches_denoise_faster_than_dense_matrices_and_in_a_third_of_their_memo
 
 def test_states_of_bits_are_updated_faster_than_in_a_loop_over_states():
     # Synchronously a loop is one product of matrix and vector a state, which a library does on both cores.
-    for name, least in (("asynchronous", 10), ("synchronous", 5)):
-        assert committed()[f"hopfield-{name}"]["contenders"]["NumPy, a loop over states"]["ratio"] >= least
+    for name in ("asynchronous", "synchronous"):
+        assert committed()[f"hopfield-{name}"]["contenders"]["NumPy, a loop over states"]["ratio"] >= 10
     assert committed()["hopfield-million"]["contenders"]["NumPy's softmax, dense"]["ratio"] >= 2
 
 
 def test_few_labels_spread_faster_than_in_scikit_learn_and_many_points_in_bounded_memory():
     rows = committed()
     assert rows["propagation"]["contenders"]["scikit-learn"]["ratio"] >= 5
+    assert rows["propagation-digits"]["contenders"]["scikit-learn"]["ratio"] >= 1.5
     assert rows["propagation-100000-neighbours"]["contenders"]["locmethods"]["peak_bytes"] < 2 * 2**30
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_info
 
 import locmethods as lm
 from locmethods.hopfield import (
@@ -20,6 +21,7 @@ from locmethods.hopfield import (
     run_network,
 )
 from locmethods.kernels import Linear
+from locmethods.numerics import threads
 
 SEEDS = (0, 1, 2)
 
@@ -146,6 +148,36 @@ def test_many_states_go_each_its_own_way():
     together = memory.recall(states)
     few = np.array([0, 1, 4095, 4096, 4999])
     np.testing.assert_array_equal(together[few], [memory.recall(state[None])[0] for state in states[few]])
+
+
+@pytest.mark.parametrize("n_patterns", [4, 20])  # through the factor, and through the weights
+@pytest.mark.parametrize("count", [1, 3])
+def test_states_that_are_updated_at_once_go_each_its_own_way_in_any_number_of_threads(n_patterns, count, monkeypatch):
+    monkeypatch.setattr(threads, "number_of_threads", lambda: count)
+    rng = np.random.default_rng(5)
+    x, states = bits(rng, n_patterns, 24), bits(rng, 900, 24)  # even numbers of patterns and bits: fields of zero
+    weights = hebbian_weights(x)
+    memory = HopfieldNetwork(update="synchronous").fit(x)
+    pools = threadpool_info()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = memory.recall(states)
+        traced = memory.trace(states)
+    want, turning = states.copy(), np.zeros(len(states), bool)
+    for number, state in enumerate(want):
+        seen = []
+        while not any((state == before).all() for before in seen):
+            seen.append(state.copy())
+            field = weights @ state
+            state[:] = np.where(abs(field) < 1e-9, state, np.sign(field))  # twenty roundings of numbers of about one
+        turning[number] = len(seen) > 1 and (seen[-2] == state).all()
+    np.testing.assert_array_equal(traced.states, found)
+    np.testing.assert_array_equal(traced.alternating, turning)
+    assert 0 < turning.sum() < len(states)
+    np.testing.assert_array_equal(found[~turning], want[~turning])
+    again = f"{turning.sum()} of 900 states alternate between two states for ever: asynchronous updates of symmetric "
+    assert [str(warning.message) for warning in said] == 2 * [again + "weights settle"]
+    assert threadpool_info() == pools
 
 
 @pytest.mark.parametrize("memory", [HopfieldNetwork(shuffle=True, random_state=3),

@@ -80,6 +80,18 @@ def test_subspaces_are_those_of_scikit_learn(name, method):
         assert ours.angle_ < 1e-6 and ours.n_iter_ < 20
 
 
+def test_where_planes_differ_it_is_by_the_constants_in_scikit_learns():
+    X = grid()
+    theirs = manifold.LocallyLinearEmbedding(n_neighbors=6, method="ltsa", eigen_solver="dense").fit(X).embedding_
+    ours = LocallyLinearEmbedding(n_neighbors=6, method="ltsa").fit(X).embedding_
+    constants = np.full((len(X), 1), len(X) ** -0.5)
+    assert np.linalg.norm(constants.T @ ours) < 1e-14  # ours has none: a few roundings
+    share = np.linalg.norm(constants.T @ theirs)  # the sine of an angle so small that it is the angle
+    # What is left is what rounding moves within the planes: less than a thousandth of the first difference.
+    assert subspace_angles(ours, theirs).max() == pytest.approx(share, rel=1e-3, abs=1e-9)
+    assert subspace_angles(ours, theirs - theirs.mean(axis=0)).max() < 1e-9
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("method", METHODS)
 def test_three_components_of_other_samples(method, seed):

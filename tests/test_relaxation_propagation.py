@@ -17,7 +17,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from locmethods.kernels import Balloon, Cauchy, Epanechnikov, Flat, Gaussian, Laplace, NearestNeighbors, Triangular
 from locmethods.numerics.fixed_point import fixed_point
-from locmethods.relaxation import LabelPropagation, LinearNeighborhoodPropagation, linear_neighborhoods, propagation
+from locmethods.relaxation import (
+    LabelPropagation,
+    LinearNeighborhoodPropagation,
+    linear_neighborhoods,
+    neighborhoods,
+    propagation,
+)
 
 
 def moons(seed, n=150, every=15):
@@ -169,6 +175,26 @@ def test_labels_may_be_words_and_float32_stays(alpha):
     assert model.label_distributions_.dtype == model.predict_proba(x[:3].astype(np.float32)).dtype == np.float32
     again = LabelPropagation(Gaussian(0.3), alpha=alpha).fit(x, y)
     assert_array_equal(model.transduction_, np.array(["no", "yes"], dtype=object)[again.transduction_])
+
+
+@pytest.mark.parametrize("alpha", [None, 0.8])
+@pytest.mark.parametrize("kernel", [Gaussian(0.3), Epanechnikov(0.5), 0.5 * Gaussian(0.3) + 0.1 * Gaussian(1.0)],
+                         ids=repr)
+def test_weights_that_are_kept_and_sums_that_are_taken_anew_are_one_answer(kernel, alpha, monkeypatch):
+    x, y = moons(0, 300, 10)
+    found = []
+    for kept in (neighborhoods.KEPT, 0):
+        monkeypatch.setattr(neighborhoods, "KEPT", kept)
+        found.append(LabelPropagation(kernel, alpha=alpha, tol=1e-10).fit(x, y).label_distributions_)
+    assert_allclose(*found, rtol=0, atol=2e-10)  # each is within the tolerance of the limit
+
+
+def test_an_island_beyond_the_support_of_the_kernel_is_reached_by_no_label():
+    x, y = moons(0, 300, 10)
+    x = np.vstack([x, [[9.0, 9.0], [9.1, 9.0], [20.0, 0.0]]])  # two that see each other alone, and one that sees nobody
+    with pytest.warns(UserWarning, match="^no label reaches 3 of 303 samples"):
+        model = LabelPropagation(Epanechnikov(0.5)).fit(x, np.append(y, [-1, -1, -1]))
+    assert_array_equal(model.label_distributions_[-3:], 0)
 
 
 def test_no_matrix_of_all_pairs_is_formed():

@@ -33,8 +33,15 @@ class Recall(NamedTuple):
     alternating: np.ndarray
 
 
-def iterate(states, step, *, max_steps, energy=None, tol=0.0, stacklevel=4):
-    """Update states until each changes no more, and say so if one does not.
+def iterate(states, step, *, stacklevel=4, **options):
+    """Follow states as `follow` does, and warn if one does not settle."""
+    found = follow(states, step, **options)
+    warn_of_moving(found, options["max_steps"], stacklevel)
+    return found
+
+
+def follow(states, step, *, max_steps, energy=None, tol=0.0):
+    """Update states until each changes no more.
 
     Parameters
     ----------
@@ -76,7 +83,6 @@ def iterate(states, step, *, max_steps, energy=None, tol=0.0, stacklevel=4):
             break
     settled = ~alternating
     settled[active] = False
-    _say_moving(len(states), int(alternating.sum()), len(active), max_steps, stacklevel)
     return Recall(states, np.array(energies), n_iter, settled, alternating)
 
 
@@ -87,7 +93,10 @@ def _moved(here, there, tol):
     return np.abs(there - here).max(axis=1) > tol
 
 
-def _say_moving(n_states, alternating, moving, max_steps, stacklevel):
+def warn_of_moving(found, max_steps, stacklevel):
+    """Warn if states of a `Recall` alternate, or had to be left while they were changing."""
+    n_states, alternating = len(found.states), int(found.alternating.sum())
+    moving = int((~found.settled & ~found.alternating).sum())
     if alternating:
         warnings.warn(f"{alternating} of {n_states} states alternate between two states for ever: asynchronous updates "
                       "of symmetric weights settle", ConvergenceWarning, stacklevel=stacklevel)

@@ -15,6 +15,7 @@ import numpy as np
 from locmethods.kernels import Kernel, Radial
 from locmethods.kernels.algebra import Hollow
 from locmethods.means import local_mean
+from locmethods.numerics.threads import in_threads
 
 BLOCK = 1 << 22  # numbers of the patches that are gathered at once, without compiled loops
 TILE = 32, 1024  # rows and columns that a thread takes at once: short columns of long rows stay in a core's cache
@@ -155,7 +156,6 @@ def window_sums(guide, values, comparison):
         If squared differences, in units of the kernel's length, overflow.
     """
     from locmethods.engines.native.shifts import add_shifts
-    from locmethods.engines.native.threads import in_threads
 
     kernel, shape, kind = comparison.kernel, guide.shape[1:], guide.dtype.type
     if not float(np.abs(guide).max()) < kernel.length * float(np.finfo(kind).max) ** 0.45:

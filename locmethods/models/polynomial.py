@@ -13,6 +13,7 @@ from locmethods.arrays.namespace import detached, is_tensor, like, matrix_transp
 from locmethods.engines.weights import blocks_of_weights
 from locmethods.means import local_mean
 from locmethods.models.windows import monomials, window_rows
+from locmethods.numerics.threads import in_threads
 
 __all__ = ["LocalPolynomial", "degrees_of_freedom", "local_polynomial", "smoother_blocks", "smoother_matrix"]
 
@@ -225,7 +226,6 @@ def _solved(at, keys, weight, values, sums, degree, rcond):
 
 def _products(at, points, values, weight, steps):
     """Return the local means of monomials and values, and the local sums of their products, by compiled loops."""
-    from locmethods.engines.native.threads import in_threads
     from locmethods.engines.native.windows import add_products
 
     parents, features = np.array(steps, np.int64).T.copy()

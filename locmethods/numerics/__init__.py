@@ -1,1 +1,1 @@
-"""Minimisers and weights that know nothing of kernels."""
+"""Minimisers, weights and threads that know nothing of kernels."""

@@ -12,12 +12,14 @@ from scipy.sparse import linalg as splinalg
 from locmethods.kernels import NearestNeighbors
 from locmethods.kernels.default import check_pairwise
 from locmethods.kernels.rank import check_enough, nearest_indices
-from locmethods.means import prepare
+from locmethods.means import prepare, weight_blocks
 from locmethods.numerics.barycentres import weight_matrix
 
 BLOCK = 1 << 22  # weights in one block of rows, 32 MiB
+KEPT = BLOCK  # normalised weights that are kept between sums: all those of 2,048 points, which are one block anyway
 MOST_RANKS = 400  # columns of a low-rank approximation
 CANDIDATES = 1000  # points among which these columns are sought
+FEWER = 3  # so many times fewer of both pay where a mean is a product of matrices, which a dozen more cost little
 LEAST_PIVOT = 1e-12  # a column of which less is new, beside weights of about one, is rounding
 DROP, FILL = 1e-4, 10  # entries below this share of their column are left out; at most so many times the matrix's own
 ALIKE = 1e-10  # two random sums that differ by less are those of a symmetric matrix: rounding is 1e-16 times √n
@@ -71,11 +73,16 @@ class Graph:
 
 
 class Points:
-    """A localization kernel over points of shape (n, d), with or without its diagonal."""
+    """A localization kernel over points of shape (n, d), with or without its diagonal.
+
+    The normalised weights of few points are kept, so that every mean after the first is a product of matrices; those of
+    more than √`KEPT` points are found anew for each sum.
+    """
 
     def __init__(self, points, kernel, others):
         self.points, self.kernel, self.others = points, kernel, others
-        self.prepared = prepare(points, kernel=kernel.hollow() if others else kernel)
+        self.averaging = kernel.hollow() if others else kernel
+        self.prepared = prepare(points, kernel=self.averaging)
 
     def sums(self, values):
         """Return Σⱼ K(xᵢ, xⱼ) vⱼ, of shape (n, k)."""
@@ -83,8 +90,22 @@ class Points:
 
     def means(self, values):
         """Return the local mean, zero for a row with nothing in reach; no weight is too small to count."""
+        if self._kept:
+            return self._weights @ values
         found = self.prepared.sum(values=values).mean()
         return np.where(np.isnan(found), 0.0, found)
+
+    @property
+    def _kept(self):
+        return len(self.points) ** 2 <= KEPT
+
+    @cached_property
+    def _weights(self):
+        weights = np.empty(2 * (len(self.points),))
+        for rows, block in weight_blocks(self.points, self.points, kernel=self.averaging, empty="nan"):
+            weights[rows] = block
+        weights[np.isnan(weights[:, 0])] = 0.0  # nothing in reach: the whole row is NaN
+        return weights
 
     @cached_property
     def _asked(self):
@@ -132,10 +153,10 @@ class Points:
             check_pairwise(self.kernel)
         except ValueError:
             return None
-        n = len(self.points)
-        asked = np.random.default_rng(0).permutation(n)[:CANDIDATES]
+        n, fewer = len(self.points), FEWER if self._kept else 1
+        asked = np.random.default_rng(0).permutation(n)[:CANDIDATES // fewer]
         factor, order, rank, _ = lapack.dpstrf(self.kernel(self.points[asked]), tol=LEAST_PIVOT, lower=0)
-        rank = min(rank, max(1, BLOCK * 4 // n), MOST_RANKS)
+        rank = min(rank, max(1, BLOCK * 4 // n), MOST_RANKS // fewer)
         chosen = asked[order[:rank] - 1]
         across = self.kernel(self.points, self.points[chosen])
         return solve_triangular(factor[:rank, :rank], across.T, trans="T").T

@@ -158,7 +158,8 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
 
     Held labels (``alpha=None``) give the harmonic extension [zhu2003]_, labels anchored softly the local and global
     consistency of [zhou2004]_. With ``Gaussian(h)``, γ = 1/(2h²), or `NearestNeighbors` these are the limits of
-    scikit-learn's LabelPropagation and LabelSpreading, found by conjugate gradients and without an n × n matrix.
+    scikit-learn's LabelPropagation and LabelSpreading, found by conjugate gradients. The weights of up to 2,048 samples
+    are kept meanwhile, in 32 MiB; of more samples no n × n matrix is formed.
 
     Parameters
     ----------

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from locmethods.engines import pruned
-from locmethods.engines.native.threads import PART, in_threads
 from locmethods.engines.native.tree import whole
 from locmethods.kernels.bound import once
+from locmethods.numerics.threads import PART, in_threads
 
 # A score s in float32 is off by a few times 6e-8 · s, so weights are good to 1e-5 as long as s is no lower than this;
 # in float64 by a few times 1e-16 · s, which is 2e-13 here. Below it `far` computes relative to the nearest key.

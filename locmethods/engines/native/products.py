@@ -9,8 +9,8 @@ import numpy as np
 
 from locmethods.engines.native.differences import FAR
 from locmethods.engines.native.layout import widest
-from locmethods.engines.native.threads import PART, in_threads
 from locmethods.kernels.bound import once
+from locmethods.numerics.threads import PART, in_threads
 
 # Largest error of a log-weight that rounding in ‖q‖² + ‖k‖² − 2 q·k may make, by bytes of the type.
 ALLOWED = {4: 4e-6, 8: 2e-14}

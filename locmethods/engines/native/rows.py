@@ -9,8 +9,8 @@ import numpy as np
 
 from locmethods.arrays.namespace import is_tensor, to_numpy, to_tensor
 from locmethods.engines.native import engine
-from locmethods.engines.native.threads import PART, in_threads
 from locmethods.engines.task import Task
+from locmethods.numerics.threads import PART, in_threads
 
 FAR = -400.0  # log Σ K below which rounding might show, or weights that count have become zero
 STEEPEST = 200.0  # a factor whose logarithm is larger might overflow beside another part of the sum

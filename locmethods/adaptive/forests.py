@@ -32,9 +32,10 @@ class ForestKernel(Kernel):
 
     Here c_b(x) says how often tree b drew the key x into its bootstrap sample, and N_b is the sum of c_b over the keys
     in the leaf. A tree predicts the mean of its leaf and a forest the mean of its trees, so that the local mean of the
-    targets under this kernel is the forest's prediction [scornet2016]_; for a classifier it is the local mean of
-    one-hot labels, which are its probabilities. Everything else that is local runs under it too: quantiles are those of
-    a quantile regression forest [meinshausen2006]_, local lines are a local linear forest [friedberg2020]_.
+    targets under this kernel is the forest's prediction; for a classifier it is the local mean of one-hot labels, which
+    are its probabilities. Without N_b it would be another estimate, in which trees with large leaves count for more
+    [scornet2016]_. Everything else that is local runs under it too: quantiles are those of a quantile regression forest
+    [meinshausen2006]_, local lines are a local linear forest without its ridge [friedberg2021]_.
 
     The kernel is not symmetric, since a key counts by its bootstrap counts and a query does not. It knows its keys by
     their places: they are the sample on which the forest was fitted, in its order.

@@ -111,7 +111,7 @@ def learn_kernel(X, y, *, kernel, parameters=None, loss="squared", hollow=True, 
         and factor of a mixture that is a number, and every ``matrix`` of a `Metric`.
     loss : {"squared", "accuracy"}, default="squared"
         (y − m)², summed over outputs, or 1 − m_c of one-hot labels, m_c being the share of the own class c
-        [goldberger2005]_.
+        [goldberger2004]_.
     hollow : bool, default=True
         False leaves every sample in its own mean: then the best kernel is the one that remembers, K = I, and nothing
         is learned.

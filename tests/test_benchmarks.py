@@ -112,6 +112,16 @@ def test_non_local_means_are_no_slower_than_scikit_images_fast_ones():
         assert committed()[name]["contenders"]["scikit-image, fast_mode"]["ratio"] >= 1
 
 
+def test_a_forest_predicts_as_a_local_mean_and_a_metric_is_learned_no_slower():
+    rows = committed()
+    # A single call drops the sample through all trees too, which the forest did when it was fitted.
+    peers = rows["forest-prediction"]["contenders"]
+    assert peers["scikit-learn's predict"]["ratio"] >= 0.2
+    assert peers["NumPy's proximity matrix, dense"]["ratio"] >= 20
+    assert rows["forest-predictions"]["contenders"]["scikit-learn's predict"]["ratio"] >= 0.6
+    assert rows["learned-metric"]["contenders"]["scikit-learn's NeighborhoodComponentsAnalysis"]["ratio"] >= 1
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

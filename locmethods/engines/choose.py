@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from locmethods.arrays.checks import check_option
 from locmethods.arrays.namespace import namespace
-from locmethods.engines import attention, blocked, far, neighbors, scaled
+from locmethods.engines import attention, blocked, cells, far, neighbors, scaled
 from locmethods.engines.native import engine as native
 from locmethods.engines.task import Sums, joined
 
 # In the order in which they are asked.
-ENGINES = {engine.NAME: engine for engine in (neighbors, scaled, attention, native, blocked)}
+ENGINES = {engine.NAME: engine for engine in (neighbors, cells, scaled, attention, native, blocked)}
 _forced = ContextVar("forced engine", default=None)
 # A part of a sum of kernels whose bound is this far below the whole adds nothing that a float64 could show.
 NEGLIGIBLE = -45.0
@@ -32,7 +32,7 @@ def forced(engine):
 
     Parameters
     ----------
-    engine : {"neighbors", "scaled", "attention", "native", "blocked"}
+    engine : {"neighbors", "cells", "scaled", "attention", "native", "blocked"}
         Gradients are computed by blocks whatever is asked; their forward sums are by this engine.
 
     Raises
@@ -142,8 +142,8 @@ class Explanation(NamedTuple):
     Attributes
     ----------
     engine : str
-        "neighbors", "scaled", "attention", "native", "blocked", "gradient", "chunks", or "parts" for a sum of kernels
-        whose parts go different ways.
+        "neighbors", "cells", "scaled", "attention", "native", "blocked", "gradient", "chunks", or "parts" for a sum of
+        kernels whose parts go different ways.
     how : str
         What it would do, in a sentence.
     refusals : dict of str

@@ -83,6 +83,35 @@ class Scaled(NamedTuple):
     hollow: bool = False
 
 
+class Cells(NamedTuple):
+    """K(q, x) = Σ_b [q and x are in one cell of partition b] · w_b(x): the cells' sums serve every query in them.
+
+    Attributes
+    ----------
+    query, keys : integer ndarray of shapes (n_queries, n_partitions) and (n_keys, n_partitions)
+        The number of the cell, of which no two partitions share one.
+    weight : ndarray of shape (n_keys, n_partitions)
+        w_b(x), not negative.
+    count : int
+        How many cells there are.
+    """
+
+    query: Any
+    keys: Any
+    weight: Any
+    count: int
+
+
+def membership(numbers, count, weight=None):
+    """Return the sparse matrix of shape (n, count) that says in which cells points are, with their weights there."""
+    from scipy.sparse import csr_array
+
+    n, partitions = numbers.shape
+    data = np.ones(n * partitions) if weight is None else weight.ravel()
+    # The numbers of a row need no order, and none is repeated.
+    return csr_array((data, numbers.ravel(), np.arange(0, n * partitions + 1, partitions)), shape=(n, count))
+
+
 class Kept:
     """What has been computed from one set of keys, for all queries to come; several threads may ask at once.
 
@@ -184,6 +213,10 @@ class Bound:
 
     def scaled(self):
         """Return K as a `Scaled`, or None if it has no unit for each query."""
+        return None
+
+    def cells(self):
+        """Return K as a `Cells`, or None if it does not come from partitions."""
         return None
 
 

@@ -12,6 +12,7 @@ from locmethods.arrays.checks import check_count
 from locmethods.models.pictures import number_of, window_sums
 from locmethods.nonlocal_means.filters import comparison_of, noisy
 from locmethods.nonlocal_means.pixels import as_patches, as_picture, positive
+from locmethods.numerics.scaling import symmetric_scaling
 
 
 class Balanced(NamedTuple):
@@ -39,7 +40,7 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     The matrix of non-local means, K divided by its row sums, is not symmetric: a pixel with many like it counts more,
     all in all, than one with few. For a symmetric K of positive diagonal there is one diagonal D > 0 that makes
     D K D doubly stochastic [sinkhorn1967]_, and the matrix is then nearest to K, in Kullback–Leibler divergence, among
-    all such. It is found by d ← √(d / (K d)), each step a pass of window sums.
+    all such. It is found by d ← √(d / (K d)) [knight2014]_, each step a pass of window sums.
 
     Parameters
     ----------
@@ -63,9 +64,8 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
 
     Notes
     -----
-    Half steps d ← d/(K d) alone would swing between two scalings of rows and columns; the square root, their geometric
-    mean, takes the symmetric way [knight2014]_. Symmetry has its price: pixels whose noise is unlike any other's have
-    small row sums, and D makes them count for more. Patches had better be compared in a `guide` that has been denoised.
+    Symmetry has its price: pixels whose noise is unlike any other's have small row sums, and D makes them count for
+    more. Patches had better be compared in a `guide` that has been denoised.
     """
     pixels = as_picture(picture, channel_axis, preserve_range)
     comparison = comparison_of(patch_size, patch_distance, h, False, kernel, spatial, patch_weights)
@@ -77,16 +77,11 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     values, kind = pixels.array, pixels.array.dtype.type
     near = as_patches(guide, pixels)
     comparison = noisy(comparison, sigma, values.ndim - 1)
-    scale, steps = np.ones((1, *values.shape[1:]), kind), 0
-    while True:
-        row = scale * window_sums(near, scale, comparison)[0]  # Σ_q d(p) K(p, q) d(q)
-        imbalance = float(np.abs(row - 1).max())
-        if imbalance <= tol or steps == max_iter:
-            break
-        scale, steps = scale / np.sqrt(row), steps + 1
-    if imbalance > tol:
-        warnings.warn(f"the averaging matrix is not balanced after {steps} scalings: a row's sum is off by "
-                      f"{imbalance:.2g}; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
+    found = symmetric_scaling(lambda scale: window_sums(near, scale, comparison)[0],
+                              np.ones((1, *values.shape[1:]), kind), tol=tol, max_iter=max_iter)
+    if found.imbalance > tol:
+        warnings.warn(f"the averaging matrix is not balanced after {found.n_iter} scalings: a row's sum is off by "
+                      f"{found.imbalance:.2g}; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
     # Divided by what is left of the sums, so that a constant picture stays what it is.
-    mean = scale * window_sums(near, scale * values, comparison)[0] / row
-    return Balanced(pixels.leave(mean.astype(kind, copy=False)), steps, imbalance)
+    mean = found.scale * window_sums(near, found.scale * values, comparison)[0] / found.sums
+    return Balanced(pixels.leave(mean.astype(kind, copy=False)), found.n_iter, found.imbalance)

@@ -209,13 +209,16 @@ def spoilt(answer, spoil):
         return type(answer)(spoilt(part, spoil) for part in answer)
     if inspect.isroutine(answer) or (callable(answer) and not isinstance(answer, Kernel | type)):
         return answering(answer, spoil)
-    if type(answer).__module__.startswith("locmethods.") and hasattr(answer, "__dict__"):
+    if type(answer).__module__.startswith(("locmethods.", "sklearn.")) and hasattr(answer, "__dict__"):
         return spoilt_object(answer, spoil)
     return answer
 
 
 def spoilt_object(answer, spoil):
-    """Return an object of the package with its public numbers spoilt; one that has none answers spoilt."""
+    """Return an object, ours or a fitted one of scikit-learn's, with its public numbers spoilt.
+
+    One that has none answers spoilt.
+    """
     changed = copy.copy(answer)
     methods = {name: value for name in dir(answer)
                if not name.startswith("_") and inspect.ismethod(value := getattr(answer, name))}

@@ -1,0 +1,248 @@
+"""Kernels that learn: any of their parameters along the gradient of a leave-one-out loss, and mixtures of kernels."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import reduce
+from operator import add
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_X_y
+
+from locmethods.adaptive.metrics import LOSSES
+from locmethods.arrays.checks import (
+    as_number,
+    check_count,
+    check_in_memory,
+    check_localization,
+    check_option,
+    check_tol,
+)
+from locmethods.arrays.door import check_kernel
+from locmethods.arrays.estimators import targets
+from locmethods.arrays.namespace import to_numpy
+from locmethods.kernels.base import Kernel
+from locmethods.means import local_mean
+
+__all__ = ["Learned", "learn_kernel", "mixture"]
+
+POSITIVE = ("bandwidth", "radius", "temperature", "power", "factor")  # parameters that are learned as logarithms
+STEEPEST = 300.0  # the largest logarithm that is tried, and minus it the least: e³⁰⁰ can still be squared
+
+
+class Learned(NamedTuple):
+    """A kernel that has learned.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        With numbers and arrays in the place of what was learned.
+    loss : float
+        The loss a sample under it, left-one-out if the kernel was hollow.
+    losses : ndarray of shape (n_iter + 1,)
+        At the start and after each step.
+    n_iter : int
+    settled : bool
+    """
+
+    kernel: Kernel
+    loss: float
+    losses: np.ndarray
+    n_iter: int
+    settled: bool
+
+
+def mixture(kernels, weights=None):
+    """Return the mixture Σ wₖ Kₖ of kernels: a key is near if it is near in one sense or another.
+
+    Parameters
+    ----------
+    kernels : sequence of Kernel
+    weights : sequence of positive floats or scalar Tensors, optional
+        All one by default. Only their ratios matter to a local mean.
+
+    Returns
+    -------
+    Kernel
+        A sum of kernels; each part is summed by its own fastest way. `learn_kernel` learns the weights.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there are no kernels or their number is not that of the weights, or a part is not as above.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Gaussian
+    >>> mixture([Gaussian(1.0), Gaussian(10.0)], [1.0, 0.5])([[0.0]], [[0.0], [5.0]]).round(3)
+    array([[1.5  , 0.441]])
+    """
+    kernels = list(kernels)
+    weights = [1.0] * len(kernels) if weights is None else list(weights)
+    if not kernels or len(weights) != len(kernels):
+        raise ValueError(f"there must be at least one kernel and a weight for each, got {len(kernels)} kernels and "
+                         f"{len(weights)} weights")
+    for kernel in kernels:
+        check_kernel(kernel)
+    return reduce(add, (weight * kernel for weight, kernel in zip(weights, kernels, strict=True)))
+
+
+def learn_kernel(X, y, *, kernel, parameters=None, loss="squared", hollow=True, max_iter=100, tol=1e-5):
+    """Choose parameters of a kernel by the gradient of its leave-one-out loss: widths, metrics and mixtures together.
+
+    The loss (1/n) Σᵢ ℓ(yᵢ, m₋ᵢ) of the local mean of the others is differentiated through `locmethods.local_mean`,
+    block by block, and descended by L-BFGS [byrd1995]_. Positive numbers are learned as their logarithms. It needs
+    torch.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs); labels for the loss "accuracy"
+    kernel : Kernel
+        Copied; its parameters are the start.
+    parameters : list of str, optional
+        Names in ``kernel.get_params()`` of numbers and matrices. By default every bandwidth, radius, temperature, power
+        and factor of a mixture that is a number, and every ``matrix`` of a `Metric`.
+    loss : {"squared", "accuracy"}, default="squared"
+        (y − m)², summed over outputs, or 1 − m_c of one-hot labels, m_c being the share of the own class c
+        [goldberger2004]_.
+    hollow : bool, default=True
+        False leaves every sample in its own mean: then the best kernel is the one that remembers, K = I, and nothing
+        is learned.
+    max_iter : int, default=100
+    tol : float, default=1e-5
+        It has settled when no slope of the loss is larger, as a share of the loss at the start.
+
+    Returns
+    -------
+    Learned
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the search has not settled after `max_iter` steps, or stops before.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the data or a parameter are not as above, or there is nothing to learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.adaptive import learn_kernel
+    >>> from locmethods.kernels import Gaussian
+    >>> x = np.linspace(0, 1, 60)[:, None]
+    >>> y = np.sin(6 * x[:, 0]) + np.tile([-0.2, 0.2], 30)
+    >>> round(learn_kernel(x, y, kernel=Gaussian(0.3)).kernel.bandwidth, 3)
+    0.054
+    """
+    check_option("loss", loss, LOSSES)
+    check_count("max_iter", max_iter, 1)
+    check_tol(tol)
+    check_in_memory(X=X, y=y)
+    check_kernel(kernel)
+    check_localization(kernel)
+    X, values = _sample(X, y, loss)
+    names = _names(kernel, parameters)
+    objective = _Objective(kernel, names, X, values, loss, hollow)
+    start = objective.start
+    losses = [objective(start)[0]]
+    scale = losses[0] or 1.0
+
+    def scaled(flat):
+        value, slope = objective(flat)
+        return value / scale, slope / scale
+
+    found = minimize(scaled, start, jac=True, method="L-BFGS-B", bounds=objective.bounds,
+                     callback=lambda intermediate_result: losses.append(intermediate_result.fun * scale),
+                     options={"maxiter": max_iter, "gtol": tol, "ftol": 0.0})
+    slope = float(np.abs(found.jac).max(initial=0.0))
+    settled = slope <= tol
+    if not settled:
+        warnings.warn(f"the kernel has not settled after {found.nit} steps: the largest slope of the loss is "
+                      f"{slope:.2g} of the loss at the start; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
+    learned = objective.kernel_at(found.x)
+    return Learned(learned, float(found.fun) * scale, np.array(losses), int(found.nit), settled)
+
+
+def _sample(X, y, loss):
+    """Return points and values as floating arrays, of shapes (n, d) and (n, n_outputs)."""
+    labels = loss == "accuracy"
+    X, y = check_X_y(X, y, dtype=np.float64, multi_output=not labels, y_numeric=not labels, ensure_min_samples=2)
+    if not labels:
+        return X, targets(y).reshape(len(y), -1).astype(np.float64)
+    check_classification_targets(y)
+    return X, np.eye(len(np.unique(y)))[np.unique(y, return_inverse=True)[1]]
+
+
+def _names(kernel, parameters):
+    """Return the names of what is learned."""
+    known = kernel.get_params()
+    if parameters is None:
+        names = [name for name, value in known.items() if name.split("__")[-1] in (*POSITIVE, "matrix")
+                 and not isinstance(value, Kernel)]
+    else:
+        names = [parameters] if isinstance(parameters, str) else list(parameters)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"parameters must be names among {sorted(known)}, got {name!r}")
+    if not names:
+        raise ValueError(f"there must be something to learn, and {kernel!r} has no number or matrix that is known to "
+                         "be one: name it in parameters")
+    return names
+
+
+class _Objective:
+    """The loss and its slope as functions of one array with all that is learned."""
+
+    def __init__(self, kernel, names, X, values, loss, hollow):
+        import torch
+
+        self.kernel, self.names, self.loss, self.hollow = clone(kernel), names, loss, hollow
+        self.X, self.values = (torch.from_numpy(np.ascontiguousarray(part)) for part in (X, values))
+        self.shapes, parts, self.bounds = [], [], []
+        known = kernel.get_params()
+        for name in names:
+            if name.split("__")[-1] == "matrix":
+                part = to_numpy(known[name]) if hasattr(known[name], "detach") else np.asarray(known[name], float)
+                self.bounds += [(None, None)] * part.size
+            else:
+                part = np.asarray(math.log(as_number(name, known[name])))
+                self.bounds.append((-STEEPEST, STEEPEST))
+            self.shapes.append(part.shape)
+            parts.append(part.ravel())
+        self.start = np.concatenate(parts).astype(np.float64)
+
+    def _parts(self, flat):
+        """Return {name: array or tensor} of what is learned, numbers out of their logarithms."""
+        found, at = {}, 0
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            size = math.prod(shape)
+            part = flat[at:at + size].reshape(shape)
+            found[name] = part if shape else (part.exp() if hasattr(part, "exp") else math.exp(part))
+            at += size
+        return found
+
+    def kernel_at(self, flat):
+        """Return the kernel with numbers and arrays."""
+        return clone(self.kernel).set_params(**self._parts(flat.copy()))
+
+    def __call__(self, flat):
+        import torch
+
+        place = torch.from_numpy(flat.copy()).requires_grad_()
+        kernel = clone(self.kernel).set_params(**self._parts(place))
+        mean = local_mean(self.X, self.X, self.values, kernel=kernel.hollow() if self.hollow else kernel)
+        if self.loss == "squared":
+            value = (self.values - mean).square().sum(-1).mean()
+        else:
+            value = 1 - (self.values * mean).sum(-1).mean()
+        value.backward()
+        return float(value.detach()), place.grad.numpy().copy()

@@ -1,0 +1,393 @@
+"""Adaptive kernels against loops and closed forms: widths, densities, metrics, mixtures, scalings, factors."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy.integrate import trapezoid
+from scipy.spatial.distance import cdist
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NeighborhoodComponentsAnalysis
+
+import locmethods as lm
+from locmethods.adaptive import (
+    LearnedMetric,
+    Metric,
+    SamplePoint,
+    SelfTuning,
+    attention_factors,
+    kernel_density,
+    learn_kernel,
+    leave_one_out_slope,
+    mixture,
+    sinkhorn,
+)
+from locmethods.kernels import Balloon, Cauchy, Epanechnikov, Exponential, Flat, Gaussian, NearestNeighbors
+
+ROUNDED = {"rtol": 1e-12, "atol": 1e-14}  # sums and exponentials of some hundred numbers, each rounded
+
+
+def cloud(seed, n=60, d=2):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+# ---- a width for each key -------------------------------------------------------------------------------------------
+
+
+def widths_by_loop(keys, h, exponent, clip):
+    density = [np.mean([np.exp(-np.sum((x - z) ** 2) / (2 * h**2)) for z in keys]) for x in keys]
+    return np.minimum((density / np.exp(np.mean(np.log(density)))) ** -exponent, clip)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("exponent", "clip"), [(0.5, None), (0.5, 1.2), (1.0, None), (0.0, None)])
+def test_sample_point_is_abramsons_formula(seed, exponent, clip):
+    keys, query = cloud(seed), cloud(seed + 10, 7)
+    kernel = SamplePoint(Gaussian(0.6), exponent=exponent, clip=clip)
+    wide = widths_by_loop(keys, 0.6, exponent, np.inf if clip is None else clip)
+    expected = np.exp(-(cdist(query, keys) ** 2) / (2 * (0.6 * wide) ** 2)) / wide**2
+    np.testing.assert_allclose(kernel.widths(keys), wide, **ROUNDED)
+    np.testing.assert_allclose(kernel(query, keys), expected, **ROUNDED)
+    values = np.sin(keys[:, 0])
+    np.testing.assert_allclose(lm.local_mean(query, keys, values, kernel=kernel),
+                               expected @ values / expected.sum(1), rtol=1e-11)
+    hollow = kernel(keys, keys) - np.diag(kernel(keys, keys).diagonal())
+    np.testing.assert_allclose(kernel.hollow()(keys, keys), hollow, **ROUNDED)
+
+
+def test_the_pilot_may_be_a_kernel_or_the_density_itself():
+    keys = cloud(3)
+    by_kernel = SamplePoint(Gaussian(0.3), pilot=Gaussian(0.6))
+    np.testing.assert_allclose(by_kernel.widths(keys), widths_by_loop(keys, 0.6, 0.5, np.inf), **ROUNDED)
+    known = SamplePoint(Gaussian(0.3), pilot=lambda points: np.exp(-np.sum(points**2, -1) / 2))
+    square = np.sum(keys**2, 1)
+    np.testing.assert_allclose(known.widths(keys), np.exp((square - square.mean()) / 4), **ROUNDED)
+    with pytest.raises(ValueError, match=r"^pilot must give a positive number for each of 60 keys, got shape \(60,\) "
+                                         r"and the least 0$"):
+        SamplePoint(Gaussian(0.3), pilot=lambda points: np.zeros(len(points)))(keys, keys)
+
+
+def test_prepared_widths_follow_the_parameters_that_change():
+    keys = cloud(4)
+    kernel = SamplePoint(Gaussian(0.6))
+    prepared = lm.prepare(keys, keys[:, 0], kernel=kernel)
+    for h in (0.6, 0.3, 1.1):
+        kernel.set_params(kernel__bandwidth=h)
+        alone = lm.local_mean(keys, keys, keys[:, 0], kernel=SamplePoint(Gaussian(h)))
+        np.testing.assert_array_equal(prepared.mean(), alone)
+
+
+def test_a_single_key_and_keys_that_coincide():
+    assert SamplePoint(Gaussian(0.5))([[0.0]], [[0.0]]) == [[1.0]]
+    kernel = SamplePoint(Epanechnikov(1.0), pilot=Gaussian(1.0))
+    np.testing.assert_allclose(kernel([[0.5]], np.zeros((3, 1))), np.full((1, 3), 0.75), **ROUNDED)
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: SamplePoint(Exponential()), TypeError,
+     "kernel must be a kernel of the distance with a bandwidth or a radius, got Exponential(temperature=1.0)"),
+    (lambda: SamplePoint(Gaussian(), exponent=1.5), ValueError, "exponent must be at least 0 and at most 1, got 1.5"),
+    (lambda: SamplePoint(Gaussian(), clip=0.5), ValueError, "clip must be None or a number of at least 1, got 0.5"),
+    (lambda: SamplePoint(Gaussian(), pilot=3), TypeError,
+     "pilot must be a kernel of the distance or a function, got int"),
+    (lambda: SelfTuning(0), ValueError, "n_neighbors must be an integer of at least 1, got 0"),
+    (lambda: SelfTuning(3)([[0.0]], np.zeros((3, 1))), ValueError,
+     "n_neighbors must be at most the number of keys, 2, got 3"),
+    (lambda: kernel_density([[0.0]], [[0.0]], kernel=NearestNeighbors(1)), TypeError,
+     "kernel must be a kernel of the distance, SamplePoint or Balloon, got NearestNeighbors(n_neighbors=1)"),
+    (lambda: kernel_density(np.zeros((1, 2)), np.zeros((1, 2)), kernel=Cauchy(1.0)), ValueError,
+     "Cauchy(bandwidth=1.0) has no finite integral in 2 dimensions, so that it is the kernel of no density"),
+])
+def test_messages_of_widths(make, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        make()
+
+
+# ---- a width for each pair ------------------------------------------------------------------------------------------
+
+
+def scales_by_loop(points, keys, k):
+    found = []
+    for point in points:
+        far = np.sort(np.sqrt(np.sum((keys - point) ** 2, 1)))
+        found.append(far[k] if far[0] == 0 else far[k - 1])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("d", [1, 2, 20])
+def test_self_tuning_is_its_formula(seed, d):
+    keys, query = cloud(seed, 50, d), cloud(seed + 10, 9, d)
+    query[0] = keys[3]
+    theirs, mine = scales_by_loop(keys, keys, 4), scales_by_loop(query, keys, 4)
+    expected = np.exp(-(cdist(query, keys) ** 2) / np.outer(mine, theirs))
+    np.testing.assert_allclose(SelfTuning(4)(query, keys), expected, **ROUNDED)
+    whole = SelfTuning(4)(keys, keys)
+    np.testing.assert_allclose(whole, whole.T, **ROUNDED)
+    np.testing.assert_allclose(SelfTuning(4)(1e6 * keys, 1e6 * keys), whole, rtol=1e-9)  # exponents of size 100
+
+
+def test_self_tuning_on_keys_that_coincide():
+    keys = np.array([[0.0], [0.0], [0.0], [1.0]])
+    np.testing.assert_array_equal(SelfTuning(2)([[0.0], [1.0]], keys), [[1, 1, 1, 0], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("kernel", [SamplePoint(Gaussian(0.5)), SelfTuning(3)], ids=["sample point", "self-tuning"])
+def test_slopes_go_through_the_widths(kernel):
+    torch = pytest.importorskip("torch")
+    keys = torch.tensor(cloud(5, 8), requires_grad=True)
+    query = torch.tensor(cloud(6, 2), requires_grad=True)
+    values = torch.tensor(np.random.default_rng(7).normal(size=8))
+    assert torch.autograd.gradcheck(lambda q, x: lm.local_mean(q, x, values, kernel=kernel), (query, keys))
+    np.testing.assert_array_equal(lm.local_mean(query, keys, values, kernel=kernel).detach().numpy(),
+                                  lm.local_mean(query.detach(), keys.detach(), values, kernel=kernel).numpy())
+    batch = lm.local_mean(query[None].detach(), keys[None].detach(), values[None], kernel=kernel)
+    np.testing.assert_allclose(batch[0], lm.local_mean(query.detach(), keys.detach(), values, kernel=kernel), **ROUNDED)
+
+
+# ---- densities ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(0.4), Epanechnikov(0.7), SamplePoint(Gaussian(0.4), clip=2.0)], ids=repr)
+def test_a_density_integrates_to_one(kernel):
+    keys = cloud(0, 20, 1)
+    line = np.linspace(-12, 12, 8001)
+    whole = trapezoid(kernel_density(line[:, None], keys, kernel=kernel), line)
+    assert whole == pytest.approx(1, abs=1e-5)  # the square of the step, at 40 kinks
+
+
+def test_densities_in_closed_form():
+    keys = cloud(1, 30, 2)
+    parzen = np.exp(-(cdist(keys, keys) ** 2) / (2 * 0.4**2)).mean(1) / (2 * np.pi * 0.4**2)
+    np.testing.assert_allclose(kernel_density(keys, keys, kernel=Gaussian(0.4)), parzen, rtol=1e-8)  # quadrature
+    query = cloud(2, 5, 2)
+    fifth = np.sort(cdist(query, keys), axis=1)[:, 4]
+    nearest = kernel_density(query, keys, kernel=Balloon(Flat(1.0), 5))
+    np.testing.assert_allclose(nearest, 5 / (30 * np.pi * fifth**2), rtol=1e-8)
+    single = kernel_density(query.astype(np.float32), keys.astype(np.float32), kernel=Gaussian(0.4))
+    assert single.dtype == np.float32
+    assert kernel_density([[0.0]], [[0.0], [0.0], [1.0]], kernel=Balloon(Flat(1.0), 2))[0] == np.inf
+
+
+# ---- metrics --------------------------------------------------------------------------------------------------------
+
+
+def test_a_metric_is_a_map_before_the_kernel():
+    keys, query, A = cloud(0, 40, 3), cloud(1, 6, 3), np.random.default_rng(2).normal(size=(2, 3))
+    M = A.T @ A
+    square = np.array([[(q - x) @ M @ (q - x) for x in keys] for q in query])
+    np.testing.assert_allclose(Metric(Gaussian(0.7), A)(query, keys), np.exp(-square / (2 * 0.7**2)), **ROUNDED)
+    prepared = lm.prepare(keys, keys[:, 0], kernel=Metric(Gaussian(0.7), A))
+    np.testing.assert_allclose(prepared.mean(query), lm.local_mean(query @ A.T, keys @ A.T, keys[:, 0],
+                                                                   kernel=Gaussian(0.7)), **ROUNDED)
+    assert clone(Metric(Gaussian(0.7), A)).kernel.bandwidth == 0.7
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: Metric(3, [[1.0]]), TypeError, "kernel must be a kernel from locmethods.kernels, got int"),
+    (lambda: Metric(Gaussian(), [1.0]), ValueError, "matrix must have shape (n_components, n_features), got (1,)"),
+    (lambda: Metric(Gaussian(), [[1.0]])(cloud(0), cloud(0)), ValueError,
+     "keys must have 1 features, the columns of matrix, got 2"),
+    (lambda: LearnedMetric(3).fit(cloud(0), cloud(0)[:, 0]), ValueError,
+     "n_components must be at most the number of features, 2, got 3"),
+    (lambda: LearnedMetric(loss="log").fit(cloud(0), cloud(0)[:, 0]), ValueError,
+     "loss must be one of 'squared', 'accuracy', got 'log'"),
+    (lambda: LearnedMetric(init="pca").fit(cloud(0), cloud(0)[:, 0]), ValueError,
+     "init must be one of 'tuned', 'identity', got 'pca'"),
+    (lambda: LearnedMetric(init=np.eye(3)).fit(cloud(0), cloud(0)[:, 0]), ValueError,
+     "init must have shape (n_components, n_features) = (2, 2), got (3, 3)"),
+])
+def test_messages_of_metrics(make, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        make()
+
+
+def slow_loss(A, X, Y, loss):
+    mapped = X @ A.T
+    score = -(cdist(mapped, mapped) ** 2) / 2
+    np.fill_diagonal(score, -np.inf)
+    mean = softmax(score, axis=1) @ Y
+    return np.sum((Y - mean) ** 2) if loss == "squared" else np.sum(1 - np.sum(Y * mean, 1))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("loss", ["squared", "accuracy"])
+def test_the_slope_of_the_leave_one_out_loss(loss, seed):
+    rng = np.random.default_rng(seed)
+    X, A = rng.normal(size=(40, 3)), rng.normal(size=(2, 3))
+    Y = rng.normal(size=(40, 2)) if loss == "squared" else np.eye(3)[rng.integers(0, 3, 40)]
+    value, slope = leave_one_out_slope(A, X, Y, loss=loss)
+    assert value == pytest.approx(slow_loss(A, X, Y, loss), rel=1e-12)
+    step, found = 1e-6, np.zeros_like(A)
+    for index in np.ndindex(A.shape):
+        up, down = A.copy(), A.copy()
+        up[index] += step
+        down[index] -= step
+        found[index] = (slow_loss(up, X, Y, loss) - slow_loss(down, X, Y, loss)) / (2 * step)
+    np.testing.assert_allclose(slope, found, atol=1e-7)  # rounding over the step
+
+
+def test_neighbourhood_components_are_those_of_scikit_learn():
+    # Classes that overlap so much that the best map is finite; otherwise both searches go on to one nearest neighbour.
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(300, 2))
+    y = (rng.random(300) < 1 / (1 + np.exp(-2 * X[:, 0]))).astype(int)
+    theirs = NeighborhoodComponentsAnalysis(init="identity", max_iter=500, tol=1e-7, random_state=0).fit(X, y)
+    # Theirs is the Gaussian of the distance without the half: A is theirs times √2.
+    ours = LearnedMetric(loss="accuracy", init=np.sqrt(2) * np.eye(2), max_iter=500, tol=1e-6).fit(X, y)
+    assert ours.loss_ <= slow_loss(np.sqrt(2) * theirs.components_, X, np.eye(2)[y], "accuracy") / 300 + 1e-9
+    assert ours.loss_ == pytest.approx(slow_loss(ours.components_, X, np.eye(2)[y], "accuracy") / 300, rel=1e-12)
+    M, N = ours.components_.T @ ours.components_, 2 * theirs.components_.T @ theirs.components_
+    np.testing.assert_allclose(M, N, atol=1e-3 * np.abs(N).max())  # both searches end on ground that is level to 1e-6
+
+
+def test_a_learned_metric_finds_the_feature_and_keeps_the_type():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 4)).astype(np.float32)
+    y = np.sin(2 * X[:, 2])
+    found = LearnedMetric(2).fit(X, y)
+    share = np.abs(found.components_).sum(0)
+    assert share.argmax() == 2 and share[2] > 5 * np.delete(share, 2).max()
+    assert found.transform(X).dtype == np.float32 and found.transform(X).shape == (150, 2)
+    mapped = found.transform(X)
+    np.testing.assert_allclose(lm.local_mean(X, X, y, kernel=found.kernel_),
+                               lm.local_mean(mapped, mapped, y, kernel=Gaussian(1.0)), rtol=1e-4)  # of float32
+    with pytest.warns(ConvergenceWarning, match=r"^the metric has not settled after 1 steps: the largest slope of the "
+                                                r"loss is .*; raise max_iter or tol$"):
+        LearnedMetric(max_iter=1).fit(X, y)
+
+
+@pytest.mark.parametrize("X", [np.zeros((5, 2)), np.array([[0.0, 1], [1, 1]])], ids=["one place", "two samples"])
+def test_a_learned_metric_of_hardly_any_data(X):
+    found = LearnedMetric().fit(X, np.arange(len(X), dtype=float))
+    assert np.isfinite(found.components_).all()
+
+
+# ---- kernels that learn ---------------------------------------------------------------------------------------------
+
+
+def test_a_mixture_is_a_sum():
+    x = cloud(0)
+    kernel = mixture([Gaussian(0.3), Gaussian(1.0)], [0.5, 2.0])
+    np.testing.assert_allclose(kernel(x, x), 0.5 * Gaussian(0.3)(x, x) + 2.0 * Gaussian(1.0)(x, x), **ROUNDED)
+    message = "there must be at least one kernel and a weight for each, got 1 kernels and 2 weights"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        mixture([Gaussian()], [1.0, 2.0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_width_metric_and_mixture_learn_together():
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3))
+    y = np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=80)
+    start = mixture([Metric(Gaussian(1.0), np.eye(3)), Gaussian(3.0)])
+    found = learn_kernel(X, y, kernel=start, max_iter=25)
+    names = [name for name, value in found.kernel.get_params().items() if isinstance(value, float | np.ndarray)]
+    assert {name.split("__")[-1] for name in names} == {"bandwidth", "matrix", "factor"}
+    assert found.loss < 0.2 * found.losses[0] and found.losses[-1] == pytest.approx(found.loss)
+    np.testing.assert_allclose(found.loss, np.mean((y - lm.local_mean(X, X, y, kernel=found.kernel.hollow())) ** 2),
+                               rtol=1e-10)
+    assert len(found.losses) == found.n_iter + 1
+    assert start.get_params()["right__kernel__bandwidth"] == 3.0
+
+
+def test_one_width_that_learns_is_the_one_that_a_search_finds():
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    X = rng.uniform(size=(150, 1))
+    y = np.sin(6 * X[:, 0]) + 0.3 * rng.normal(size=150)
+    learned = learn_kernel(X, y, kernel=Gaussian(0.2))
+    assert learned.settled
+    assert learned.kernel.bandwidth == pytest.approx(lm.select_bandwidth(X, y, kernel=Gaussian()).best, rel=1e-2)
+    labels = (y > 0).astype(int)
+    classes = learn_kernel(X, labels, kernel=Gaussian(0.2), loss="accuracy")
+    share = lm.local_mean(X, X, np.eye(2)[labels], kernel=classes.kernel.hollow())
+    assert classes.loss == pytest.approx(1 - np.mean(share[np.arange(150), labels]), rel=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_without_leaving_out_the_width_vanishes():
+    pytest.importorskip("torch")
+    X, y = cloud(2, 40, 1), np.random.default_rng(3).normal(size=40)
+    found = learn_kernel(X, y, kernel=Gaussian(0.5), hollow=False, max_iter=100)
+    assert found.loss < 1e-3 < learn_kernel(X, y, kernel=Gaussian(0.5)).loss
+    np.testing.assert_allclose(lm.local_weights(X, X, kernel=found.kernel), np.eye(40), atol=0.2)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), parameters=["width"]),
+     "parameters must be names among ['bandwidth'], got 'width'"),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=NearestNeighbors(3)),
+     "there must be something to learn, and NearestNeighbors(n_neighbors=3) has no number or matrix that is known to "
+     "be one: name it in parameters"),
+])
+def test_messages_of_learning(make, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+# ---- matrices made fit ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("kernel", [Gaussian(0.5), Flat(1.0), SelfTuning(5)], ids=repr)
+def test_sinkhorn_scales_to_a_doubly_stochastic_matrix(kernel, seed):
+    X = cloud(seed)
+    found = sinkhorn(X, kernel=kernel)
+    K = kernel(X, X)
+    W = found.scale[:, None] * K * found.scale
+    np.testing.assert_allclose(W.sum(0), 1, atol=1e-8)
+    np.testing.assert_allclose(W.sum(1), 1, atol=1e-8)
+    values = np.column_stack([X[:, 0], np.ones(60)])
+    np.testing.assert_allclose(found.mean(values), W @ values, atol=1e-8)
+    np.testing.assert_array_equal(found.mean(np.ones(60)), found.mean(values)[:, 1])
+    # Sinkhorn's own way, rows and columns in turn.
+    rows = columns = np.ones(60)
+    for _ in range(5000):
+        rows = 1 / (K @ columns)
+        columns = 1 / (K.T @ rows)
+    np.testing.assert_allclose(W, rows[:, None] * K * columns, atol=1e-7)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: sinkhorn(cloud(0), kernel=NearestNeighbors(5)),
+     "NearestNeighbors(n_neighbors=5) is not symmetric on X, so that no D makes D K D symmetric"),
+    (lambda: sinkhorn(np.array([[0.0], [0.5], [9.0]]), kernel=Flat(1.0).hollow()),
+     "Hollow(kernel=Flat(radius=1.0)) gives a sample no weight at all, so that its row cannot sum to one"),
+    (lambda: sinkhorn(cloud(0), kernel=Gaussian()).mean(np.ones(3)),
+     "values must have shape (n,) or (n, n_outputs) with n = 60, got shape (3,)"),
+    (lambda: attention_factors(np.eye(2)), "weights must be positive, since exp(q·k) is, got 2 that are not"),
+    (lambda: attention_factors(np.ones(3)), "weights must have shape (n, m), got (3,)"),
+    (lambda: attention_factors(np.ones((2, 3)), rank=3), "rank must be at most 2, the lesser side of weights, got 3"),
+])
+def test_messages_of_matrices(make, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+def test_sinkhorn_warns_when_it_has_not_settled():
+    with pytest.warns(ConvergenceWarning, match=r"^the matrix is not balanced after 1 scalings: a row's sum is off by "
+                                                r".*; raise max_iter or tol$"):
+        assert sinkhorn(cloud(0), kernel=Gaussian(0.3), max_iter=1).n_iter == 1
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_positive_matrix_is_attentions(seed):
+    rng = np.random.default_rng(seed)
+    K, values = np.exp(rng.normal(size=(12, 9))), rng.normal(size=9)
+    found = attention_factors(K)
+    assert found.query.shape == (12, 9) and found.error < 1e-12
+    np.testing.assert_allclose(Exponential(1.0)(found.query, found.keys), K, rtol=1e-12)
+    np.testing.assert_allclose(lm.local_mean(found.query, found.keys, values, kernel=Exponential(1.0)),
+                               K @ values / K.sum(1), rtol=1e-11)
+    x = rng.normal(size=(30, 2))
+    assert attention_factors(Gaussian(0.8)(x, x)).query.shape[1] == 4  # ‖x‖², ‖z‖² and two products
+    log = np.log(K)
+    left, size, right = np.linalg.svd(log)
+    best = left[:, :3] * size[:3] @ right[:3]
+    three = attention_factors(K, rank=3)
+    np.testing.assert_allclose(three.query @ three.keys.T, best, atol=1e-12)
+    assert three.error == pytest.approx(np.abs(log - best).max())

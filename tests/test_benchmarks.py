@@ -110,6 +110,12 @@ def test_non_local_means_are_no_slower_than_scikit_images_fast_ones():
         assert committed()[name]["contenders"]["scikit-image, fast_mode"]["ratio"] >= 1
 
 
+def test_stacked_levels_planes_and_experts_are_no_slower_than_matrices_and_loops():
+    for name in ("stacked-levels", "lazy-autoencoder", "experts"):
+        peers = [found for peer, found in committed()[name]["contenders"].items() if peer != "locmethods"]
+        assert all(found["ratio"] >= 1 for found in peers)
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

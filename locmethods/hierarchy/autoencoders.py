@@ -11,15 +11,14 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import check_count, check_not_negative, check_positive, check_tol
+from locmethods.arrays.checks import check_count, check_not_negative, check_option, check_positive, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.kernels import Gaussian
 from locmethods.kernels.default import kernel_or_default
@@ -27,6 +26,8 @@ from locmethods.means import local_mean, local_weights
 from locmethods.models.pca import local_pca
 
 __all__ = ["HierarchicalAutoencoder", "LandmarkLevel", "LazyAutoencoder", "Reconstruction", "lazy_reconstruction"]
+
+EMPTY = ("nearest", "mean", "raise")  # what the next step can start from
 
 
 class Reconstruction(NamedTuple):
@@ -46,7 +47,7 @@ class Reconstruction(NamedTuple):
     settled: bool
 
 
-def lazy_reconstruction(query, keys, *, kernel, n_components, max_iter=1, tol=0.0, empty="nearest"):
+def lazy_reconstruction(query, keys, *, kernel, n_components, steps=1, tol=0.0, empty="nearest"):
     """Move each point onto the principal plane of its own neighbourhood, x ← m(x) + U(x)ᵀU(x)(x − m(x)), and again.
 
     m is the local mean at x and the rows of U are the first axes of the local covariance [kambhatla1997]_. A step is
@@ -62,7 +63,8 @@ def lazy_reconstruction(query, keys, *, kernel, n_components, max_iter=1, tol=0.
         A localization kernel; a hollow one leaves key i out for query i, in the first step and in the others.
     n_components : int
         The dimension of the planes, from 0 to min(n_keys, n_features).
-    max_iter : int, default=1
+    steps : int, default=1
+        At most so many.
     tol : float, default=0.0
         Points that a step has moved by at most `tol`, in the keys' units, move no more.
     empty : {"nearest", "mean", "raise"}, default="nearest"
@@ -75,13 +77,14 @@ def lazy_reconstruction(query, keys, *, kernel, n_components, max_iter=1, tol=0.
     Raises
     ------
     ValueError, TypeError
-        As `locmethods.local_pca`, and if `max_iter` is no count or `tol` is negative.
+        As `locmethods.local_pca`, and if `steps` is no count or `tol` is negative.
     """
-    check_count("max_iter", max_iter, 1)
+    check_count("steps", steps, 1)
     check_tol(tol)
+    check_option("empty", empty, EMPTY)
     points = check_array(query, dtype=FLOATS, input_name="query", ensure_min_samples=0)
     moving = np.ones(len(points), dtype=bool)
-    for step in range(1, max_iter + 1):
+    for step in range(1, steps + 1):
         # Of all points, since a hollow kernel knows a query by its number.
         ahead = _on_planes(points, keys, kernel, n_components, empty)
         far = np.linalg.norm(ahead - points, axis=1) > tol
@@ -89,7 +92,7 @@ def lazy_reconstruction(query, keys, *, kernel, n_components, max_iter=1, tol=0.
         moving &= far
         if not moving.any():
             return Reconstruction(points, step, True)
-    return Reconstruction(points, max_iter, False)
+    return Reconstruction(points, steps, False)
 
 
 def _on_planes(points, keys, kernel, n_components, empty):
@@ -98,7 +101,7 @@ def _on_planes(points, keys, kernel, n_components, empty):
     return frame.mean + np.einsum("qkd,qk->qd", frame.components, inside)
 
 
-class LazyAutoencoder(TransformerMixin, BaseEstimator):
+class LazyAutoencoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Rebuild a point from the principal components of its own neighbourhood in the sample; see `lazy_reconstruction`.
 
     Parameters
@@ -108,11 +111,11 @@ class LazyAutoencoder(TransformerMixin, BaseEstimator):
     kernel : Kernel, optional
         A localization kernel; ``Gaussian(bandwidth=1.0)`` by default. ``NearestNeighbors(k)`` is fast, since a plane is
         then one of k points.
-    max_iter : int, default=1
-        Steps.
+    steps : int, default=1
+        At most so many.
     tol : float, default=0.0
         Points that a step has moved by at most `tol` stay; if it is positive and some have not settled after
-        `max_iter` steps, there is a ConvergenceWarning.
+        `steps`, there is a ConvergenceWarning.
     empty : {"nearest", "mean", "raise"}, default="nearest"
         See `locmethods.local_mean`.
 
@@ -127,10 +130,10 @@ class LazyAutoencoder(TransformerMixin, BaseEstimator):
     A point is rebuilt from where it already is.
     """
 
-    def __init__(self, n_components=1, kernel=None, *, max_iter=1, tol=0.0, empty="nearest"):
+    def __init__(self, n_components=1, kernel=None, *, steps=1, tol=0.0, empty="nearest"):
         self.n_components = n_components
         self.kernel = kernel
-        self.max_iter = max_iter
+        self.steps = steps
         self.tol = tol
         self.empty = empty
 
@@ -147,8 +150,9 @@ class LazyAutoencoder(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If the data hold NaN or are empty, or a parameter is not as above.
         """
+        check_option("empty", self.empty, EMPTY)
         self._kernel = kernel_or_default(self.kernel, self.empty)
-        check_count("max_iter", self.max_iter, 1)
+        check_count("steps", self.steps, 1)
         check_tol(self.tol)
         check_count("n_components", self.n_components, 0)
         X = validate_data(self, X, dtype=FLOATS)
@@ -163,25 +167,11 @@ class LazyAutoencoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         found = lazy_reconstruction(X, self.keys_, kernel=self._kernel, n_components=self.n_components,
-                                    max_iter=self.max_iter, tol=self.tol, empty=self.empty)
+                                    steps=self.steps, tol=self.tol, empty=self.empty)
         if self.tol > 0 and not found.settled:
-            warnings.warn(f"some points have not settled after {found.n_iter} steps: raise max_iter or tol",
+            warnings.warn(f"some points have not settled after {found.n_iter} steps: raise steps or tol",
                           ConvergenceWarning, stacklevel=2)
         return found.points.astype(X.dtype, copy=False)
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the features' own names: what comes out are points like those that went in."""
-        check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        if input_features is None:
-            input_features = names if names is not None else [f"x{j}" for j in range(self.n_features_in_)]
-        input_features = np.asarray(input_features, dtype=object)
-        if names is not None and not np.array_equal(input_features, names):
-            raise ValueError("input_features is not equal to feature_names_in_")
-        if len(input_features) != self.n_features_in_:
-            raise ValueError(f"input_features should have length equal to number of features ({self.n_features_in_}), "
-                             f"got {len(input_features)}")
-        return input_features
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -269,7 +259,8 @@ class HierarchicalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples, n_features), optional
-            What is to be rebuilt, if it is not `X` itself: the clean points of noisy ones.
+            What is to be rebuilt, if it is not `X` itself: the clean points of noisy ones. One column of targets, as a
+            pipeline hands on, is no such thing, and ignored.
 
         Raises
         ------
@@ -279,10 +270,11 @@ class HierarchicalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         sizes = self._checked()
         X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         targets = X
-        if y is not None and np.ndim(y) == 2:
-            targets = check_array(y, dtype=FLOATS, input_name="y")
-            if targets.shape != X.shape:
-                raise ValueError(f"y must have the shape of X, {X.shape}, got shape {targets.shape}")
+        if y is not None:
+            goal = check_array(y, dtype=FLOATS, input_name="y", ensure_2d=False)
+            if goal.ndim > 1 and goal.shape != X.shape:
+                raise ValueError(f"y must have the shape of X, {X.shape}, got shape {goal.shape}")
+            targets = X if goal.ndim == 1 else goal
         if max(sizes) > X.shape[1]:
             raise ValueError(f"n_components must be at most n_features = {X.shape[1]}, got {self.n_components!r}")
         random, dtype = check_random_state(self.random_state), X.dtype
@@ -317,10 +309,10 @@ class HierarchicalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     def _encoder(self, points, size, random):
         keys = _landmarks(points, self.n_landmarks, random)
-        # More axes than samples allow have no variance; their coordinates are zero.
-        most = min(size, *points.shape)
-        codes = np.zeros((len(keys), size))
-        codes[:, :most] = PCA(most, svd_solver="full").fit(points).transform(keys)
+        middle = points.mean(0)
+        axes = np.linalg.svd(points - middle, full_matrices=False)[2][:size]
+        codes = np.zeros((len(keys), size))  # more axes than there are samples have no variance
+        codes[:, :len(axes)] = (keys - middle) @ axes.T
         return LandmarkLevel(keys, codes, self.widths[0] * _spacing(keys))
 
     def _decoder(self, points, goal, random):

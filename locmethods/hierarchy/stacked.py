@@ -112,7 +112,8 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
             check_option(name, getattr(self, name), options)
         kernel = kernel_or_default(self.kernel, self.empty)
         answer_kernel = kernel_or_default(self.answer_kernel, self.empty)
-        X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
+        X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True,
+                             ensure_min_samples=2)  # one is left out
         y = targets(y)
         self._flat = y.ndim == 1
         y = y.reshape(len(y), -1)
@@ -174,7 +175,7 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
 
     def _alone(self, keys, values, kernel):
         """Return the kernel of the features, as it is or with the width that is best alone."""
-        if self.widths == "given" or len(keys) < 2:
+        if self.widths == "given":
             return kernel
         return select_bandwidth(keys, values, kernel=kernel, empty=self.empty).kernel
 

@@ -249,7 +249,8 @@ def what_a_residual_path_changes(seed=0):
     shift = lazy_reconstruction(query, keys, kernel=Gaussian(2.0), n_components=0).points
     expected = across_planes(query, keys, normalised(gaussian(query, keys, 2.0)), 2)
     yield same("a lazy step", moved, expected, within=1e-9,
-               because="axes are known to rounding over the variances' gap", broken=shift, how="all of the mean-shift step, that along the plane included")
+               because="axes are known to rounding over the variances' gap", broken=shift,
+               how="all of the mean-shift step, that along the plane included")
     points = digits_by_hand(seed)
     known, asked = points[:500], points[500:540]
     twice = LazyAutoencoder(4, NearestNeighbors(12), steps=2).fit(known).transform(asked)
@@ -266,8 +267,7 @@ def what_a_residual_path_changes(seed=0):
 
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(20, 3, generator=generator, dtype=torch.float64)
-    stack = LocalMeanStack([3, 3, 1], n_keys=6, residual=True).double()
-    stack.start_at(inputs, generator)
+    stack = LocalMeanStack([3, 3, 1], n_keys=6, residual=True).double().start_at(inputs, generator)
     answer, plain = stack(inputs).detach().numpy(), inputs.numpy()
     lower, upper = ([part.detach().numpy() for part in (layer.keys, layer.values, layer.log_bandwidth.exp())]
                     for layer in stack)

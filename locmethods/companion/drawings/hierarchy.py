@@ -10,35 +10,34 @@ from locmethods.companion.drawings.charts import MARKERS, ink
 
 def stacks(axes, table):
     """A noisy row of a photograph, smoothed by layers that do not look at answers and by levels that do."""
-    left = {f"layers {number}": f"{number} layers".replace("1 layers", "1 layer") for number in (1, 2, 8)}
-    right = {f"levels {number}": f"{number} levels".replace("1 levels", "1 level") for number in (1, 2, 3)}
+    left = {"layers 1": "1 layer", "layers 2": "2 layers", "layers 4": "4 layers"}
+    right = {"levels 1": "1 level", "levels 2": "2 levels", "levels 3": "3 levels"}
     for ax, curves, title in ((axes[0], left, "averages averaged"), (axes[1], right, "answers compared")):
         ax.plot(table["pixel"], table["noisy"], ".", color=ink(ax), alpha=0.35, markersize=4)
         for number, column in enumerate(curves):
             ax.plot(table["pixel"], table[column], color=f"C{number}", linewidth=1.2 + 0.6 * number)
         charts.frame(ax, "pixel of the row", "grey", title)
         charts.name_lines(ax, ax.lines[1:], list(curves.values()))
+        ax.plot(table["pixel"], table["clean"], color=ink(ax), linestyle=":", linewidth=1)
         ax.locator_params(axis="x", nbins=5)
-    axes[0].plot(table["pixel"], table["clean"], color=ink(axes[0]), linestyle=":", linewidth=1)
 
 
 def composed(axes, table):
     """The weights of two layers as one, beside the Gaussian whose squared width is the sum of theirs."""
-    for ax, keys, title in ((axes[0], "even", "even keys"), (axes[1], "crowded", "keys that crowd at the left")):
+    for ax, keys, title in ((axes[0], "even", "even keys"), (axes[1], "crowded", "four times denser at the left")):
         ax.plot(table[f"{keys} place"], table[f"{keys} Gaussian"], color="C1", linestyle="-", linewidth=2.5)
         ax.plot(table[f"{keys} place"], table[f"{keys} weight"], "o", color="C0", markersize=3.5)
         charts.frame(ax, "place of the key", "weight / spacing", title)
         ax.margins(x=0.02)
     drawn = axes[0].lines
     charts.name_lines(axes[0], drawn, ["√(h₁² + h₂²)", "two layers"],
-                      {"√(h₁² + h₂²)": (0.75, 0.34), "two layers": (-2.9, 0.12)})
+                      {"√(h₁² + h₂²)": (0.75, 0.34), "two layers": (-2.9, 0.24)})
 
 
 def depth(axes, table):
     """Errors against the number of levels, with error bars over seeds or folds."""
-    curves = {"averaged again": "averages averaged", "what is left over": "left over, averaged",
-              "answers averaged": "answers compared,\nand averaged", "answers compared": "answers compared",
-              "with residuals": "compared, and\nleft over averaged"}
+    curves = {"averaged again": "averaged again", "answers averaged": "compared, averaged again",
+              "what is left over": "left over", "answers compared": "compared", "with residuals": "compared, left over"}
     for ax, task, ylabel in ((axes[0], "photograph", "error (grey levels)"), (axes[1], "diabetes", "error (share)")):
         for number, column in enumerate(curves):
             ax.errorbar(table["levels"] + 0.04 * (number - 2), table[f"{task}: {column}"],
@@ -60,8 +59,8 @@ def experts(axes, table):
         river.plot(table["year"], table[f"expert {number}"], linestyle="--", linewidth=1.3, color=f"C{number}")
     river.plot(table["year"], table["mixture"], linewidth=2.4, color="C0", linestyle="-")
     charts.frame(river, "year", "flow (10⁸ m³ a year)", "two experts")
+    charts.name_lines(river, river.lines[1:], ["expert 1", "expert 2", "mixture"])
     river.locator_params(axis="x", nbins=4, integer=True)
-    river.text(1908, 690, "mixture", color="C0", fontsize=10, ha="right")
     charts.lines(order, table, "experts", ["tangents", "triangles", "one width", "cells"], logx=True, logy=True,
                  marker=True, xlabel="experts M", ylabel="largest error", title="many experts")
     order.set_xticks([20, 40, 80, 160], ["20", "40", "80", "160"])
@@ -70,11 +69,8 @@ def experts(axes, table):
 
 def oversmoothing(axes, table):
     """The spread that is left of pictures in ever deeper stacks."""
-    charts.lines(axes, table, "layers", {"no path": "no residual path", "from below": "a path from the layer below",
-                                         "from the input": "a path from the input"},
-                 logy=True, xlabel="layers", ylabel="share of the spread left",
-                 names={"no residual path": (6, 2e-4), "a path from the layer below": (17, 2.2e-2),
-                        "a path from the input": (17, 0.55)})
+    charts.lines(axes, table, "layers", ["no path", "from below", "from the input"], logy=True, xlabel="layers",
+                 ylabel="share of the spread left")
 
 
 def induction(axes, table):
@@ -94,13 +90,13 @@ def induction(axes, table):
 
 def ridges(axes, table):
     """A noisy spiral, and where its points go with and without a plane."""
+    reach = 1.05 * max(abs(table[f"start {side}"]).max() for side in "xy")
     for ax, name, title in zip(axes, ("start", "shifted", "rebuilt"),
                                ("as it came", "no component", "one component"), strict=True):
         ax.scatter(table[f"{name} x"], table[f"{name} y"], s=9, color="C0", linewidths=0, alpha=0.7)
         ax.set(title=title, xticks=[], yticks=[])
         ax.set_aspect("equal")
-        ax.set_xlim(-3.4, 3.4)
-        ax.set_ylim(-3.4, 3.4)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
         ax.grid(False)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 
-def train(module, inputs, goals, *, steps=200, batch=128, rate=0.01, noise=0.0, seed=0):
+def train(module, inputs, goals, *, steps=400, batch=64, rate=0.02, noise=0.0, seed=0):
     """Let a module of torch learn to answer `goals`, by Adam's steps on mean squared error, and return it.
 
     Parameters
@@ -20,7 +20,7 @@ def train(module, inputs, goals, *, steps=200, batch=128, rate=0.01, noise=0.0, 
     torch.set_num_threads(1)  # sums in one order, however many cores there are
     generator = torch.Generator().manual_seed(seed)
     inputs, goals = (torch.tensor(part, dtype=torch.float32) for part in (inputs, goals))
-    optimiser = torch.optim.Adam(module.parameters(), lr=rate)
+    optimiser = torch.optim.Adam(module.parameters(), lr=rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps)
     for _ in range(steps):
         rows = torch.randint(len(inputs), (batch,), generator=generator)
@@ -48,13 +48,13 @@ class ConvolutionalAutoencoder(nn.Module):
     ----------
     n_components : int
         Numbers of the code.
-    width : int, default=8
+    width : int, default=16
         Channels of the first convolution; the second has twice as many.
     seed : int, default=0
         Of the starting weights.
     """
 
-    def __init__(self, n_components, width=8, seed=0):
+    def __init__(self, n_components, width=16, seed=0):
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(seed)

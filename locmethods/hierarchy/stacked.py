@@ -142,18 +142,18 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         """Return the last level's answer at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
-        *_, last = self.staged_predict(X)
-        return last
+        return self.staged_predict(X)[-1]
 
     def staged_predict(self, X):
-        """Yield the answer of each level at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
+        """Return a list of each level's answers at the rows of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        answers = None
+        answers, staged = None, []
         for kernel, keys, values, spread in zip(self.kernels_, self.keys_, self.values_, self.spreads_, strict=True):
             found = local_mean(self._compared(X, answers, spread), keys, values, kernel=kernel, empty=self.empty)
             answers = answers + found if self.residual and answers is not None else found
-            yield answers[:, 0] if self._flat else answers
+            staged.append(answers[:, 0] if self._flat else answers)
+        return staged
 
     @property
     def _nonlinear(self):

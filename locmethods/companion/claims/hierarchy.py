@@ -3,12 +3,14 @@
 import numpy as np
 import torch
 from scipy.optimize import linprog
+from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors as Neighbours
 
+import locmethods as lm
 from locmethods.companion import claim, datasets, order, same
 from locmethods.fuzzy import partition, takagi_sugeno
 from locmethods.hierarchy import (
@@ -27,7 +29,7 @@ from locmethods.hierarchy import (
     softmax_gate,
     stacked_mean,
 )
-from locmethods.kernels import Gaussian, NearestNeighbors
+from locmethods.kernels import Flat, Gaussian, NearestNeighbors
 
 
 def squares(query, keys):
@@ -67,14 +69,13 @@ def two_layers_are_one(seed=0):
                because="two products with rows of thirty", broken=multiplied @ values,
                how="kernels that are multiplied instead")
 
-    even = np.linspace(-12, 12, 1201)
-    crowded = 12 * np.sign(even) * (even / 12) ** 2 + 2  # the same number of keys, most of them about 2
-    wide = norm.pdf(even, scale=np.hypot(0.8, 0.6))
-    found, uneven = (compose([[0.0]], [(keys[:, None], Gaussian(0.8)), (keys[:, None], Gaussian(0.6))])[0]
-                     / np.gradient(keys) for keys in (even, crowded + 1e-9 * even))
-    yield same("the width", found, wide, within=1e-12,
+    even = np.linspace(-12, 12, 1201)[:, None]
+    crowded = np.concatenate([even[even < 0][::4], even[even >= 0]])[:, None]
+    found, uneven = (compose([[0.0]], [(keys, Gaussian(0.8)), (keys, Gaussian(0.6))]) for keys in (even, crowded))
+    wide, beside = (normalised(gaussian(np.zeros((1, 1)), keys, np.hypot(0.8, 0.6))) for keys in (even, crowded))
+    yield same("the width", found, wide, within=1e-13,
                because="sums of Gaussians over a grid thirty times finer than they are",
-               broken=uneven, how="keys that crowd at one side")
+               broken=(uneven, beside), how="keys that stand four times denser at one side")
 
     y, z = np.sign(x[:, 0]) + 0.2 * rng.normal(size=30), rng.normal(size=30)
     linear, crossed = ([StackedLocalMeans(3, Gaussian(0.7), compare=compare, average="answers", widths="given")
@@ -86,8 +87,8 @@ def two_layers_are_one(seed=0):
     model = StackedLocalMeans(3, Gaussian(0.7), answer_kernel=Gaussian(0.4), widths="given").fit(x, y)
     there, losses = levels_by_hand(x, y, asked, 0.7, 0.4)
     blind = StackedLocalMeans(3, Gaussian(0.7), compare="inputs", widths="given").fit(x, y)
-    yield same("levels that compare answers", list(model.staged_predict(asked)), there, within=1e-11,
-               because="sums of thirty, three times", broken=list(blind.staged_predict(asked)),
+    yield same("levels that compare answers", model.staged_predict(asked), there, within=1e-11,
+               because="sums of thirty, three times", broken=blind.staged_predict(asked),
                how="levels that do not look at answers")
     yield same("the last level", model.predict(asked), there[-1], within=1e-11, because="as before",
                broken=blind.predict(asked), how="levels that do not look at answers")
@@ -117,10 +118,10 @@ def a_mixture_of_experts_is_a_local_mean(seed=0):
     under it is a local mean of the experts' answers, whose keys are the experts' centres."""
     rng = np.random.default_rng(seed)
     x, slopes, intercepts = rng.normal(size=(40, 2)), rng.normal(size=(5, 2)), rng.normal(size=5)
-    softmax = normalised(np.exp(x @ slopes.T + intercepts))
+    gate = softmax(x @ slopes.T + intercepts, axis=1)
     centers, log_prior = gaussian_gate(slopes, intercepts, bandwidth=0.7)
     weights = gaussian(x, centers, 0.7)
-    yield same("the gate", normalised(weights * np.exp(log_prior)), softmax, within=1e-12,
+    yield same("the gate", normalised(weights * np.exp(log_prior)), gate, within=1e-12,
                because="exponents of up to a hundred, each rounded", broken=normalised(weights),
                how="experts that count the same before anything is asked")
     back = softmax_gate(centers, log_prior, bandwidth=0.7)
@@ -131,8 +132,8 @@ def a_mixture_of_experts_is_a_local_mean(seed=0):
     experts = rng.normal(size=(5, 3))
     each = experts[:, 0] + x @ experts[:, 1:].T
     mixed = mixture_of_experts(x, centers, experts, kernel=Gaussian(0.7), log_prior=log_prior)
-    best = each[np.arange(40), softmax.argmax(1)]
-    yield same("the mixture", mixed, (softmax * each).sum(1), within=1e-12, because="sums of five products",
+    best = each[np.arange(40), gate.argmax(1)]
+    yield same("the mixture", mixed, (gate * each).sum(1), within=1e-12, because="sums of five products",
                broken=best, how="the likeliest expert alone")
 
     place = rng.uniform(-2, 2, size=(200, 1))
@@ -147,7 +148,7 @@ def a_mixture_of_experts_is_a_local_mean(seed=0):
                because="three exponents, each rounded",
                broken=normalised(inputs / np.exp(model.log_prior_)),
                how="experts that count the same before anything is asked")
-    share = normalised(inputs * norm.pdf(y[:, None], each, model.noise_))
+    share = softmax(np.log(inputs) + norm.logpdf(y[:, None], each, model.noise_), axis=1) + 1e-15
     again, hard = (refitted(place, y, part, model.noise_) for part in (share, np.eye(3)[share.argmax(1)]))
     found = np.column_stack([model.centers_[:, 0], np.exp(model.log_prior_), model.coefficients_])
     yield same("where learning ends", found, again, within=1e-3,
@@ -267,8 +268,8 @@ def what_a_residual_path_changes(seed=0):
 
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(20, 3, generator=generator, dtype=torch.float64)
-    stack = LocalMeanStack([3, 3, 1], n_keys=6, residual=True).double().start_at(inputs, generator)
-    answer, plain = stack(inputs).detach().numpy(), inputs.numpy()
+    stack = LocalMeanStack([3, 3, 1], n_keys=6, residual=True).double()
+    answer, plain = stack.start_at(inputs, generator)(inputs).detach().numpy(), inputs.numpy()
     lower, upper = ([part.detach().numpy() for part in (layer.keys, layer.values, layer.log_bandwidth.exp())]
                     for layer in stack)
     mean = normalised(gaussian(plain, lower[0], lower[2])) @ lower[1]
@@ -341,6 +342,14 @@ def two_layers_copy_and_one_cannot(seed=0):
     yield same("the first layer", previous_token(states), np.vstack([np.zeros(5), states[:-1]]), within=1e-14,
                because="one weight is one, the others nothing", broken=np.vstack([states[1:], np.zeros(5)]),
                how="a layer that looks ahead")
+
+    place = np.arange(60)[:, None] / 10
+    near, wider = (normalised((abs(place[:9] - place.T) <= radius).astype(float)) for radius in (0.28, 0.38))
+    yield same("whom a flat kernel weighs", lm.local_weights(place[:9], place, kernel=Flat(0.28)), near, within=1e-15,
+               because="one division", broken=wider, how="a window that is wider by a key at each side")
+    yield same("and their mean", lm.local_mean(place[:9], place, states, kernel=Flat(0.28)), near @ states,
+               within=1e-14, because="means of up to five numbers", broken=wider @ states,
+               how="a window that is wider by a key at each side")
 
     # By how much the answer 1 outbids 2, times the layer's total weight: a sum over tokens and their positions.
     for_one = rng.normal(size=(4, 4))

@@ -23,7 +23,7 @@ def stacks(axes, table):
 
 
 def composed(axes, table):
-    """The weights of two layers as one, beside the Gaussian whose squared width is the sum of theirs."""
+    """The weights of two layers, beside those of the one whose squared width is the sum of theirs."""
     for ax, keys, title in ((axes[0], "even", "even keys"), (axes[1], "crowded", "four times denser at the left")):
         ax.plot(table[f"{keys} place"], table[f"{keys} Gaussian"], color="C1", linestyle="-", linewidth=2.5)
         ax.plot(table[f"{keys} place"], table[f"{keys} weight"], "o", color="C0", markersize=3.5)
@@ -36,9 +36,10 @@ def composed(axes, table):
 
 def depth(axes, table):
     """Errors against the number of levels, with error bars over seeds or folds."""
-    curves = {"averaged again": "averaged again", "answers averaged": "compared, averaged again",
+    curves = {"averaged again": "again", "answers averaged": "compared, again",
               "what is left over": "left over", "answers compared": "compared", "with residuals": "compared, left over"}
-    for ax, task, ylabel in ((axes[0], "photograph", "error (grey levels)"), (axes[1], "diabetes", "error (share)")):
+    for ax, task, ylabel in ((axes[0], "photograph", "error (grey levels)"),
+                             (axes[1], "diabetes", "error (share of the variance)")):
         for number, column in enumerate(curves):
             ax.errorbar(table["levels"] + 0.04 * (number - 2), table[f"{task}: {column}"],
                         yerr=table[f"{task}: {column}, error"], capsize=2, marker=MARKERS[number % 6], markersize=5,
@@ -92,7 +93,7 @@ def ridges(axes, table):
     """A noisy spiral, and where its points go with and without a plane."""
     reach = 1.05 * max(abs(table[f"start {side}"]).max() for side in "xy")
     for ax, name, title in zip(axes, ("start", "shifted", "rebuilt"),
-                               ("as it came", "no component", "one component"), strict=True):
+                               ("as it came", "mean shift", "one axis kept"), strict=True):
         ax.scatter(table[f"{name} x"], table[f"{name} y"], s=9, color="C0", linewidths=0, alpha=0.7)
         ax.set(title=title, xticks=[], yticks=[])
         ax.set_aspect("equal")

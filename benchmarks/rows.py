@@ -11,6 +11,7 @@ from benchmarks import (
     crf,
     denoising,
     fuzzy,
+    hierarchy,
     hopfield,
     lle,
     nonlocal_means,
@@ -110,8 +111,8 @@ def _all_pairs(n):
 
 
 # What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
-SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS, **patches.ROWS,
-            **nonlocal_means.ROWS}
+SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
+            **patches.ROWS, **nonlocal_means.ROWS, **hierarchy.ROWS, **adaptive.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),
@@ -172,5 +173,4 @@ ROWS = {
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
                            sums.within(1e-8)),
     **SUBJECTS,
-    **adaptive.ROWS,
 }

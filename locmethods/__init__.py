@@ -38,9 +38,13 @@ _HOME = {
     "LocallyLinearEmbedding": "lle",
     "RelaxationLabeling": "relaxation",
     "LabelPropagation": "relaxation",
+    "StackedLocalMeans": "hierarchy",
+    "LocalExperts": "hierarchy",
+    "LazyAutoencoder": "hierarchy",
+    "HierarchicalAutoencoder": "hierarchy",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
-          "hopfield", "lle", "fuzzy", "denoising", "adaptive", "nonlocal_means")
+          "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

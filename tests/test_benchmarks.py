@@ -122,6 +122,12 @@ def test_a_forest_predicts_as_a_local_mean_and_a_metric_is_learned_no_slower():
     assert rows["learned-metric"]["contenders"]["scikit-learn's NeighborhoodComponentsAnalysis"]["ratio"] >= 1
 
 
+def test_stacked_levels_planes_and_experts_are_no_slower_than_matrices_and_loops():
+    for name in ("stacked-levels", "lazy-autoencoder", "experts"):
+        peers = [found for peer, found in committed()[name]["contenders"].items() if peer != "locmethods"]
+        assert all(found["ratio"] >= 1 for found in peers)
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 
-from locmethods.kernels import Epanechnikov, Flat, Gaussian
+from locmethods.kernels import Epanechnikov, Flat, Gaussian, NearestNeighbors
 from locmethods.models.pca import LocalPCA, local_pca
 
 
@@ -125,3 +125,25 @@ def test_rejects():
     message = "keys must be finite, got 1 NaN or infinite value in an array of shape (50, 4)"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         local_pca(query, broken, kernel=Gaussian(1.0))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
+def test_keys_without_weight_are_left_out_and_change_nothing(kind):
+    rng = np.random.default_rng(3)
+    keys, query = rng.normal(size=(90, 5)), rng.normal(size=(12, 5))
+    kernel = NearestNeighbors(7)
+    got = local_pca(kind(query), kind(keys), kernel=kernel, n_components=4)
+    for i, x in enumerate(query):
+        near = keys[np.argsort(((keys - x) ** 2).sum(1))[:7]]
+        apart = near - near.mean(0)
+        variance, axes = np.linalg.eigh(apart.T @ apart / 7)
+        assert_allclose(np.asarray(got.variances[i]), variance[::-1][:4], atol=1e-13)  # of variances of one
+        inside = axes[:, :0:-1]
+        found = np.asarray(got.components[i])
+        assert_allclose(found.T @ found, inside @ inside.T, atol=1e-9)  # 1e-13 over the gap
+    # Axes beyond the rank of a window of two.
+    more = local_pca(kind(query), kind(keys), kernel=NearestNeighbors(2), n_components=4)
+    assert_allclose(np.asarray(more.variances[:, 1:]), 0, atol=1e-13)
+    assert more.components.shape == (12, 4, 5)
+    square = np.asarray(more.components) @ np.swapaxes(np.asarray(more.components), 1, 2)
+    assert_allclose(square, np.broadcast_to(np.eye(4), square.shape), atol=1e-12)

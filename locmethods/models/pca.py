@@ -20,6 +20,8 @@ __all__ = ["LocalFrame", "LocalPCA", "local_pca"]
 
 BUDGET = 1 << 22  # numbers in the centred samples of one block of targets
 
+SPARSE = 4  # where at most one key in so many has weight, the others are left out
+
 LocalFrame = namedtuple("LocalFrame", ["mean", "components", "variances"])
 
 
@@ -83,7 +85,8 @@ def _frame(weight, points, k):
     nothing = xp.any(xp.isnan(weight), axis=-1)
     safe = xp.where(nothing[..., None], 1 / weight.shape[-1], weight)
     mean = safe @ points
-    rows = (points - mean[..., None, :]) * xp.sqrt(safe)[..., None]  # (b, n, d)
+    near, safe = _in_reach(points, safe, k)
+    rows = (near - mean[..., None, :]) * xp.sqrt(safe)[..., None]  # (b, n, d), or fewer rows
     if rows.shape[-1] <= rows.shape[-2]:
         variance, vector = xp.linalg.eigh(matrix_transpose(rows) @ rows)
         variance = xp.clip(xp.flip(variance, axis=-1), 0.0, None)
@@ -98,6 +101,22 @@ def _frame(weight, points, k):
     if bool(nothing.any()):
         answers = tuple(xp.where(nothing.reshape(-1, *[1] * (part.ndim - 1)), math.nan, part) for part in answers)
     return answers
+
+
+def _in_reach(points, weight, k):
+    """Return the points with weight and their weights, padded to one number a target: (b, m, d) and (b, m), m ≥ k.
+
+    If more than a part of the points have weight somewhere, all of them: (n, d) and (b, n).
+    """
+    xp = namespace(weight)
+    n = weight.shape[-1]
+    if not len(weight):
+        return points, weight
+    most = max(k, int(xp.max(xp.sum(weight > 0, axis=-1))))
+    if most * SPARSE > n:
+        return points, weight
+    chosen = xp.argsort(weight, axis=-1, descending=True)[..., :most]
+    return points[chosen], xp.take_along_axis(weight, chosen, axis=-1)
 
 
 class LocalPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

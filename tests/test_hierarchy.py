@@ -1,0 +1,639 @@
+"""Hierarchical local models against products of matrices, slow loops, closed forms and scikit-learn."""
+
+import math
+import pickle
+import re
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.integrate import quad
+from scipy.stats import norm
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge
+from sklearn.mixture import GaussianMixture
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+import locmethods as lm
+from locmethods.hierarchy import (
+    HierarchicalAutoencoder,
+    LazyAutoencoder,
+    LocalExperts,
+    LocalMeanLayer,
+    LocalMeanStack,
+    StackedLocalMeans,
+    compose,
+    gaussian_gate,
+    induction_head,
+    lazy_reconstruction,
+    mixture_of_experts,
+    previous_token,
+    residual_layers,
+    softmax_gate,
+    stacked_mean,
+)
+from locmethods.kernels import Epanechnikov, Flat, Gaussian, NearestNeighbors
+
+AUTOENCODERS = [LazyAutoencoder(), LazyAutoencoder(0, steps=2), HierarchicalAutoencoder(1, random_state=0),
+                HierarchicalAutoencoder([1], n_landmarks=5, random_state=0)]
+REGRESSORS = [LocalExperts(random_state=0, tol=1e-4), StackedLocalMeans(widths="given")]
+SEARCHING = StackedLocalMeans()  # of which a fit takes longer
+
+
+def averages(query, keys, h):
+    """Return the weights of a Gaussian local mean, from the formula."""
+    weights = np.exp(-((query[:, None] - keys) ** 2).sum(-1) / (2 * h**2))
+    return weights / weights.sum(1, keepdims=True)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([SEARCHING, StackedLocalMeans(3, residual=True), StackedLocalMeans(3, average="answers"),
+                          LocalExperts(2, bandwidth=1.0)])
+def test_scikit_learn_contract_of_more_options(estimator, check):
+    test_scikit_learn_contract(estimator, check)
+
+
+@parametrize_with_checks([*AUTOENCODERS, *REGRESSORS])
+def test_scikit_learn_contract(estimator, check):
+    with warnings.catch_warnings():  # a search on tiny samples of noise may end at the edge of its range
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        check(estimator)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("estimator", [*AUTOENCODERS, *REGRESSORS, SEARCHING],
+                         ids=lambda estimator: re.sub(r"\s+", "", repr(estimator)))
+def test_floating_type_is_kept_and_models_survive_pickle(estimator, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2)).astype(dtype)
+    model = clone(estimator).fit(X, X[:, 0] + X[:, 1])
+    answer = "predict" if hasattr(model, "predict") else "transform"
+    found = getattr(model, answer)(X)
+    assert found.dtype == dtype
+    assert_array_equal(getattr(pickle.loads(pickle.dumps(model)), answer)(X), found)
+
+
+# ---- composed layers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stack_is_the_product_of_its_matrices(seed):
+    rng = np.random.default_rng(seed)
+    places = [rng.normal(size=(n, 2)) for n in (20, 15, 12)]
+    query, values = rng.normal(size=(7, 2)), rng.normal(size=(20, 3))
+    widths = 0.5, 1.0, 2.0
+    layers = [(keys, Gaussian(h)) for keys, h in zip(places, widths, strict=True)]
+    asked = [places[1], places[2], query]
+    one, two, three = (averages(a, k, h) for a, k, h in zip(asked, places, widths, strict=True))
+    weights = compose(query, layers)
+    assert_allclose(weights, three @ two @ one, rtol=0, atol=1e-14)  # weights are at most one, three roundings
+    assert_allclose(weights.sum(1), 1, rtol=0, atol=1e-14)
+    assert_allclose(stacked_mean(query, layers, values), three @ two @ one @ values, rtol=0, atol=1e-13)
+    assert_allclose(stacked_mean(query, layers, values[:, 0]), (three @ two @ one @ values)[:, 0], rtol=0, atol=1e-13)
+
+
+def test_a_stack_keeps_types_and_gradients():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(9, 2))
+    assert compose(x.astype(np.float32), [(x.astype(np.float32), Gaussian(1.0))] * 2).dtype == np.float32
+    values = torch.tensor(rng.normal(size=9), requires_grad=True)
+    points = torch.tensor(x)
+    out = stacked_mean(points, [(points, Gaussian(0.7))] * 2, values)
+    out[0].backward()
+    # The gradient of the first answer in the values is its row of composed weights.
+    assert_allclose(values.grad.numpy(), compose(x, [(x, Gaussian(0.7))] * 2)[0], rtol=0, atol=1e-14)
+
+
+def test_gaussian_layers_over_a_fine_grid_add_their_widths_in_quadrature():
+    x = np.linspace(-12, 12, 1201)[:, None]
+    weights = compose([[0.0]], [(x, Gaussian(0.8)), (x, Gaussian(0.6))])[0] / 0.02
+    assert_allclose(weights, norm.pdf(x[:, 0], scale=1.0), rtol=0, atol=1e-12)  # the trapezoidal rule of Gaussians
+    value = quad(lambda m: norm.pdf(0.3, m, 0.6) * norm.pdf(m, 1.0, 0.8), -np.inf, np.inf)[0]
+    assert value == pytest.approx(norm.pdf(0.7), abs=1e-10)  # what quad promises
+
+
+@pytest.mark.parametrize(("layers", "error", "message"), [
+    ([], ValueError, "layers must hold at least one pair (keys, kernel), got none"),
+    ([Gaussian(1.0)], TypeError, "layers must hold pairs (keys, kernel), got Gaussian as layer 0"),
+])
+def test_layers_are_checked(layers, error, message):
+    for call in (lambda: compose([[0.0]], layers), lambda: stacked_mean([[0.0]], layers, [1.0])):
+        with pytest.raises(error, match=f"^{re.escape(message)}$"):
+            call()
+
+
+def test_an_empty_layer_is_none_of_nan():
+    with pytest.raises(ValueError, match=r"^empty must be one of 'nearest', 'mean', 'raise', got 'nan'$"):
+        compose([[0.0]], [([[0.0]], Gaussian(1.0))], empty="nan")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("skip", ["previous", "input"])
+def test_residual_layers_are_a_slow_loop(skip, seed):
+    rng = np.random.default_rng(seed)
+    x, start = rng.normal(size=(25, 2)), rng.normal(size=(25, 2))
+    step, state = averages(x, x, 0.8), start
+    found = residual_layers(x, start, kernel=Gaussian(0.8), depth=6, alpha=0.3, skip=skip)
+    assert found.shape == (7, 25, 2)
+    for row in found:
+        assert_allclose(row, state, rtol=0, atol=1e-13)
+        state = 0.7 * (state if skip == "previous" else start) + 0.3 * step @ state
+
+
+def test_a_skip_from_the_input_ends_at_a_linear_system():
+    rng = np.random.default_rng(1)
+    x, start = rng.normal(size=(25, 2)), rng.normal(size=25)
+    limit = 0.2 * np.linalg.solve(np.eye(25) - 0.8 * averages(x, x, 0.8), start)
+    found = residual_layers(x, start, kernel=Gaussian(0.8), depth=150, alpha=0.8, skip="input")
+    distance = abs(found - limit).max(1)
+    assert distance[-1] < 1e-13  # 0.8¹⁵⁰ is 3e-15 of the start
+    assert (distance[1:40] <= 0.8 * distance[:39] * (1 + 1e-9)).all()  # in the maximum norm a mean shrinks by α
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"alpha": 0.0}, "alpha must be a number in (0, 1], got 0.0"),
+    ({"skip": "all"}, "skip must be one of 'previous', 'input', got 'all'"),
+    ({"depth": -1}, "depth must be an integer of at least 0, got -1"),
+])
+def test_residual_layers_are_checked(options, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        residual_layers([[0.0]], [1.0], **({"kernel": Gaussian(1.0), "depth": 1} | options))
+
+
+# ---- experts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("outputs", [(), (2,)])
+def test_a_mixture_is_the_sum_of_weighted_answers(outputs, seed):
+    rng = np.random.default_rng(seed)
+    X, centers, experts = rng.normal(size=(30, 2)), rng.normal(size=(5, 2)), rng.normal(size=(5, 3, *outputs))
+    prior = rng.normal(size=5)
+    gate = averages(X, centers, 0.7) * np.exp(prior)
+    gate /= gate.sum(1, keepdims=True)
+    expected = 0
+    for j, expert in enumerate(experts):
+        answer = expert[0] + X @ expert[1:]
+        expected = expected + (gate[:, j] * answer.T).T
+    found = mixture_of_experts(X, centers, experts, kernel=Gaussian(0.7), log_prior=prior)
+    assert_allclose(found, expected, rtol=0, atol=1e-13)
+    flat = mixture_of_experts(X, centers, experts, kernel=Epanechnikov(9.0))
+    gate = 1 - ((X[:, None] - centers) ** 2).sum(-1) / 81
+    expected = np.einsum("nj,nj...->n...", gate / gate.sum(1, keepdims=True),
+                         experts[:, 0] + np.einsum("nd,jd...->nj...", X, experts[:, 1:]))
+    assert_allclose(flat, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_softmax_and_gaussian_gates_are_each_other(seed):
+    rng = np.random.default_rng(seed)
+    X, slopes, intercepts = rng.normal(size=(40, 3)), rng.normal(size=(6, 3)), rng.normal(size=6)
+    logits = X @ slopes.T + intercepts
+    softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    for width in (0.5, 1.0, 3.0):
+        centers, prior = gaussian_gate(slopes, intercepts, bandwidth=width)
+        weights = averages(X, centers, width) * np.exp(prior - prior.max())
+        assert_allclose(weights / weights.sum(1, keepdims=True), softmax, rtol=1e-9)  # of exponents up to a hundred
+        again = softmax_gate(centers, prior, bandwidth=width)
+        assert_allclose(again[0], slopes, rtol=1e-13)
+        assert_allclose(again[1], intercepts, rtol=0, atol=1e-12)
+    assert_allclose(softmax_gate(slopes, bandwidth=2.0)[1], -(slopes**2).sum(1) / 8, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: gaussian_gate([1.0], [1.0]),
+     "slopes must have shape (n_experts, n_features), neither zero, got shape (1,)"),
+    (lambda: softmax_gate([[1.0]], [1.0, 2.0]),
+     "log_prior must have shape (1,), a number for each expert, got shape (2,)"),
+    (lambda: gaussian_gate([[1.0]], [1.0], bandwidth=0.0), "bandwidth must be positive and finite, got 0.0"),
+    (lambda: mixture_of_experts([[1.0, 2.0]], [[1.0]], [[0.0, 1.0]], kernel=Gaussian(1.0)),
+     "X and centers must have shapes (n_queries, n_features) and (n_experts, n_features), got shapes (1, 2) and "
+     "(1, 1)"),
+    (lambda: mixture_of_experts([[1.0]], [[1.0]], [0.0], kernel=Gaussian(1.0)),
+     "coefficients must have shape (1, 2) or (1, 2) and outputs, got shape (1,)"),
+    (lambda: mixture_of_experts([[1.0]], [[1.0]], [[0.0, 1.0]], kernel=Gaussian(1.0), log_prior=[1.0, 2.0]),
+     "log_prior must have shape (1,), a number for each expert, got shape (2,)"),
+])
+def test_experts_are_checked(call, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        call()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_experts_climb_the_likelihood_and_predict_its_mean(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-2, 2, size=(300, 2))
+    y = np.where(X[:, 0] < 0, X[:, 1], 2 - 3 * X[:, 1]) + 0.1 * rng.normal(size=300)
+    model = LocalExperts(4, random_state=seed, max_iter=2000).fit(X, y)
+    curve = model.likelihood_curve_
+    assert (np.diff(curve) > -1e-9 * abs(curve[-1])).all() and model.stopped_ == "tol"  # rounding of sums of 300
+    assert len(curve) == model.n_iter_
+    # The likelihood and the prediction once more, by scipy's densities.
+    prior = np.exp(model.log_prior_)
+    inputs = prior * np.prod([norm.pdf(X[:, None, k], model.centers_[:, k], model.bandwidth_) for k in (0, 1)], axis=0)
+    answers = model.coefficients_[:, 0] + X @ model.coefficients_[:, 1:].T
+    joint = inputs * norm.pdf(y[:, None], answers, model.noise_)
+    slopes = model.coefficients_[:, 1:] * X.std(0)
+    value = np.log(joint.sum(1)).mean() + 1.5 * math.log(2 * math.pi) - (slopes**2).sum() / (2 * y.var()) / 300
+    assert value == pytest.approx(curve[-1], abs=1e-5)  # after the last step, which raised it by less than tol
+    gate = inputs / inputs.sum(1, keepdims=True)
+    assert_allclose(model.gate(X), gate, rtol=0, atol=1e-12)
+    assert_allclose(model.predict(X), (gate * answers).sum(1), rtol=0, atol=1e-11)
+    assert np.mean((model.predict(X) - y) ** 2) < 0.2 * y.var()
+
+
+def test_a_fixed_point_meets_the_conditions_of_each_half():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(200, 1))
+    y = abs(X[:, 0]) + 0.05 * rng.normal(size=200)
+    model = LocalExperts(2, alpha=3.0, tol=0.0, max_iter=3000, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    answers = model.coefficients_[:, 0] + X @ model.coefficients_[:, 1:].T
+    share = np.exp(model.log_prior_) * norm.pdf(X, model.centers_[:, 0], model.bandwidth_)
+    share *= norm.pdf(y[:, None], answers, model.noise_)
+    share /= share.sum(1, keepdims=True)
+    for j in range(2):
+        ridge = Ridge(alpha=3.0 * model.noise_[j] ** 2 / y.var() / X.var()).fit(X, y, sample_weight=share[:, j])
+        # scikit-learn penalises slopes in the features' units.
+        theirs = Ridge(alpha=3.0 * model.noise_[j] ** 2 / y.var()).fit(X / X.std(), y, sample_weight=share[:, j])
+        assert_allclose(model.coefficients_[j, 1], theirs.coef_[0] / X.std(), rtol=1e-6)  # EM has settled to rounding
+        assert abs(ridge.coef_[0] - model.coefficients_[j, 1]) < 0.1
+        assert_allclose(model.centers_[j], np.average(X, axis=0, weights=share[:, j]), atol=1e-6)
+
+
+def test_without_targets_it_is_a_gaussian_mixture():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(-2, 0.5, (150, 2)), rng.normal(2, 0.5, (150, 2))])
+    model = LocalExperts(2, tol=1e-10, random_state=0).fit(X, np.zeros(300))
+    # Of one spherical covariance: the sample is the same turned by a quarter, so that theirs agree too.
+    theirs = GaussianMixture(2, covariance_type="tied", tol=1e-10, max_iter=500, random_state=0).fit(X)
+    order, there = np.argsort(model.centers_[:, 0]), np.argsort(theirs.means_[:, 0])
+    assert_allclose(model.centers_[order], theirs.means_[there], atol=1e-6)
+    assert model.bandwidth_**2 == pytest.approx(np.trace(theirs.covariances_) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize(("params", "error", "message"), [
+    ({"n_experts": 0}, ValueError, "n_experts must be an integer of at least 1, got 0"),
+    ({"n_init": 0}, ValueError, "n_init must be an integer of at least 1, got 0"),
+    ({"max_iter": 0}, ValueError, "max_iter must be an integer of at least 1, got 0"),
+    ({"alpha": -1.0}, ValueError, "alpha must be at least 0 and finite, got -1.0"),
+    ({"bandwidth": -1.0}, ValueError, "bandwidth must be positive and finite, got -1.0"),
+    ({"tol": -1.0}, ValueError, "tol must be a number of at least 0, got -1.0"),
+    ({"empty": "zero"}, ValueError, "empty must be one of 'nearest', 'nan', 'mean', 'raise', got 'zero'"),
+])
+def test_parameters_of_experts_are_checked(params, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        LocalExperts(**params).fit(np.arange(8.0).reshape(4, 2), np.arange(4.0))
+
+
+def test_experts_that_have_not_settled_say_so():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 1))
+    with pytest.warns(ConvergenceWarning, match=r"^the experts have not settled after 2 rounds: raise max_iter or "
+                                                r"tol$"):
+        model = LocalExperts(4, max_iter=2, random_state=0).fit(X, np.sin(3 * X[:, 0]))
+    assert model.stopped_ == "max_iter" and model.n_iter_ == 2
+
+
+def test_degenerate_samples_of_experts():
+    assert_allclose(LocalExperts().fit([[1.0]] * 3, [2.0] * 3).predict([[1.0], [5.0]]), 2.0)
+    exact = LocalExperts(3, random_state=0, alpha=0.0).fit([[0.0], [1.0], [0.0], [1.0]], [0.0, 1.0, 0.0, 1.0])
+    assert len(exact.centers_) == 2 and np.isfinite(exact.likelihood_curve_).all()
+    assert_allclose(exact.predict([[0.0], [1.0]]), [0.0, 1.0], atol=1e-6)
+    more = LocalExperts(2, n_init=3, random_state=0).fit([[0.0], [1.0], [5.0]], [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    assert more.predict([[2.0]]).shape == (1, 2) and more.noise_.shape == (2, 2)
+
+
+# ---- copying -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_induction_head_counts_what_followed(seed):
+    tokens = np.random.default_rng(seed).integers(0, 6, 50)
+    found = induction_head(tokens, n_tokens=7)
+    assert found.shape == (50, 7)
+    for i in range(50):
+        followers = [tokens[j] for j in range(1, i + 1) if tokens[j - 1] == tokens[i]]
+        if followers:
+            # Engines write a weight of nothing as 1e-300.
+            assert_allclose(found[i], np.bincount(followers, minlength=7) / len(followers), rtol=1e-14, atol=1e-290)
+        else:
+            assert np.isnan(found[i]).all()
+
+
+def test_the_first_layer_looks_back_by_one():
+    states = np.random.default_rng(0).normal(size=(30, 4))
+    assert_allclose(previous_token(states), np.vstack([np.zeros(4), states[:-1]]), rtol=0, atol=1e-290)
+
+
+def test_a_single_token_and_bad_ones():
+    assert np.isnan(induction_head([3])).all()
+    for tokens, error, message in [
+        ([], ValueError, "tokens must have shape (n_positions,), not empty, got shape (0,)"),
+        ([[1]], ValueError, "tokens must have shape (n_positions,), not empty, got shape (1, 1)"),
+        ([0.5], TypeError, "tokens must be integers, got dtype float64"),
+        ([-1, 2], ValueError, "tokens must be from 0 to n_tokens - 1 = 2, got -1 to 2"),
+    ]:
+        with pytest.raises(error, match=f"^{re.escape(message)}$"):
+            induction_head(tokens)
+
+
+# ---- stacked levels ------------------------------------------------------------------------------------------------
+
+
+def loo(weights):
+    """Return weights without the diagonal, rows summing to one."""
+    weights = weights * (1 - np.eye(len(weights)))
+    return weights / weights.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("residual", [False, True])
+def test_levels_are_a_slow_loop(residual, seed):
+    rng = np.random.default_rng(seed)
+    X, Q = rng.normal(size=(40, 2)), rng.normal(size=(9, 2))
+    y = np.sign(X[:, 0]) + 0.2 * rng.normal(size=40)
+    model = StackedLocalMeans(3, Gaussian(0.9), answer_kernel=Gaussian(0.6), residual=residual, widths="given")
+    model.fit(X, y)
+
+    def weights(a, b, answers, others, spread):
+        square = ((a[:, None] - b) ** 2).sum(-1) / (2 * 0.9**2)
+        if answers is not None:
+            square = square + ((answers[:, None] - others) / spread) ** 2 / (2 * 0.6**2)
+        return np.exp(-square)
+
+    here = there = None
+    for loss, staged in zip(model.loss_curve_, model.staged_predict(Q), strict=True):
+        values = y if here is None or not residual else y - here
+        spread = 1.0 if here is None else here.std()
+        own = loo(weights(X, X, here, here, spread)) @ values
+        asked = weights(Q, X, there, here, spread)
+        answer = asked @ values / asked.sum(1)
+        here, there = (own, answer) if here is None or not residual else (here + own, there + answer)
+        assert loss == pytest.approx(np.mean((here - y) ** 2), rel=1e-10)
+        assert_allclose(staged, there, rtol=0, atol=1e-11)
+    assert_array_equal(model.predict(Q), staged)
+
+
+def test_a_stack_that_compares_inputs_is_one_local_mean_of_hollow_ones():
+    rng = np.random.default_rng(0)
+    X, Q, y = rng.normal(size=(30, 2)), rng.normal(size=(8, 2)), rng.normal(size=(30, 2))
+    model = StackedLocalMeans(3, Gaussian(0.9), compare="inputs", average="answers", widths="given").fit(X, y)
+    own = loo(averages(X, X, 0.9))
+    assert_allclose(model.predict(Q), averages(Q, X, 0.9) @ own @ own @ y, rtol=0, atol=1e-13)
+    first = lm.LocalMeanRegressor(Gaussian(0.9)).fit(X, y)
+    same = StackedLocalMeans(3, Gaussian(0.9), compare="inputs", widths="given").fit(X, y)
+    assert_allclose(same.predict(Q), first.predict(Q), rtol=0, atol=1e-13)
+
+
+def test_widths_are_those_of_the_least_error():
+    rng = np.random.default_rng(2)
+    X = rng.uniform(-1, 1, (80, 1))
+    y = np.sign(X[:, 0]) + 0.3 * rng.normal(size=80)
+    model = StackedLocalMeans(2).fit(X, y)
+    assert model.kernels_[0].bandwidth == lm.select_bandwidth(X, y, kernel=Gaussian(1.0)).kernel.bandwidth
+    h, answers = model.kernels_[0].bandwidth, loo(averages(X, X, model.kernels_[0].bandwidth)) @ y
+    errors = []
+    for wider in (1.0, 2.0, 4.0):
+        for share in (0.125, 0.25, 0.5, 1.0, 4.0):
+            square = (X - X.T) ** 2 / (2 * (wider * h) ** 2)
+            square = square + ((answers[:, None] - answers) / answers.std()) ** 2 / (2 * share**2)
+            errors.append(np.mean((loo(np.exp(-square)) @ y - y) ** 2))
+    assert model.loss_curve_[1] == pytest.approx(min(errors), rel=1e-10)
+
+
+@pytest.mark.parametrize(("params", "error", "message"), [
+    ({"n_levels": 0}, ValueError, "n_levels must be an integer of at least 1, got 0"),
+    ({"compare": "all"}, ValueError, "compare must be one of 'answers', 'inputs', got 'all'"),
+    ({"average": "all"}, ValueError, "average must be one of 'targets', 'answers', got 'all'"),
+    ({"widths": "all"}, ValueError, "widths must be one of 'loo', 'given', got 'all'"),
+    ({"empty": "nan"}, ValueError, "empty must be one of 'nearest', 'mean', 'raise', got 'nan'"),
+    ({"kernel": "gaussian"}, TypeError, "kernel must be a kernel from locmethods.kernels or None, got str"),
+    ({"answer_kernel": NearestNeighbors(3)}, ValueError,
+     "NearestNeighbors(n_neighbors=3) has no bandwidth, radius or temperature that could be scaled: choose "
+     'widths="given"'),
+])
+def test_parameters_of_levels_are_checked(params, error, message):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2))
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        StackedLocalMeans(**params).fit(X, np.sin(3 * X[:, 0]))
+
+
+def test_few_and_equal_samples_stack():
+    with pytest.raises(ValueError, match=r"^Found array with 1 sample\(s\) \(shape=\(1, 1\)\) while a minimum of 2 is"):
+        StackedLocalMeans().fit([[1.0]], [2.0])
+    same = StackedLocalMeans(2, widths="given").fit([[1.0]] * 4, [1.0, 2.0, 3.0, 4.0])
+    # Left out, 1 gets 3 and 4 gets 2: the query, at 2.5, is as far from the one as from the other.
+    assert_allclose(same.predict([[1.0]]), 2.5)
+
+
+# ---- autoencoders --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_lazy_step_is_a_projection_by_hand(seed):
+    rng = np.random.default_rng(seed)
+    keys, query = rng.normal(size=(50, 3)), rng.normal(size=(6, 3))
+    found = query
+    for _ in range(2):
+        expected = []
+        for x, w in zip(found, averages(found, keys, 0.8), strict=True):
+            mean = w @ keys
+            normal = np.linalg.svd(np.sqrt(w)[:, None] * (keys - mean))[2][2:]
+            expected.append(x + normal.T @ normal @ (mean - x))
+        found = np.array(expected)
+    got = lazy_reconstruction(query, keys, kernel=Gaussian(0.8), n_components=2, steps=2)
+    assert_allclose(got.points, found, rtol=0, atol=1e-10)  # axes are known to rounding over the gap of variances
+    assert got.n_iter == 2 and not got.settled
+    model = LazyAutoencoder(2, Gaussian(0.8), steps=2).fit(keys)
+    assert_array_equal(model.transform(query), got.points)
+
+
+def test_no_axis_is_mean_shift_and_all_axes_are_the_identity():
+    rng = np.random.default_rng(0)
+    keys, query = rng.normal(size=(40, 2)), rng.normal(size=(5, 2))
+    shift = lazy_reconstruction(query, keys, kernel=Gaussian(0.7), n_components=0).points
+    assert_allclose(shift, averages(query, keys, 0.7) @ keys, rtol=0, atol=1e-13)
+    still = lazy_reconstruction(query, keys, kernel=Gaussian(0.7), n_components=2, steps=5, tol=1e-9)
+    assert_allclose(still.points, query, rtol=0, atol=1e-13)
+    assert still.settled and still.n_iter == 1
+
+
+def test_a_lazy_autoencoder_settles_on_the_ridge():
+    angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    ring = np.column_stack([np.cos(angle), np.sin(angle)])
+    rng = np.random.default_rng(0)
+    start = ring[::20] * rng.uniform(0.8, 1.2, (20, 1))
+    found = LazyAutoencoder(1, Gaussian(0.2), steps=200, tol=1e-10).fit(ring).transform(start)
+    radius = np.linalg.norm(found, axis=1)
+    assert np.ptp(radius) < 1e-8  # the ridge of an even ring is a circle, a little inside
+    assert 0.95 < radius.mean() < 1
+    # An angle stays: only the normal part of a step is taken, and on a ring that is along the radius.
+    assert_allclose(found / radius[:, None], ring[::20], rtol=0, atol=1e-8)
+    with pytest.warns(ConvergenceWarning, match=r"^some points have not settled after 2 steps: raise steps or tol$"):
+        LazyAutoencoder(1, Gaussian(0.2), steps=2, tol=1e-10).fit(ring).transform(start)
+
+
+def test_a_hollow_kernel_leaves_a_sample_out_of_its_own_plane():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2))
+    found = lazy_reconstruction(X, X, kernel=Gaussian(0.5).hollow(), n_components=0).points
+    assert_allclose(found, loo(averages(X, X, 0.5)) @ X, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(("params", "message"), [
+    ({"steps": 0}, "steps must be an integer of at least 1, got 0"),
+    ({"tol": -1.0}, "tol must be a number of at least 0, got -1.0"),
+    ({"n_components": -1}, "n_components must be an integer of at least 0, got -1"),
+    ({"n_components": 3}, "n_components must be an integer from 0 to min(n_samples, n_features) = 2, got 3"),
+])
+def test_parameters_of_a_lazy_autoencoder_are_checked(params, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        LazyAutoencoder(**params).fit(np.arange(8.0).reshape(4, 2))
+
+
+def test_names_of_a_lazy_autoencoder_are_the_features():
+    model = LazyAutoencoder().fit([[0.0, 1.0], [1.0, 0.0]])
+    assert list(model.get_feature_names_out()) == ["x0", "x1"]
+
+
+def test_levels_of_landmarks_are_local_means():
+    rng = np.random.default_rng(0)
+    X, Q = rng.normal(size=(200, 4)), rng.normal(size=(10, 4))
+    model = HierarchicalAutoencoder([3, 2], n_landmarks=20, random_state=0).fit(X)
+    state = Q
+    for level in model.encoder_:
+        state = averages(state, level.keys, level.bandwidth) @ level.values
+    assert_allclose(model.transform(Q), state, rtol=0, atol=1e-12)
+    for level in model.decoder_:
+        state = averages(state, level.keys, level.bandwidth) @ level.values
+    assert_allclose(model.reconstruct(Q), state, rtol=0, atol=1e-11)
+    assert_array_equal(model.inverse_transform(model.transform(Q)), model.reconstruct(Q))
+    assert model.get_feature_names_out().tolist() == ["hierarchicalautoencoder0", "hierarchicalautoencoder1"]
+
+
+def test_what_stands_at_the_landmarks_is_principal_components_and_ridge_regression():
+    X = np.random.default_rng(0).normal(size=(200, 4)) * [3, 2, 1, 0.5]
+    model = HierarchicalAutoencoder(2, n_landmarks=15, widths=(0.6, 1.2), alpha=0.01, random_state=3).fit(X)
+    encoder, decoder = model.encoder_[0], model.decoder_[0]
+    random = np.random.RandomState(3)
+    keys = KMeans(15, n_init=1, random_state=random).fit(X).cluster_centers_
+    assert_allclose(encoder.keys, keys, rtol=1e-12)
+    assert_allclose(abs(encoder.values), abs(PCA(2).fit(X).transform(keys)), rtol=1e-9)
+    apart = np.sort(np.linalg.norm(keys[:, None] - keys, axis=2), axis=1)[:, 1]
+    assert encoder.bandwidth == pytest.approx(0.6 * np.median(apart))
+    weights = averages(model.transform(X), decoder.keys, decoder.bandwidth)
+    # Of each output a ridge regression about its mean, without a constant.
+    theirs = Ridge(alpha=0.01 * 200 / 15, fit_intercept=False).fit(weights, X - X.mean(0))
+    assert_allclose(decoder.values, X.mean(0) + theirs.coef_.T, rtol=1e-6, atol=1e-8)  # condition of the weights
+
+
+def test_clean_targets_teach_it_to_denoise():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, np.pi, 400)
+    arc = np.column_stack([np.cos(angle), np.sin(angle)])
+    noisy = arc + 0.2 * rng.normal(size=arc.shape)
+    model = HierarchicalAutoencoder(1, n_landmarks=30, random_state=0)
+    kept = clone(model).fit(noisy).reconstruct(noisy)
+    taught = clone(model).fit(noisy, arc).reconstruct(noisy)
+    assert np.mean((taught - arc) ** 2) < np.mean((kept - arc) ** 2)
+
+
+@pytest.mark.parametrize(("params", "y", "message"), [
+    ({"n_components": 0}, None, "n_components must be an integer of at least 1, got 0"),
+    ({"n_components": []}, None, "n_components must name at least one level, got none"),
+    ({"n_components": 3}, None, "n_components must be at most n_features = 2, got 3"),
+    ({"n_landmarks": 0}, None, "n_landmarks must be an integer of at least 1, got 0"),
+    ({"widths": 1.0}, None, "widths must be two numbers, of the encoder and of the decoder, got 1.0"),
+    ({"widths": (1.0, 0.0)}, None, "widths must be positive and finite, got 0.0"),
+    ({"alpha": -1.0}, None, "alpha must be at least 0 and finite, got -1.0"),
+    ({}, np.zeros((4, 1)), "y must have the shape of X, (4, 2), got shape (4, 1)"),
+])
+def test_parameters_of_a_hierarchical_autoencoder_are_checked(params, y, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        HierarchicalAutoencoder(**params).fit(np.arange(8.0).reshape(4, 2), y)
+
+
+def test_codes_of_another_width_are_refused():
+    model = HierarchicalAutoencoder(1).fit(np.arange(8.0).reshape(4, 2))
+    with pytest.raises(ValueError, match=r"^codes must have 1 features, got 2$"):
+        model.inverse_transform([[0.0, 1.0]])
+
+
+def test_equal_samples_are_rebuilt():
+    model = HierarchicalAutoencoder(1, random_state=0).fit([[1.0, 2.0]] * 5)
+    assert_allclose(model.reconstruct([[1.0, 2.0], [7.0, 7.0]]), [[1.0, 2.0]] * 2)
+
+
+# ---- modules -------------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_is_a_softmax_of_distances():
+    torch.manual_seed(0)
+    layer = LocalMeanLayer(3, 2, n_keys=5, bandwidth=0.7, residual=True).double()
+    x = torch.randn(4, 6, 3, dtype=torch.float64, requires_grad=True)
+    logits = -torch.cdist(x, layer.keys).square() / (2 * torch.exp(2 * layer.log_bandwidth))
+    expected = torch.softmax(logits, -1) @ layer.values + x @ layer.path.weight.T
+    assert_allclose(layer(x).detach(), expected.detach(), rtol=0, atol=1e-13)
+    parameters = [x, *layer.parameters()]
+    for ours, theirs in zip(torch.autograd.grad(layer(x).square().sum(), parameters),
+                            torch.autograd.grad(expected.square().sum(), parameters), strict=True):
+        assert_allclose(ours, theirs, rtol=0, atol=1e-11)
+
+
+def test_a_stack_compares_what_the_layer_below_answers_and_learns():
+    torch.manual_seed(0)
+    x = torch.randn(200, 2)
+    goal = (x[:, :1] * x[:, 1:] > 0).float()
+    stack = LocalMeanStack([2, 4, 1], n_keys=20, residual=True).start_at(x, torch.Generator().manual_seed(0))
+    assert isinstance(stack[0].path, nn.Linear) and stack[1].path is None
+    assert_allclose(stack(x).detach(), stack[1](stack[0](x)).detach())
+    before = nn.functional.mse_loss(stack(x), goal).item()
+    optimiser = torch.optim.Adam(stack.parameters(), lr=0.03)
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = nn.functional.mse_loss(stack(x), goal)
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.5 * before
+    again = LocalMeanStack([2, 4, 1], n_keys=20, residual=True)
+    again.load_state_dict(stack.state_dict())
+    assert_array_equal(again(x).detach(), stack(x).detach())
+
+
+def test_layers_start_on_their_inputs():
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
+    layer = LocalMeanLayer(3, 3, n_keys=60, residual=True)
+    layer.start_at(x, torch.Generator().manual_seed(0))
+    assert isinstance(layer.path, nn.Identity)
+    assert {tuple(key) for key in layer.keys.tolist()} <= {tuple(row) for row in x.tolist()}
+    same = LocalMeanLayer(1, 1, n_keys=4)
+    same.start_at(torch.zeros(5, 1))
+    assert same.log_bandwidth.item() == 0
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: LocalMeanLayer(0, 1), ValueError, "n_inputs must be an integer of at least 1, got 0"),
+    (lambda: LocalMeanLayer(1, 1, bandwidth=0.0), ValueError, "bandwidth must be positive and finite, got 0.0"),
+    (lambda: LocalMeanStack([3]), ValueError,
+     "sizes must be a sequence of at least two numbers of features, got [3]"),
+])
+def test_parameters_of_modules_are_checked(call, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        call()
+
+
+def test_a_flat_kernel_that_reaches_nobody_still_stacks():
+    x = np.arange(4.0)[:, None]
+    assert_allclose(stacked_mean([[9.0]], [(x, Flat(0.1)), (x, Flat(0.1))], [1.0, 2.0, 3.0, 4.0]), [4.0])
+    with pytest.raises(ValueError, match=r"^query 0 has no key in reach"):
+        stacked_mean([[9.0]], [(x, Flat(0.1))], [1.0, 2.0, 3.0, 4.0], empty="raise")

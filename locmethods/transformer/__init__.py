@@ -8,8 +8,18 @@ kernels in the exponential's place.
 
 from importlib import import_module
 
+from locmethods.transformer.features import (
+    FeatureKernel,
+    PositiveRandomFeatures,
+    RecurrentAttention,
+    linear_attention,
+)
+from locmethods.transformer.feedforward import Rectified, feed_forward
+from locmethods.transformer.positions import alibi, alibi_bias, alibi_slopes, rotate, sinusoids
+
 _MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack"}
-__all__ = [*_MODULES]
+__all__ = [*_MODULES, "FeatureKernel", "PositiveRandomFeatures", "RecurrentAttention", "Rectified", "alibi",
+           "alibi_bias", "alibi_slopes", "feed_forward", "linear_attention", "rotate", "sinusoids"]
 
 
 def __getattr__(name):

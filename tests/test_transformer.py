@@ -346,7 +346,9 @@ def test_autocast_computes_in_half_precision_and_returns_it(kernel):
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # torch's own, as it compiles
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # its compiler looks, where a graph breaks
 @pytest.mark.parametrize(("kernel", "backend"), [
-    (None, "aot_eager"), (Gaussian(1.0), "aot_eager"), (Cauchy(1.0), "aot_eager"),
+    (None, "aot_eager"),
+    pytest.param(Gaussian(1.0), "aot_eager", marks=pytest.mark.slow),
+    pytest.param(Cauchy(1.0), "aot_eager", marks=pytest.mark.slow),
     pytest.param(None, "inductor", marks=pytest.mark.slow)], ids=str)
 def test_compiled_modules_give_the_same(kernel, backend):
     torch._dynamo.reset()

@@ -322,6 +322,16 @@ def test_dropout_drops_weights_in_training_alone(kernel):
     assert bool((weights == 0).any())
 
 
+def test_long_sequences_go_head_by_head_and_give_the_same():
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=Cauchy(1.0))
+    x, rows = tokens(2, 400), torch.zeros(400, 400, dtype=torch.bool)
+    alone = module(x, x, x, need_weights=False)[0]
+    torch.testing.assert_close(alone, module(x, x, x, attn_mask=rows, need_weights=False)[0], **EXACT)
+    (slope,) = torch.autograd.grad(alone.square().sum(), x)
+    (dense,) = torch.autograd.grad(module(x, x, x, attn_mask=rows)[0].square().sum(), x)
+    torch.testing.assert_close(slope, dense, rtol=0, atol=1e-10)  # sums of 400 terms, some larger than one
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_linear_attention_in_a_head(causal):
     module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=FeatureKernel(torch.exp))

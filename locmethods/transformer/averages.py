@@ -18,6 +18,8 @@ from locmethods.means import local_mean
 from locmethods.transformer.bias import Bias, as_weights
 from locmethods.transformer.features import FeatureKernel, linear_attention
 
+LONG = 1 << 17  # pairs of one head of one sequence, from which compiled loops repay a call for each
+
 
 def head_means(query, keys, values, *, kernel, mask=None, causal=False, dropout=0.0, empty="nearest"):
     """Return the local mean of each head, without its weights.
@@ -138,12 +140,21 @@ def _local(query, keys, values, kernel, mask, causal, empty):
         mask = lower_triangle((query.shape[-2], keys.shape[-2]), query.device)
     allowed, bias = as_weights(mask)
     kernel = kernel if bias is None else kernel * Bias(bias)
+    if mask is None and query.shape[-2] * keys.shape[-2] >= LONG:
+        return _one_by_one(query, keys, values, kernel, empty)
     if allowed is None:
         return local_mean(query, keys, values, kernel=kernel, empty=empty)
     # Who may attend to nothing is asked without the mask, and gets what `empty` says afterwards.
     means = local_mean(query, keys, values, kernel=kernel.where(allowed | _without_keys(allowed)), empty=empty)
     means = means.masked_fill(_without_keys(allowed), 0.0)
     return _with_empty(means, allowed, values, empty)
+
+
+def _one_by_one(query, keys, values, kernel, empty):
+    """Return the local means of each head of each sequence by itself: compiled loops take no batches."""
+    heads = zip(*(part.flatten(0, -3) for part in (query, keys, values)), strict=True)
+    means = [local_mean(*head, kernel=kernel, empty=empty) for head in heads]
+    return torch.stack(means).reshape(*query.shape[:-1], values.shape[-1])
 
 
 def _without_keys(mask):

@@ -350,7 +350,8 @@ def random_features_are_unbiased(seed=0):
     copies = [draws[16].std() for size in sizes]
     yield same("the mean", draws[256].mean() / exact, 1.0, within=4.5 * known / exact / math.sqrt(256 * 800),
                because="four and a half standard errors",
-               broken=math.exp((q @ q + k @ k) / 3) * draws[256].mean() / exact, how="the squared norms left out of the exponent")
+               broken=math.exp((q @ q + k @ k) / 3) * draws[256].mean() / exact,
+               how="the squared norms left out of the exponent")
     yield order("the error", sizes, spreads, -0.5, within=0.12, because="800 draws know a deviation to some per cent",
                 broken=copies, how="directions that are copies of the first sixteen")
     yield same("the deviation", spreads * np.sqrt(sizes), known, relative=0.25,

@@ -28,9 +28,8 @@ def temperature(axes, table):
     axes[1].scatter(*table["key"].T, s=26, color="C3", linewidths=0, alpha=0.6)
     axes[1].plot(*table["mean"].T, color="C0")
     axes[1].scatter(*table["query"], s=120, marker="*", color="C1", linewidths=0, zorder=3)
-    for row, name, shift in ((0, "all keys' mean", (8, 4)), (-1, "the best key", (-6, -14))):
-        axes[1].annotate(name, table["mean"][row], shift, textcoords="offset points", fontsize=10,
-                         ha="left" if row == 0 else "right")
+    for row, name, shift in ((0, "all keys' mean", (-4, -16)), (-1, "the best key", (-2, 8))):
+        axes[1].annotate(name, table["mean"][row], shift, textcoords="offset points", fontsize=10, ha="center")
     axes[1].set_aspect("equal")
     charts.frame(axes[1], "first feature", "second feature", "the mean's way")
     axes[1].margins(x=0.08)
@@ -49,7 +48,7 @@ def causal(axes, table):
     for ax, name in zip(axes, ("causal", "no mask"), strict=True):
         paths = table[name]
         for number in range(paths.shape[1]):
-            ax.plot(table["layer"], paths[:, number], color="C1" if number == 0 else "C0",
+            ax.plot(table["layer"], paths[:, number], linestyle="-", color="C1" if number == 0 else "C0",
                     linewidth=2.6 if number == 0 else 1.0, alpha=1.0 if number == 0 else 0.6, zorder=3 - (number > 0))
         charts.frame(ax, "layers", "a token's feature", name)
     axes[0].annotate("first token", (table["layer"][-1], table["causal"][-1, 0]), (-4, 6), textcoords="offset points",
@@ -58,14 +57,15 @@ def causal(axes, table):
 
 def collapse(axes, table):
     """Draw the spread of tokens layer by layer, and the spread after one layer against that before."""
-    charts.lines(axes[0], table, "layer", {"attention alone": "alone", "half a residual": "½ residual",
-                                           "a whole stack": "whole stack"},
-                 xlabel="layers", ylabel="spread of the tokens", title="layer by layer", logy=True, marker=True)
+    names = {"attention alone": (5.4, 3e-7), "half a residual": (6.0, 4e-3), "a whole stack": (4.0, 3e1)}
+    charts.lines(axes[0], table, "layer", list(names), xlabel="layers", ylabel="spread of the tokens",
+                 title="layer by layer", logy=True, marker=True, names=names, ylim=(1e-11, 1e3))
     charts.lines(axes[1], table, "before", ["r³ / nτ"], xlabel="spread before", ylabel="spread after",
-                 title="one layer", logx=True, logy=True, names={"r³ / nτ": (0.02, 2e-6)})
+                 title="one layer", logx=True, logy=True, names={"r³ / nτ": (0.06, 1.5e-6)})
     for number, name in enumerate(("no common mean", "a common mean", "the Gaussian"), 1):
-        axes[1].scatter(table["before"], table[name], s=60 - 15 * number, marker=charts.MARKERS[number], alpha=0.8,
-                        color=f"C{number}", linewidths=0, zorder=3, label=name)
+        axes[1].scatter(table["before"], table[name], s=(130, 60, 14)[number - 1], marker=charts.MARKERS[number],
+                        facecolors=f"C{number}" if number == 3 else "none", edgecolors=f"C{number}", linewidths=1.6,
+                        zorder=3, label=name)
     axes[1].legend(loc="upper left")
 
 
@@ -82,13 +82,15 @@ def units(axes, table):
 
 def features(axes, table):
     """Draw the error of attention by random features against their number, with deviations over draws."""
-    for number, name in enumerate(("independent", "orthogonal")):
+    for number, name in enumerate(("long tokens", "short tokens", "at right angles")):
         axes.errorbar(table["M"], table[name], yerr=table[f"{name}, error"], marker=charts.MARKERS[number],
                       color=f"C{number}", capsize=3)
     axes.plot(table["M"], table["law"], linestyle=":", color=charts.ink(axes))
     charts.frame(axes, "number of features M", "root mean squared error", None, logx=True, logy=True)
-    charts.name_lines(axes, axes.lines[-1:], ["a law M^(−1/2)"], {"a law M^(−1/2)": (150, table["law"][0] / 9)})
-    axes.annotate("independent", (table["M"][0], table["independent"][0]), (8, 2), textcoords="offset points",
-                  color="C0", fontsize=10)
-    axes.annotate("orthogonal", (table["M"][1], table["orthogonal"][1]), (-8, -12), textcoords="offset points",
-                  color="C1", ha="right", fontsize=10)
+    for name, text, shift, colour in (("long tokens", "long tokens", (10, 8), "C0"),
+                                      ("short tokens", "short tokens", (14, 10), "C1"),
+                                      ("at right angles", "short, at right angles", (6, -26), "C2")):
+        axes.annotate(text, (table["M"][0], table[name][0]), shift, textcoords="offset points", color=colour,
+                      fontsize=10)
+    axes.annotate("M^(−1/2)", (table["M"][-1], table["law"][-1]), (-6, -18), textcoords="offset points", ha="right",
+                  fontsize=10)

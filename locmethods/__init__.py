@@ -40,7 +40,7 @@ _HOME = {
     "LabelPropagation": "relaxation",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
-          "hopfield", "lle", "fuzzy", "denoising", "nonlocal_means")
+          "hopfield", "lle", "fuzzy", "denoising", "nonlocal_means", "transformer")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -6,7 +6,20 @@ import math
 
 import numpy as np
 
-from benchmarks import crf, denoising, fuzzy, hopfield, lle, nonlocal_means, patches, prepared, relaxation, sums, widths
+from benchmarks import (
+    crf,
+    denoising,
+    fuzzy,
+    hopfield,
+    lle,
+    nonlocal_means,
+    patches,
+    prepared,
+    pretrained,
+    relaxation,
+    sums,
+    widths,
+)
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -159,4 +172,5 @@ ROWS = {
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
                            sums.within(1e-8)),
     **SUBJECTS,
+    **pretrained.ROWS,
 }

@@ -8,7 +8,9 @@ kernels in the exponential's place.
 
 from importlib import import_module
 
-_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack"}
+_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack", "SentenceModel": "pretrained",
+            "HeadProfile": "heads", "head_entropy": "heads", "head_kinds": "heads", "head_profile": "heads",
+            "token_spread": "heads"}
 __all__ = [*_MODULES]
 
 

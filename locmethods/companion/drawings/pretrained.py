@@ -51,7 +51,7 @@ def levels(axes, table, number):
 
 
 def kinds(axes, table):
-    """A map of all heads: their entropy as colour, their kind as a letter, a frame where half looks at the beginning."""
+    """A map of all heads: entropy as colour, the kind as a letter, a frame where half looks at the beginning."""
     share, first = table["entropy"], table["first"]
     picture = axes.imshow(share, cmap="cividis", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
     kind = table["kind"]
@@ -88,13 +88,13 @@ def entropies(axes, table):
 def listening(axes, table):
     """Norms of heads' derivatives against how much two draws by the weights differ, below their bound."""
     axes.plot(table["chance"], table["bound"], color=ink(axes), linestyle="--", linewidth=1.3)
-    axes.text(0.36, 0.205, "bound", ha="right", fontsize=10)
+    axes.text(0.3, 0.165, "bound", ha="right", fontsize=10)
     for number, name in enumerate(HEADS):
         axes.scatter(table[f"{name}: chance"], table[f"{name}: norm"], s=20, marker=MARKERS[number],
                      color=f"C{number}", linewidths=0, alpha=0.6, label=name)
-    axes.legend(loc="upper left", handletextpad=0.2)
+    axes.legend(loc="upper right", handletextpad=0.2)
     charts.frame(axes, "chance that two draws differ", "norm of the covariance", xlim=(-0.03, 1.0),
-                 ylim=(-0.012, 0.5))
+                 ylim=(-0.005, 0.2))
 
 
 def collapse(axes, table):
@@ -103,13 +103,17 @@ def collapse(axes, table):
     for number, name in enumerate(curves):
         axes.fill_between(table["after layer"], table[f"{name}: low"], table[f"{name}: high"], color=f"C{number}",
                           alpha=0.18, linewidth=0)
-    places = {"whole": (3.3, 2.2), "no feed-forward": (2.2, 0.09), "no residuals": (4.3, 3e-6),
-              "heads alone": (1.4, 1e-9)}
+    places = {"whole": (0.3, 3), "no feed-forward": (2.6, 3), "no residuals": (3.9, 2.5e-2), "heads alone": (0.6, 1e-7)}
     charts.lines(axes, table, "after layer", curves, logy=True, marker=True, xlabel="after layer",
-                 ylabel="spread of the tokens", names=places, ylim=(1e-16, 20))
+                 ylabel="spread of the tokens", names=places, ylim=(4e-13, 30))
 
 
 def retrieval(axes, table):
-    """The mean reciprocal rank of each kernel, and the peers."""
-    colours = [1 if name in ("TF-IDF", "mean of word vectors") else 0 for name in table["kernel"]]
-    charts.dots(axes, table, "kernel", "MRR", "error", xlabel="mean reciprocal rank", colours=colours)
+    """The mean reciprocal rank of each kernel and of the peers, and what each lacks of the first."""
+    score, lack = axes
+    colours = [1 if name in ("TF-IDF", "mean of word vectors") else 0 for name in table["answer"]]
+    charts.dots(score, table, "answer", "MRR", "error", xlabel="mean reciprocal rank", colours=colours)
+    charts.dots(lack, table, "answer", "difference", "its error", xlabel="less than the exponential", colours=colours)
+    charts.references(lack, vertical=0.0)
+    if axes[0].figure.get_size_inches()[0] > WIDE:
+        lack.set_yticklabels([])

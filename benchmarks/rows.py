@@ -18,6 +18,7 @@ from benchmarks import (
     pretrained,
     relaxation,
     sums,
+    transformer,
     widths,
 )
 from benchmarks.row import Row
@@ -111,7 +112,7 @@ def _all_pairs(n):
 
 # What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS, **patches.ROWS,
-            **nonlocal_means.ROWS}
+            **nonlocal_means.ROWS, **transformer.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

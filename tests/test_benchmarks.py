@@ -154,3 +154,11 @@ def test_results_that_cannot_be_read_stop_the_benchmark_before_it_measures(tmp_p
     monkeypatch.setattr(bench, "run", lambda name: pytest.fail("measured"))
     with pytest.raises(SystemExit, match=r"^benchmarks/results\.json, line 2, is not JSON: "):
         bench.main()
+
+
+def test_attention_and_stacks_take_no_longer_than_torchs():
+    rows = committed()
+    for name in ("heads-training", "heads", "stack-training", "stack", "stack-padded"):
+        assert rows[f"transformer-{name}"]["contenders"]["torch"]["ratio"] >= 1 / 1.1  # at most a tenth slower
+    ours, dense = rows["transformer-cauchy"]["contenders"].values()
+    assert dense["peak_bytes"] - ours["peak_bytes"] > 2**29  # the matrices of two heads have half a gigabyte each

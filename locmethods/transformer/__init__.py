@@ -8,10 +8,20 @@ kernels in the exponential's place.
 
 from importlib import import_module
 
-_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack", "SentenceModel": "pretrained",
-            "HeadProfile": "heads", "head_entropy": "heads", "head_kinds": "heads", "head_profile": "heads",
-            "token_spread": "heads"}
-__all__ = [*_MODULES]
+from locmethods.transformer.features import (
+    FeatureKernel,
+    PositiveRandomFeatures,
+    RecurrentAttention,
+    linear_attention,
+)
+from locmethods.transformer.feedforward import Rectified, feed_forward
+from locmethods.transformer.heads import HeadProfile, head_entropy, head_kinds, head_profile, token_spread
+from locmethods.transformer.positions import alibi, alibi_bias, alibi_slopes, rotate, sinusoids
+
+_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack", "SentenceModel": "pretrained"}
+__all__ = [*_MODULES, "FeatureKernel", "HeadProfile", "PositiveRandomFeatures", "RecurrentAttention", "Rectified",
+           "alibi", "alibi_bias", "alibi_slopes", "feed_forward", "head_entropy", "head_kinds", "head_profile",
+           "linear_attention", "rotate", "sinusoids", "token_spread"]
 
 
 def __getattr__(name):

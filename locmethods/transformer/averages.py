@@ -16,6 +16,9 @@ from locmethods.arrays.checks import nothing_in_reach
 from locmethods.kernels import Exponential, Gaussian
 from locmethods.means import local_mean
 from locmethods.transformer.bias import Bias, as_weights
+from locmethods.transformer.features import FeatureKernel, linear_attention
+
+LONG = 1 << 17  # pairs of one head of one sequence, from which compiled loops repay a call for each
 
 
 def head_means(query, keys, values, *, kernel, mask=None, causal=False, dropout=0.0, empty="nearest"):
@@ -47,6 +50,8 @@ def head_means(query, keys, values, *, kernel, mask=None, causal=False, dropout=
     if type(kernel) is Gaussian:
         means = _gaussian(query, keys, values, kernel, mask, causal, dropout)
         return _with_empty(means, mask, values, empty)
+    if type(kernel) is FeatureKernel and dropout == 0 and (mask is None or _of_keys_alone(mask)):
+        return _linear(query, keys, values, kernel, mask, causal, empty)
     if dropout > 0:
         weights = head_weights(query, keys, kernel=kernel, mask=mask, causal=causal, empty=empty)
         return functional.dropout(weights, dropout) @ values
@@ -68,9 +73,12 @@ def head_weights(query, keys, *, kernel, mask=None, causal=False, empty="nearest
         mask = lower_triangle(scores.shape[-2:], scores.device)
     if mask is None:
         return scores.softmax(-1)
-    scores = scores + mask if mask.is_floating_point() else scores.masked_fill(~mask, -math.inf)
     nothing = _without_keys(mask)
-    weights = scores.masked_fill(nothing, 0.0).softmax(-1).masked_fill(nothing, 0.0)
+    if mask.is_floating_point():
+        scores = scores + mask.masked_fill(nothing, 0.0)
+    else:
+        scores = scores.masked_fill(~(mask | nothing), -math.inf)
+    weights = scores.softmax(-1).masked_fill(nothing, 0.0)
     uniform = torch.eye(keys.shape[-2], dtype=keys.dtype, device=keys.device)
     return weights if empty == "nearest" else _with_empty(weights, mask, uniform, empty)
 
@@ -107,6 +115,24 @@ def _gaussian(query, keys, values, kernel, mask, causal, dropout):
     return means[..., :-1].to(dtype)
 
 
+def _of_keys_alone(mask):
+    """Return whether a mask is boolean, and says the same for all queries."""
+    return not mask.is_floating_point() and mask.ndim > 1 and mask.shape[-2] == 1
+
+
+@torch.compiler.disable
+def _linear(query, keys, values, kernel, mask, causal, empty):
+    """Return linear attention; a key that is left out has no features."""
+    def features(points):
+        found = kernel.features(points)
+        return found if mask is None or points is not keys else found * mask.mT
+
+    means = linear_attention(query, keys, values, features=features, causal=causal)
+    if mask is None:
+        return means
+    return _with_empty(means.masked_fill(_without_keys(mask), 0.0), mask, values, empty)
+
+
 @torch.compiler.disable
 def _local(query, keys, values, kernel, mask, causal, empty):
     """Return `local_mean` under a kernel and a mask."""
@@ -114,12 +140,21 @@ def _local(query, keys, values, kernel, mask, causal, empty):
         mask = lower_triangle((query.shape[-2], keys.shape[-2]), query.device)
     allowed, bias = as_weights(mask)
     kernel = kernel if bias is None else kernel * Bias(bias)
+    if mask is None and query.shape[-2] * keys.shape[-2] >= LONG:
+        return _one_by_one(query, keys, values, kernel, empty)
     if allowed is None:
         return local_mean(query, keys, values, kernel=kernel, empty=empty)
     # Who may attend to nothing is asked without the mask, and gets what `empty` says afterwards.
     means = local_mean(query, keys, values, kernel=kernel.where(allowed | _without_keys(allowed)), empty=empty)
     means = means.masked_fill(_without_keys(allowed), 0.0)
     return _with_empty(means, allowed, values, empty)
+
+
+def _one_by_one(query, keys, values, kernel, empty):
+    """Return the local means of each head of each sequence by itself: compiled loops take no batches."""
+    heads = zip(*(part.flatten(0, -3) for part in (query, keys, values)), strict=True)
+    means = [local_mean(*head, kernel=kernel, empty=empty) for head in heads]
+    return torch.stack(means).reshape(*query.shape[:-1], values.shape[-1])
 
 
 def _without_keys(mask):
@@ -138,5 +173,5 @@ def _with_empty(means, mask, values, empty):
     if empty == "mean":
         return torch.where(nothing, values.mean(-2, keepdim=True), means)
     if bool(nothing.any()):
-        raise nothing_in_reach(int(nothing.flatten(0, -3).any(0).squeeze(-1).nonzero()[0]))
+        raise nothing_in_reach(int(nothing.reshape(-1, nothing.shape[-2]).any(0).nonzero()[0]))
     return means

@@ -27,6 +27,11 @@ def minilm():
     return SentenceModel.minilm()
 
 
+def minilm_double():
+    """Return the model in double precision, as a page makes it."""
+    return SentenceModel.minilm().double()
+
+
 @cache
 def file():
     """Return the weights of its file, read once, for NumPy."""
@@ -84,6 +89,9 @@ def the_weights_of_a_head_are_a_softmax(seed=0):
                 for layer in zip(queries, keys, strict=True)]
     yield same("weights", look.weights, inside.weights, within=2e-4, because="scores of size 100 in float32",
                broken=np.array(unscaled), how="scores that are not divided by √d")
+    exact = minilm_double().look(sentence)
+    yield same("in double precision", exact.weights, inside.weights, within=1e-9,
+               because="scores of size 100 in float64, and six layers", broken=look.weights, how="single precision")
     shown = np.stack([look.queries, look.keys, look.values])
     yield same("queries, keys, values", shown, np.stack([queries, keys, inside.values]), within=2e-4, because=SINGLE,
                broken=shown[[1, 0, 2]], how="queries and keys that change places")
@@ -97,7 +105,7 @@ def the_weights_of_a_head_are_a_softmax(seed=0):
 @claim("N21", kind=("identity", "counter-example"), sources=("namazifar2023",))
 def a_bias_of_the_keys_is_idle(seed=0):
     r"""Adding one vector to all keys of a head changes no weight of $e^{q\cdot k/\tau}$, so that the bias of the keys
-    has no gradient and training leaves it where it began; under a Gaussian kernel it does change them."""
+    has no gradient and training leaves it near where it began; under a Gaussian kernel it does change them."""
     queries, keys, values = a_head(seed)
     moved = keys + np.random.default_rng(seed).normal(size=WIDTH)
     plain = bert.softmax(queries @ keys.T / TEMPERATURE) @ values

@@ -103,9 +103,9 @@ def collapse(axes, table):
     for number, name in enumerate(curves):
         axes.fill_between(table["after layer"], table[f"{name}: low"], table[f"{name}: high"], color=f"C{number}",
                           alpha=0.18, linewidth=0)
-    places = {"whole": (0.3, 3), "no feed-forward": (2.6, 3), "no residuals": (3.9, 2.5e-2), "heads alone": (0.6, 1e-7)}
+    places = {"whole": (0.3, 3), "no feed-forward": (2.6, 3), "no residuals": (3.9, 2.5e-2), "heads alone": (0.8, 1e-6)}
     charts.lines(axes, table, "after layer", curves, logy=True, marker=True, xlabel="after layer",
-                 ylabel="spread of the tokens", names=places, ylim=(4e-13, 30))
+                 ylabel="spread of the tokens", names=places, ylim=(4e-11, 30))
 
 
 def retrieval(axes, table):

@@ -207,6 +207,8 @@ def spoilt(answer, spoil):
         return type(answer)(*(spoilt(part, spoil) for part in answer))
     if isinstance(answer, tuple | list):
         return type(answer)(spoilt(part, spoil) for part in answer)
+    if hasattr(answer, "state_dict"):  # a module of torch: callable, but its methods are what a page asks
+        return spoilt_object(answer, spoil)
     if inspect.isroutine(answer) or (callable(answer) and not isinstance(answer, Kernel | type)):
         return answering(answer, spoil)
     if type(answer).__module__.startswith("locmethods.") and hasattr(answer, "__dict__"):

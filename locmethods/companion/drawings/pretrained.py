@@ -113,7 +113,7 @@ def retrieval(axes, table):
     score, lack = axes
     colours = [1 if name in ("TF-IDF", "mean of word vectors") else 0 for name in table["answer"]]
     charts.dots(score, table, "answer", "MRR", "error", xlabel="mean reciprocal rank", colours=colours)
-    charts.dots(lack, table, "answer", "difference", "its error", xlabel="less than the exponential", colours=colours)
+    charts.dots(lack, table, "answer", "difference", "its error", xlabel="loss", colours=colours)
     charts.references(lack, vertical=0.0)
     if axes[0].figure.get_size_inches()[0] > WIDE:
         lack.set_yticklabels([])

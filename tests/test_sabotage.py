@@ -148,3 +148,10 @@ def test_a_kernel_that_is_an_answer_becomes_wider():
         for spoil in (sabotage.shifted, sabotage.reversed_rows):
             # Two routes to one exponent of order one.
             assert np.allclose(sabotage.spoilt(kernel, spoil)([[0.0]], [[0.5]]), wide, rtol=0, atol=1e-15)
+
+
+def test_a_module_of_torch_is_broken_where_it_is_called_and_not_in_what_it_has_from_torch():
+    from locmethods.hopfield import HopfieldLayer
+
+    found = sabotage.of_estimator("HopfieldLayer", HopfieldLayer, {"eval", "state_dict", "in_heads"})
+    assert {one.attribute for one in found} == {"forward", "in_heads"}

@@ -322,6 +322,31 @@ def test_dropout_drops_weights_in_training_alone(kernel):
     assert bool((weights == 0).any())
 
 
+@pytest.mark.parametrize("kernel", [None, Gaussian(0.5)], ids=str)
+def test_in_a_layer_of_torch_it_is_asked_and_not_passed_by(kernel):
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(6, 2, 8, batch_first=True, dtype=torch.float64).eval()
+    stack = HierarchicalLocalModel.from_torch(nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), kernel)
+    layer.self_attn = stack.layers[0].self_attn
+    with torch.no_grad():  # where torch's own layer would take its fast path
+        x = tokens(2, 5)
+        torch.testing.assert_close(layer(x), stack(x), **EXACT)
+
+
+def test_boolean_and_floating_masks_together():
+    theirs, ours = pair(batch_first=True)
+    x, pairs = tokens(2, 5), torch.randn(5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    padding = MASKS["padding"]["key_padding_mask"]
+    added = torch.zeros(2, 5, dtype=torch.float64).masked_fill(padding, -math.inf)
+    expected = theirs(x, x, x, key_padding_mask=added, attn_mask=pairs)[0]
+    for mask in (padding, added):
+        torch.testing.assert_close(ours(x, x, x, key_padding_mask=mask, attn_mask=pairs)[0], expected, **EXACT)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = ours.float()(x.float(), x.float(), x.float(), key_padding_mask=padding, attn_mask=pairs,
+                            need_weights=False)[0]
+    torch.testing.assert_close(half.double(), expected, rtol=0, atol=0.1)  # eight bits
+
+
 def test_long_sequences_go_head_by_head_and_give_the_same():
     module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=Cauchy(1.0))
     x, rows = tokens(2, 400), torch.zeros(400, 400, dtype=torch.bool)

@@ -74,8 +74,8 @@ def test_a_recurrent_network_reads_what_linear_attention_sees_at_once():
     query, keys, values = np.random.default_rng(0).normal(size=(3, 30, 4))
     cell, answer = RecurrentAttention(elu), []
     for q, k, v in zip(query, keys, values, strict=True):
-        cell.read(k, v)
-        answer.append(cell.mean(q))
+        answer.append(cell.step(q, k, v))
+        np.testing.assert_array_equal(cell.mean(q), answer[-1])
     np.testing.assert_allclose(answer, loop(query, keys, values, elu, True), **EXACT)
     assert cell.state.shape == (4, 4) and cell.total.shape == (4,)
 

@@ -189,10 +189,8 @@ class RecurrentAttention:
     --------
     >>> import numpy as np
     >>> cell = RecurrentAttention(np.exp)
-    >>> for value in (1.0, 3.0):
-    ...     cell.read(np.zeros(1), np.array([value]))
-    >>> cell.mean(np.zeros(1))
-    array([2.])
+    >>> [cell.step(np.zeros(1), np.zeros(1), np.array([value])) for value in (1.0, 3.0)]
+    [array([1.]), array([2.])]
     """
 
     def __init__(self, features):
@@ -217,6 +215,26 @@ class RecurrentAttention:
         first = self.state is None
         self.state = more if first else self.state + more
         self.total = feature if first else self.total + feature
+
+    def step(self, query, key, value):
+        """Take one token into the state, and return what its query averages: `read`, then `mean`.
+
+        Parameters
+        ----------
+        query, key : array or Tensor of shape (..., d)
+        value : array or Tensor of shape (..., n_outputs)
+
+        Returns
+        -------
+        array or Tensor of shape (..., n_outputs)
+
+        Raises
+        ------
+        ValueError
+            If φ is negative somewhere.
+        """
+        self.read(key, value)
+        return self.mean(query)
 
     def mean(self, query):
         """Return the local mean over what was read, of shape (..., n_outputs).

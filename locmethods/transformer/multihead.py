@@ -61,6 +61,10 @@ class MultiHeadLocalMean(nn.Module):
     tensor([0.2000, 0.2000, 0.2000, 0.2000, 0.2000], grad_fn=<SelectBackward0>)
     """
 
+    # Within an nn.TransformerEncoderLayer torch asks for it, and would compute softmax attention by itself if it were
+    # true, whatever the kernel is.
+    _qkv_same_embed_dim = False
+
     def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None,
                  vdim=None, batch_first=False, device=None, dtype=None, *, kernel=None, empty="nearest"):
         super().__init__()
@@ -238,7 +242,7 @@ class MultiHeadLocalMean(nn.Module):
         if pairs is not None and pairs.ndim == 3:
             pairs = pairs.unflatten(0, (batch, self.num_heads))
         padding = None if padding is None else padding[:, None, None, :]
-        return _joined(_may_attend(padding, query.dtype), _may_attend(pairs, query.dtype)), False
+        return _joined(_may_attend(padding), _may_attend(pairs), query.dtype), False
 
     def _with_extra_keys(self, keys, values, mask, causal, n_queries):
         """Return keys, values and mask with the learned key and the zero, to which everybody may attend."""
@@ -279,24 +283,23 @@ def _each(change, query, key, value):
     return new_query, new_key, new_key if value is key else change(value)
 
 
-def _may_attend(mask, dtype):
-    """Return torch's mask (True: left out) as one that says who may attend; a floating one in the queries' type."""
-    if mask is None or not mask.is_floating_point():
-        return None if mask is None else ~mask
-    return mask.to(dtype)
+def _may_attend(mask):
+    """Return torch's mask (True: left out) as one that says who may attend; a floating one as it is."""
+    return mask if mask is None or mask.is_floating_point() else ~mask
 
 
-def _joined(mask, other):
-    """Return what two masks say together: pairs that both allow, scores to which both add."""
+def _joined(mask, other, dtype):
+    """Return what two masks say together: pairs that both allow, or scores to which both add, in the queries' type."""
     if mask is None or other is None:
-        return mask if other is None else other
+        mask = mask if other is None else other
+        return mask.to(dtype) if mask is not None and mask.is_floating_point() else mask
     if not (mask.is_floating_point() or other.is_floating_point()):
         return mask & other
-    return _added(mask) + _added(other)
+    return _added(mask, dtype) + _added(other, dtype)
 
 
-def _added(mask):
+def _added(mask, dtype):
     """Return a mask as what is added to scores."""
     if mask.is_floating_point():
-        return mask
-    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -math.inf)
+        return mask.to(dtype)
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, -math.inf)

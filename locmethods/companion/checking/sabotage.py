@@ -241,11 +241,14 @@ def answering(function, spoil):
 
 
 def of_estimator(name, value, used):
-    """Return the breaks of an estimator: of the methods and of the fitted attributes that the page uses."""
+    """Return the breaks of an estimator: of the methods and of the fitted attributes that the page uses.
+
+    A module of torch is used by calling it, which asks its ``forward``; what it has from torch is not ours.
+    """
     found = []
-    for attribute in sorted(used):
+    for attribute in sorted(used | {"forward"}):
         method = inspect.getattr_static(value, attribute, None)
-        if attribute in EXEMPT:
+        if attribute in EXEMPT or getattr(method, "__module__", "").startswith("torch."):
             continue
         if inspect.isfunction(method) and attribute not in ("fit", "set_params", "get_params"):
             for how, spoil in SPOILS.items():

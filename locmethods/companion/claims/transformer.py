@@ -136,7 +136,7 @@ def attention_between_two_limits(seed=0):
 def heads_are_a_sum_of_local_means(seed=0):
     r"""Multi-head attention is $\sum_h A_h V_h W_h$, a sum of local means with weights $A_h$ of their own, which is no
     local mean with the heads' mean weights if the heads differ."""
-    x = torch.from_numpy(tokens(seed, 9, width=8)[0][None])
+    x = torch.from_numpy(np.stack(tokens(seed, 9, 9, width=8)))
     heads = module(seed)
     q, k, v = projected(heads, x)
     weights = softmax(q @ k.mT / 2, axis=-1)
@@ -151,8 +151,8 @@ def heads_are_a_sum_of_local_means(seed=0):
     theirs.load_state_dict(heads.state_dict())
     wide = MultiHeadLocalMean(8, 2, batch_first=True, dtype=torch.float64, kernel=Exponential(4.0))
     wide.load_state_dict(heads.state_dict())
-    yield same("torch's", found[0].detach(), theirs(x, x, x)[0][0].detach(), within=1e-12, because=ROUNDING,
-               broken=wide(x, x, x)[0][0].detach(), how="twice the temperature")
+    yield same("torch's", found.detach(), theirs(x, x, x)[0].detach(), within=1e-12, because=ROUNDING,
+               broken=wide(x, x, x)[0].detach(), how="twice the temperature")
 
 
 @claim("N7", kind="identity", sources=("press2022", "tsai2019"))
@@ -205,12 +205,12 @@ def without_positions_order_does_not_count(seed=0):
     r"""If no kernel of positions takes part and nothing is masked, a stack of attention and feed-forward layers is
     permutation equivariant: shuffled tokens give the shuffled answer."""
     stack, theirs = stacks(seed)
-    x = torch.from_numpy(tokens(seed, 9, width=8)[0][None])
+    x = torch.from_numpy(np.stack(tokens(seed, 9, 9, width=8)))
     shuffle = torch.from_numpy(np.random.default_rng(seed).permutation(9))
-    before, after = stack(x)[0, shuffle], theirs(x[:, shuffle])[0]
+    before, after = stack(x)[:, shuffle], theirs(x[:, shuffle])
     yield same("shuffled", before.detach(), after.detach(), within=1e-10, because="three levels of rounding",
-               broken=(stack(x, is_causal=True)[0, shuffle].detach(),
-                       stack(x[:, shuffle], is_causal=True)[0].detach()), how="a causal mask, which knows the order")
+               broken=(stack(x, is_causal=True)[:, shuffle].detach(),
+                       stack(x[:, shuffle], is_causal=True).detach()), how="a causal mask, which knows the order")
 
 
 @claim("N10", kind=("identity", "limit"), sources=("wu2024",))
@@ -370,8 +370,7 @@ def linear_attention_is_a_recurrent_network(seed=0):
     cell, recurrent, late = RecurrentAttention(np.exp), [], []
     for q, k, v in zip(query, keys, values, strict=True):
         late.append(cell.mean(q) if recurrent else np.zeros(4))
-        cell.read(k, v)
-        recurrent.append(cell.mean(q))
+        recurrent.append(cell.step(q, k, v))
     yield same("token by token", recurrent, expected, within=1e-12, because=ROUNDING, broken=late,
                how="a state that is asked before it has read the token")
     at_once = linear_attention(query, keys, values, features=np.exp, causal=True)

@@ -28,8 +28,9 @@ def temperature(axes, table):
     axes[1].scatter(*table["key"].T, s=26, color="C3", linewidths=0, alpha=0.6)
     axes[1].plot(*table["mean"].T, color="C0")
     axes[1].scatter(*table["query"], s=120, marker="*", color="C1", linewidths=0, zorder=3)
-    for row, name, shift in ((0, "all keys' mean", (-4, -16)), (-1, "the best key", (-2, 8))):
-        axes[1].annotate(name, table["mean"][row], shift, textcoords="offset points", fontsize=10, ha="center")
+    axes[1].annotate("the best key", table["mean"][-1], (-7, -3), textcoords="offset points", fontsize=10, ha="right")
+    axes[1].annotate("all keys' mean", table["mean"][0], (-1.2, -2.0), fontsize=10, ha="center",
+                     arrowprops={"arrowstyle": "-", "linewidth": 0.8, "color": charts.ink(axes[1])})
     axes[1].set_aspect("equal")
     charts.frame(axes[1], "first feature", "second feature", "the mean's way")
     axes[1].margins(x=0.08)
@@ -81,16 +82,12 @@ def units(axes, table):
 
 
 def features(axes, table):
-    """Draw the error of attention by random features against their number, with deviations over draws."""
-    for number, name in enumerate(("long tokens", "short tokens", "at right angles")):
+    """Draw the error of attention by random features against their number, with standard errors over draws."""
+    for number, name in enumerate(("long tokens", "short tokens")):
         axes.errorbar(table["M"], table[name], yerr=table[f"{name}, error"], marker=charts.MARKERS[number],
                       color=f"C{number}", capsize=3)
+        axes.annotate(name, (table["M"][2], table[name][2]), (0, -18), textcoords="offset points", ha="right",
+                      color=f"C{number}", fontsize=10)
     axes.plot(table["M"], table["law"], linestyle=":", color=charts.ink(axes))
     charts.frame(axes, "number of features M", "root mean squared error", None, logx=True, logy=True)
-    for name, text, shift, colour in (("long tokens", "long tokens", (10, 8), "C0"),
-                                      ("short tokens", "short tokens", (14, 10), "C1"),
-                                      ("at right angles", "short, at right angles", (6, -26), "C2")):
-        axes.annotate(text, (table["M"][0], table[name][0]), shift, textcoords="offset points", color=colour,
-                      fontsize=10)
-    axes.annotate("M^(−1/2)", (table["M"][-1], table["law"][-1]), (-6, -18), textcoords="offset points", ha="right",
-                  fontsize=10)
+    axes.annotate("slope −½", (table["M"][1], table["law"][1]), (6, 4), textcoords="offset points", fontsize=10)

@@ -17,6 +17,7 @@ from benchmarks import (
     nonlocal_means,
     patches,
     prepared,
+    pretrained,
     relaxation,
     sums,
     transformer,
@@ -174,4 +175,5 @@ ROWS = {
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
                            sums.within(1e-8)),
     **SUBJECTS,
+    **pretrained.ROWS,
 }

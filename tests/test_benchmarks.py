@@ -78,6 +78,10 @@ def test_locally_linear_embedding_is_as_much_faster_as_was_asked():
     assert rows["lle-many"]["contenders"]["locmethods"]["seconds"] < 60
 
 
+def test_sentences_are_encoded_at_least_as_fast_as_by_sentence_transformers():
+    assert committed()["sentences"]["contenders"]["sentence-transformers"]["ratio"] >= 1
+
+
 def test_the_exact_denoiser_and_its_flow_are_faster_than_a_softmax():
     assert committed()["denoiser"]["contenders"]["torch's softmax, dense"]["ratio"] >= 1.5
     assert committed()["probability-flow"]["contenders"]["torch's softmax, dense, each step"]["ratio"] >= 3

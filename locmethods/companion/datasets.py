@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,6 +15,13 @@ class Sample(NamedTuple):
 
     x: np.ndarray
     y: np.ndarray
+
+
+class Sentences(NamedTuple):
+    """Sentences, and the topic to which each belongs."""
+
+    text: list
+    topic: list
 
 
 def engel():
@@ -231,3 +240,47 @@ def shipped(name, side=64, box=1, *, grey=True):
     row, column = ((length - edge) // 2 for length in picture.shape[:2])
     middle = picture[row:row + edge, column:column + edge]
     return middle.reshape(side, box, side, box, -1).mean((1, 3)).squeeze()
+
+
+# Grammars, tables, headings, signatures, and what a minor version of Python adds to its own documentation.
+NO_SENTENCE = re.compile(r"::=|>>>|\*\*\*|===|---|version 3|^\w+\(|[=<>{}|\\]{2}")
+STRAIGHT = str.maketrans("‘’“”\u00a0", "''\"\" ")
+
+
+def documentation(each=None):
+    """Return sentences of Python's documentation, each of 8 to 40 words, with the topic in which it stands.
+
+    From ``pydoc_data``, which is what ``help("assert")`` reads. A sentence that stands in several topics is left out,
+    so that each belongs to one. Their order is that of their SHA-256: where another version of Python words one
+    sentence otherwise, the others keep their order.
+
+    Parameters
+    ----------
+    each : int, optional
+        Take so many of each topic that has them, the first in that order; otherwise take all, about 1,200.
+
+    Returns
+    -------
+    Sentences
+    """
+    from pydoc_data.topics import topics
+
+    found = {}
+    for topic, page in topics.items():
+        for block in re.split(r"\n\s*\n", page.translate(STRAIGHT)):
+            prose = " ".join(block.split()).removeprefix("* ")
+            for sentence in re.split(r"(?<=\.) (?=[A-Z])", prose):
+                if is_prose(sentence):
+                    found.setdefault(sentence, set()).add(topic)
+    once = {sentence: where.pop() for sentence, where in found.items() if len(where) == 1}
+    text = sorted(once, key=lambda sentence: sha256(sentence.encode()).digest())
+    if each is not None:
+        by_topic = {topic: [one for one in text if once[one] == topic] for topic in sorted(set(once.values()))}
+        text = [one for some in by_topic.values() if len(some) >= each for one in some[:each]]
+    return Sentences(text, [once[sentence] for sentence in text])
+
+
+def is_prose(sentence):
+    """Return True for a whole sentence of 8 to 40 words."""
+    return (sentence[:1].isupper() and sentence.endswith(".") and 8 <= len(sentence.split()) <= 40
+            and not NO_SENTENCE.search(sentence))

@@ -15,11 +15,13 @@ from locmethods.transformer.features import (
     linear_attention,
 )
 from locmethods.transformer.feedforward import Rectified, feed_forward
+from locmethods.transformer.heads import HeadProfile, head_entropy, head_kinds, head_profile, token_spread
 from locmethods.transformer.positions import alibi, alibi_bias, alibi_slopes, rotate, sinusoids
 
-_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack"}
-__all__ = [*_MODULES, "FeatureKernel", "PositiveRandomFeatures", "RecurrentAttention", "Rectified", "alibi",
-           "alibi_bias", "alibi_slopes", "feed_forward", "linear_attention", "rotate", "sinusoids"]
+_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack", "SentenceModel": "pretrained"}
+__all__ = [*_MODULES, "FeatureKernel", "HeadProfile", "PositiveRandomFeatures", "RecurrentAttention", "Rectified",
+           "alibi", "alibi_bias", "alibi_slopes", "feed_forward", "head_entropy", "head_kinds", "head_profile",
+           "linear_attention", "rotate", "sinusoids", "token_spread"]
 
 
 def __getattr__(name):

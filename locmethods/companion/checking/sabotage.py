@@ -27,7 +27,7 @@ from locmethods.companion.checking.evidence import ClaimError
 from locmethods.kernels import Kernel
 
 # What answers in words, or is a part of a kernel that one writes oneself.
-EXEMPT = {"explain": "it answers in words", "sentences": "it answers in words",
+EXEMPT = {"explain": "it answers in words", "sentences": "it answers in words", "head_kinds": "it answers in words",
           "Radial": "it is what a kernel of one's own is made of",
           "root": "it is what a kernel of one's own is made of"}
 WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}
@@ -207,6 +207,8 @@ def spoilt(answer, spoil):
         return type(answer)(*(spoilt(part, spoil) for part in answer))
     if isinstance(answer, tuple | list):
         return type(answer)(spoilt(part, spoil) for part in answer)
+    if hasattr(answer, "state_dict"):  # a module of torch: callable, but its methods are what a page asks
+        return spoilt_object(answer, spoil)
     if inspect.isroutine(answer) or (callable(answer) and not isinstance(answer, Kernel | type)):
         return answering(answer, spoil)
     if type(answer).__module__.startswith(("locmethods.", "sklearn.")) and hasattr(answer, "__dict__"):

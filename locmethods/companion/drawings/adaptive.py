@@ -55,9 +55,9 @@ def clusters(axes, table):
     axes[0].grid(False)
     charts.lines(axes[1], table, "h", ["one width"], logx=True, xlabel="bandwidth h",
                  ylabel="points parted rightly", title="a Gaussian", horizontal=table["self-tuning"][0],
-                 ylim=(0.45, 1.05), names={"one width": (0.5, 0.62)})
-    axes[1].text(1.0, 1.01, "self-tuning", fontsize=10)
-    few_numbers(axes[1], (0.05, 0.1, 0.2, 0.5, 1, 2))
+                 ylim=(0.45, 1.05), names={"one width": (0.13, 0.88)})
+    axes[1].text(0.1, 1.01, "self-tuning", fontsize=10)
+    few_numbers(axes[1], (0.1, 0.2, 0.5, 1))
 
 
 def digits(axes, table):
@@ -81,7 +81,6 @@ def learning(axes, table):
                                          f"{task}, without oneself": "without oneself",
                                          f"{task}, new": "new cases"},
                      xlabel="steps of the search", ylabel=unit, title=task)
-        ax.set_ylim(0, None)
 
 
 def forest(axes, table):

@@ -310,11 +310,11 @@ def test_dropout_drops_weights_in_training_alone(kernel):
     torch.manual_seed(0)
     module = MultiHeadLocalMean(6, 2, 0.5, batch_first=True, dtype=torch.float64, kernel=kernel)
     x = tokens(1, 4).detach()
-    still = module.eval()(x, x, x, need_weights=False)[0]
+    still = module.eval()(x, x, x, need_weights=False)[0].detach()
     torch.testing.assert_close(still, module(x, x, x)[0], **EXACT)
     module.train()
     many = x.expand(2000, -1, -1)
-    draws = module(many, many, many, need_weights=False)[0]
+    draws = module(many, many, many, need_weights=False)[0].detach()
     assert float(draws.std(0).min()) > 0.01
     error = (draws.mean(0) - still).abs() / (draws.std(0) / math.sqrt(2000))
     assert float(error.max()) < 5  # standard errors
@@ -327,7 +327,7 @@ def test_in_a_layer_of_torch_it_is_asked_and_not_passed_by(kernel):
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(6, 2, 8, batch_first=True, dtype=torch.float64).eval()
     stack = HierarchicalLocalModel.from_torch(nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), kernel)
-    layer.self_attn = stack.layers[0].self_attn
+    layer.self_attn = stack.eval().layers[0].self_attn
     with torch.no_grad():  # where torch's own layer would take its fast path
         x = tokens(2, 5)
         torch.testing.assert_close(layer(x), stack(x), **EXACT)

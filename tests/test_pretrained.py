@@ -97,6 +97,13 @@ def test_the_mean_over_tokens_is_a_local_mean_with_a_kernel_of_zero_and_one():
     torch.testing.assert_close(token_mean(states), states.mean(1))
 
 
+def test_in_double_precision_a_look_has_the_digits_of_numpy(weights):
+    double = SentenceModel.minilm().double()
+    inside = bert.bert(weights, bert.token_numbers(SENTENCES[2:3])[0])
+    np.testing.assert_allclose(double.look(SENTENCES[2]).states, np.stack(inside.states), atol=1e-11)
+    assert double.encode(SENTENCES).dtype == np.float32
+
+
 def test_nothing_to_encode_gives_no_rows_and_gradients_reach_the_weights(model):
     assert model.encode([]).shape == (0, 384)
     unit = SentenceModel.minilm()
@@ -154,6 +161,13 @@ def test_a_folder_that_holds_another_kind_of_model_is_refused(tmp_path):
                                          "pooling_mode_cls_token$"):
         SentenceModel.load(folder)
     pooling.write_text(before)
+    modules = folder / "modules.json"
+    before = modules.read_text()
+    modules.write_text(json.dumps([{"type": "sentence_transformers.models.Transformer"}, {"type": "a.b.Dense"}]))
+    with pytest.raises(ValueError, match=r"^the folder's modules must be Transformer, Pooling, Normalize, got "
+                                         r"Transformer, Dense$"):
+        SentenceModel.load(folder)
+    modules.write_text(before)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "relu"}))
     with pytest.raises(ValueError, match=r"^hidden_act in .*config.json must be 'gelu', got 'relu'$"):

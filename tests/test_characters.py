@@ -13,7 +13,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.companion.expected import characters as expected
 from locmethods.kernels import Cauchy, Epanechnikov, Gaussian
-from locmethods.transformer import CharacterModel, CharacterTable, PositiveLinear, induction_scores, train
+from locmethods.transformer import (
+    CharacterModel,
+    CharacterTable,
+    FeatureKernel,
+    induction_scores,
+    positive_features,
+    train,
+)
 from locmethods.transformer.characters import CharacterNetwork
 from locmethods.transformer.training import rate, token_losses
 
@@ -22,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:after . steps:sklearn.exceptions
 SMALL = {"context": 12, "n_features": 16, "n_heads": 2, "n_layers": 2, "n_hidden": 24}
 # A head has 8 features; the kernels in NumPy are `kernels_by_hand(8)`.
 KERNELS = {"exponential": None, "Gaussian": Gaussian(8**0.25), "Cauchy": Cauchy(8**0.25),
-           "Epanechnikov": Epanechnikov(2 * 8**0.5), "positive linear": PositiveLinear()}
+           "Epanechnikov": Epanechnikov(2 * 8**0.5), "positive linear": FeatureKernel(positive_features)}
 VERSE = "the cat sat on the mat and the rat sat on the cat that sat on the hat. " * 6
 
 
@@ -171,7 +178,7 @@ def test_samples_are_drawn_from_the_softmax(learned):
 def test_a_file_brings_the_model_back(learned, tmp_path):
     from sklearn.utils.validation import check_is_fitted
 
-    for number, kernel in enumerate([None, Cauchy(2.0), [Epanechnikov(9.0), PositiveLinear()]]):
+    for number, kernel in enumerate([None, Cauchy(2.0), [Epanechnikov(9.0), FeatureKernel(positive_features)]]):
         model = CharacterModel(kernel, **SMALL, steps=2).fit(VERSE)
         model.save(tmp_path / f"{number}.safetensors")
         back = CharacterModel.load(tmp_path / f"{number}.safetensors")
@@ -206,8 +213,8 @@ def test_a_file_that_is_not_whole_says_so(learned, tmp_path):
 
 def test_a_file_holds_the_packages_kernels_only(learned, tmp_path):
     model = CharacterModel(Gaussian(1.0) * Cauchy(1.0), **SMALL, steps=1).fit(VERSE)
-    with pytest.raises(TypeError, match="a file can hold a kernel of locmethods whose parameters are numbers, got "
-                                        "Product"):
+    with pytest.raises(TypeError, match="a file can hold a kernel of locmethods whose parameters are numbers or "
+                                        "positive_features, got Product"):
         model.save(tmp_path / "one.safetensors")
     assert not list(tmp_path.iterdir())
 

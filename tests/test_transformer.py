@@ -1,5 +1,6 @@
 """Multi-head local means and their stack, against torch's own modules with the same weights and against slow loops."""
 
+import copy
 import math
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Gaussian
-from locmethods.transformer import HierarchicalLocalModel, MultiHeadLocalMean
+from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Gaussian, Linear
+from locmethods.transformer import FeatureKernel, HierarchicalLocalModel, MultiHeadLocalMean
 
 # float64, so that only a wrong formula could differ by more than this.
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -172,3 +173,229 @@ def agree(theirs, ours, inputs, masks):
         found.append([output, *torch.autograd.grad(output.square().sum(), [*inputs, *module.parameters()])])
     for left, right in zip(*found, strict=True):
         torch.testing.assert_close(right, left, rtol=1e-11, atol=1e-11)  # float64 through three levels
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"kdim": 4, "vdim": 7}, {"kdim": 4, "bias": False}],
+                         ids=str)
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_layouts_of_torch(options, need_weights):
+    theirs, ours = pair(**options)
+    generator = torch.Generator().manual_seed(0)
+
+    def points(features, length):
+        shape = (2, length, features) if options.get("batch_first") else (length, 2, features)
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    given = points(6, 4), points(options.get("kdim", 6), 5), points(options.get("vdim", 6), 5)
+    batch = 0 if options.get("batch_first") else 1
+    for inputs in (given, [part.select(batch, 0) for part in given]):  # with a batch, and without one
+        for average in (True, False):
+            found = [module(*inputs, need_weights=need_weights, average_attn_weights=average)
+                     for module in (theirs, ours)]
+            torch.testing.assert_close(found[1][0], found[0][0], **EXACT)
+            assert (found[1][1] is None) == (found[0][1] is None)
+            if need_weights:
+                torch.testing.assert_close(found[1][1], found[0][1], **EXACT)
+
+
+def test_self_attention_and_shared_keys_go_by_fewer_products():
+    theirs, ours = pair(batch_first=True)
+    x, y = tokens(2, 5), tokens(2, 4, seed=2)
+    for inputs in ((x, x, x), (x, y, y), (x, y, y.clone())):
+        torch.testing.assert_close(ours(*inputs)[0], theirs(*inputs)[0], **EXACT)
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_causal_without_a_mask_of_all_pairs(need_weights):
+    theirs, ours = pair(batch_first=True)
+    x, mask = tokens(2, 5), torch.ones(5, 5, dtype=torch.bool).triu(1)
+    expected = theirs(x, x, x, attn_mask=mask, need_weights=need_weights)[0]
+    for options in ({}, {"attn_mask": mask}, {"key_padding_mask": torch.zeros(2, 5, dtype=torch.bool)}):
+        found = ours(x, x, x, is_causal=True, need_weights=need_weights, **options)[0]
+        torch.testing.assert_close(found, expected, **EXACT)
+    theirs, ours = pair(batch_first=True, add_bias_kv=True)  # the learned key is everybody's
+    torch.testing.assert_close(ours(x, x, x, is_causal=True)[0], theirs(x, x, x, attn_mask=mask)[0], **EXACT)
+
+
+def test_single_precision_agrees_to_a_millionth():
+    theirs, ours = pair(dtype=torch.float32, batch_first=True)
+    x = tokens(2, 50, dtype=torch.float32)
+    found = []
+    for module in (theirs, ours):
+        output = module(x, x, x, need_weights=False)[0]
+        found.append([output, *torch.autograd.grad(output.square().mean(), [x, *module.parameters()])])
+    for left, right in zip(*found, strict=True):
+        torch.testing.assert_close(right, left, rtol=0, atol=1e-6)
+
+
+def test_the_same_seed_draws_the_same_weights_as_torch():
+    for options in ({}, {"kdim": 3, "add_bias_kv": True}):
+        torch.manual_seed(0)
+        theirs = nn.MultiheadAttention(6, 2, **options).state_dict()
+        torch.manual_seed(0)
+        ours = MultiHeadLocalMean(6, 2, **options).state_dict()
+        assert {**theirs}.keys() == ours.keys()
+        for name, tensor in theirs.items():
+            if name != "out_proj.weight":  # torch draws it before the others, and so do we
+                torch.testing.assert_close(ours[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0)], ids=str)
+@pytest.mark.parametrize("empty", ["nan", "mean", "raise"])
+def test_who_has_no_key_gets_what_empty_says(kernel, empty):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=kernel, empty=empty)
+    x, mask = tokens(2, 3).detach(), torch.zeros(3, 3, dtype=torch.bool)
+    mask[1] = True
+    for need_weights in (False, True):
+        if empty == "raise":
+            with pytest.raises(ValueError, match=r"^query 1 has no key in reach of the kernel"):
+                module(x, x, x, attn_mask=mask, need_weights=need_weights)
+            continue
+        output = module(x, x, x, attn_mask=mask, need_weights=need_weights)[0]
+        assert bool(output[:, [0, 2]].isfinite().all())
+        if empty == "nan":
+            assert bool(output[:, 1].isnan().all())
+        else:
+            values = x.mean(1) @ module.in_proj_weight[12:].T
+            torch.testing.assert_close(output[:, 1], module.out_proj(values), **EXACT)
+
+
+def test_each_head_has_its_kernel():
+    _, ours = pair(batch_first=True)
+    x = tokens(2, 5)
+    means = {}
+    for kernel in (Gaussian(0.5), Cauchy(2.0)):
+        ours.kernel = kernel
+        means[kernel] = ours(x, x, x, average_attn_weights=False)[1]
+    for masks in ({}, {"attn_mask": MASKS["heads"]["attn_mask"][:, :, :4]}):
+        ours.kernel = list(means)
+        weights = ours(x[:, :4], x[:, :4], x[:, :4], average_attn_weights=False, **masks)[1]
+        for head, kernel in enumerate(means):
+            ours.kernel = kernel
+            alone = ours(x[:, :4], x[:, :4], x[:, :4], average_attn_weights=False, **masks)[1]
+            torch.testing.assert_close(weights[:, head], alone[:, head], **EXACT)
+
+
+def test_what_a_kernel_learns_belongs_to_the_module():
+    width, turn = nn.Parameter(torch.tensor(1.5)), nn.Linear(3, 3, dtype=torch.float64)
+    module = MultiHeadLocalMean(6, 2, kernel=[Cauchy(width), Gaussian(1.0).on(turn)], batch_first=True)
+    names = dict(module.named_parameters())
+    assert names["kernel_parameters.0_bandwidth"] is width and names["kernel_maps.1_features.weight"] is turn.weight
+    x = tokens(1, 5, dtype=torch.float32)
+    module(x, x, x, need_weights=False)[0].square().sum().backward()
+    assert bool(width.grad != 0) and bool(turn.weight.grad.any())
+    other = copy.deepcopy(module)
+    other.load_state_dict({name: 2 * value for name, value in module.state_dict().items()})
+    assert other.kernel[0].bandwidth.item() == 3.0 and width.item() == 1.5
+    learned = HierarchicalLocalModel(6, 2, 2, 8, kernel=Exponential(nn.Parameter(torch.tensor(2.0))))
+    widths = {id(layer.self_attn.kernel.temperature) for layer in learned.layers}
+    assert len(widths) == 2  # a kernel of its own for each level
+
+
+@pytest.mark.parametrize("kernel", [Exponential, Gaussian])
+def test_a_width_that_learns_has_the_gradient_of_a_difference(kernel):
+    width = nn.Parameter(torch.tensor(1.3, dtype=torch.float64))
+    module = MultiHeadLocalMean(6, 2, kernel=kernel(width), batch_first=True, dtype=torch.float64)
+    x, step = tokens(1, 5), 1e-5
+    (slope,) = torch.autograd.grad(module(x, x, x, need_weights=False)[0].square().sum(), width)
+    ends = []
+    for other in (1.3 - step, 1.3 + step):
+        module.kernel = kernel(other)
+        ends.append(module(x, x, x)[0].square().sum().item())
+    assert float(slope) == pytest.approx((ends[1] - ends[0]) / (2 * step), rel=1e-7)  # step², and rounding over step
+
+
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0), FeatureKernel(torch.exp)], ids=str)
+def test_dropout_drops_weights_in_training_alone(kernel):
+    torch.manual_seed(0)
+    module = MultiHeadLocalMean(6, 2, 0.5, batch_first=True, dtype=torch.float64, kernel=kernel)
+    x = tokens(1, 4).detach()
+    still = module.eval()(x, x, x, need_weights=False)[0]
+    torch.testing.assert_close(still, module(x, x, x)[0], **EXACT)
+    module.train()
+    many = x.expand(2000, -1, -1)
+    draws = module(many, many, many, need_weights=False)[0]
+    assert float(draws.std(0).min()) > 0.01
+    error = (draws.mean(0) - still).abs() / (draws.std(0) / math.sqrt(2000))
+    assert float(error.max()) < 5  # standard errors
+    weights = module(x, x, x, average_attn_weights=False)[1]
+    assert bool((weights == 0).any())
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_linear_attention_in_a_head(causal):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=FeatureKernel(torch.exp))
+    x, padding = tokens(2, 5), MASKS["padding"]["key_padding_mask"]
+    for masks in ({}, {"key_padding_mask": padding}):
+        fast = module(x, x, x, is_causal=causal, need_weights=False, **masks)[0]
+        torch.testing.assert_close(fast, module(x, x, x, is_causal=causal, **masks)[0], **EXACT)
+
+
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0)], ids=str)
+def test_autocast_computes_in_half_precision_and_returns_it(kernel):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, kernel=kernel)
+    x = tokens(2, 5, dtype=torch.float32)
+    expected = module(x, x, x, need_weights=False)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = module(x, x, x, need_weights=False)[0]
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), expected, rtol=0, atol=0.03)  # eight bits
+    output.float().sum().backward()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # torch's own, as it compiles
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # its compiler looks, where a graph breaks
+@pytest.mark.parametrize(("kernel", "backend"), [
+    (None, "aot_eager"), (Gaussian(1.0), "aot_eager"), (Cauchy(1.0), "aot_eager"),
+    pytest.param(None, "inductor", marks=pytest.mark.slow)], ids=str)
+def test_compiled_modules_give_the_same(kernel, backend):
+    torch._dynamo.reset()
+    stack = HierarchicalLocalModel(6, 2, 2, 8, 0.0, batch_first=True, kernel=kernel)
+    x, padding = tokens(2, 5, dtype=torch.float32), MASKS["padding"]["key_padding_mask"]
+    compiled = torch.compile(stack, fullgraph=kernel is None, backend=backend)
+    for masks in ({}, {"src_key_padding_mask": padding}, {"is_causal": True}):
+        found = [module(x, **masks) for module in (stack, compiled)]
+        torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-5)
+        slopes = [torch.autograd.grad(part.square().sum(), x)[0] for part in found]
+        torch.testing.assert_close(slopes[1], slopes[0], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: MultiHeadLocalMean(6, 4), ValueError, "num_heads must divide embed_dim, got 4 heads and 6 features"),
+    (lambda: MultiHeadLocalMean(6, 0), ValueError, "num_heads must be an integer of at least 1, got 0"),
+    (lambda: MultiHeadLocalMean(6, 2, 1.5), ValueError, "dropout must be a number in [0, 1], got 1.5"),
+    (lambda: MultiHeadLocalMean(6, 2, kernel="exp"), TypeError,
+     "kernel must be a kernel from locmethods.kernels, got str"),
+    (lambda: MultiHeadLocalMean(6, 2, kernel=[Gaussian()]), ValueError,
+     "kernel must be a kernel, or a list with one for each of 2 heads, got a list of 1"),
+    (lambda: MultiHeadLocalMean(6, 2, kernel=Linear()), ValueError,
+     "Linear() can give negative weights, so it is not a localization kernel: use local_sum for a signed sum, or a "
+     "kernel with non-negative weights for a local mean"),
+    (lambda: MultiHeadLocalMean(6, 2, kernel=Cauchy(torch.tensor(1.0, requires_grad=True))), ValueError,
+     "bandwidth of Cauchy requires gradients, so it must be an nn.Parameter to belong to this module, got a plain "
+     "tensor"),
+    (lambda: MultiHeadLocalMean(6, 2, empty="zero"), ValueError,
+     "empty must be one of 'nearest', 'nan', 'mean', 'raise', got 'zero'"),
+    (lambda: MultiHeadLocalMean(6, 2)(*[torch.ones(2, 3, 5)] * 3), ValueError,
+     "query, key and value must have 6, 6 and 6 features, got shapes (2, 3, 5), (2, 3, 5) and (2, 3, 5)"),
+    (lambda: MultiHeadLocalMean(6, 2)(torch.ones(3, 6), torch.ones(2, 3, 6), torch.ones(2, 3, 6)), ValueError,
+     "query, key and value must all have 3 dimensions, or 2 without a batch, got shapes (3, 6), (2, 3, 6) and "
+     "(2, 3, 6)"),
+    (lambda: MultiHeadLocalMean(6, 2)(torch.ones(2, 3, 6), torch.ones(2, 3, 6), torch.ones(4, 3, 6)), ValueError,
+     "key and value must have the same length and batch, got shapes (2, 3, 6), (2, 3, 6) and (4, 3, 6)"),
+    (lambda: MultiHeadLocalMean(6, 2)(torch.ones(2, 3, 6), *[torch.ones(2, 4, 6)] * 2), ValueError,
+     "query and key must have the same batch, got shapes (2, 3, 6), (2, 4, 6) and (2, 4, 6)"),
+    (lambda: MultiHeadLocalMean(6, 2)(*[torch.ones(2, 3, 6)] * 3, key_padding_mask=torch.ones(2, 3).bool()),
+     ValueError, "key_padding_mask must have shape (3, 2), got (2, 3)"),
+    (lambda: MultiHeadLocalMean(6, 2)(*[torch.ones(2, 3, 6)] * 3, attn_mask=torch.ones(3, 3).bool()),
+     ValueError, "attn_mask must have shape (2, 2) or (6, 2, 2), got (3, 3)"),
+    (lambda: HierarchicalLocalModel(6, 2, 0), ValueError, "num_layers must be an integer of at least 1, got 0"),
+    (lambda: HierarchicalLocalModel(6, 2, 1, activation="tanh"), ValueError,
+     "activation must be one of 'relu', 'gelu', got 'tanh'"),
+    (lambda: HierarchicalLocalModel.from_torch(nn.Linear(2, 2)), TypeError,
+     "module must be an nn.TransformerEncoder or an nn.TransformerDecoder, got Linear"),
+], ids=str)
+def test_what_must_hold(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message

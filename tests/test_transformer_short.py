@@ -8,10 +8,11 @@ import torch
 
 import locmethods as lm
 from locmethods.kernels import Cauchy, Epanechnikov, Flat, Gaussian, Laplace, Polynomial
-from locmethods.transformer import PositiveLinear, positive_features
+from locmethods.transformer import FeatureKernel, positive_features
 from locmethods.transformer.short import ALL_PAIRS, LARGEST, PAIRS, short_means
 
-SERVED = [Cauchy(2.0), Laplace(1.5), Epanechnikov(8.0), Epanechnikov(2.5), PositiveLinear(), Polynomial(2, 1.0)]
+LINEAR = FeatureKernel(positive_features)
+SERVED = [Cauchy(2.0), Laplace(1.5), Epanechnikov(8.0), Epanechnikov(2.5), LINEAR, Polynomial(2, 1.0)]
 
 
 def points(seed, n=20, m=None, dtype=torch.float32):
@@ -95,16 +96,13 @@ def test_the_same_far_from_the_origin():
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_the_positive_linear_kernel_is_its_formula(dtype):
+def test_the_positive_features_are_their_formula(dtype):
     x = np.random.default_rng(0).normal(size=(9, 3)).astype(dtype)
     raised = np.where(x > 0, x + 1, np.exp(x))
     assert positive_features(x) == pytest.approx(raised) and positive_features(x).dtype == dtype
-    assert PositiveLinear()(x[:4], x) == pytest.approx(raised[:4] @ raised.T, rel=1e-6)
-    found = lm.local_mean(x[:4], x, x, kernel=PositiveLinear())
+    assert LINEAR(x[:4], x) == pytest.approx(raised[:4] @ raised.T, rel=1e-6)
+    found = lm.local_mean(x[:4], x, x, kernel=LINEAR)
     weights = raised[:4] @ raised.T
     assert found == pytest.approx(weights @ x / weights.sum(1, keepdims=True), abs=1e-6) and found.dtype == dtype
-    hollow = raised @ raised.T * (1 - np.eye(9))
-    assert lm.local_mean(x, x, kernel=PositiveLinear().hollow()) == pytest.approx(
-        hollow @ x / hollow.sum(1, keepdims=True), abs=1e-6)
     tensor = torch.from_numpy(x)
-    assert lm.local_mean(tensor[:4], tensor, tensor, kernel=PositiveLinear()).numpy() == pytest.approx(found, abs=1e-6)
+    assert lm.local_mean(tensor[:4], tensor, tensor, kernel=LINEAR).numpy() == pytest.approx(found, abs=1e-6)

@@ -249,3 +249,10 @@ def documentation():
     paragraphs = dict.fromkeys(one for name in sorted(topics) for one in topics[name].split("\n\n"))
     text = "\n\n".join(paragraphs).translate(str.maketrans("‘’“”–—\xa0", "''\"\"-- "))
     return "".join(one if one in CHARACTERS else "?" for one in text.replace("…", "..."))
+
+
+def echoes(n=60_000, *, length=12, seed=0):
+    """Return `n` random letters in words of `length`, each of which is said three times (generated)."""
+    alphabet, words = list("abcdefghijklmnopqrstuvwxyz"), -(-n // (3 * length))
+    letters = np.random.default_rng(seed).choice(alphabet, size=(words, length))
+    return "".join(3 * "".join(word) for word in letters)[:n]

@@ -8,11 +8,23 @@ kernels in the exponential's place.
 
 from importlib import import_module
 
-_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack",
-            "PositiveLinear": "positive", "positive_features": "positive",
-            "CharacterModel": "characters", "CharacterNetwork": "characters",
-            "CharacterTable": "ngrams", "induction_scores": "induction", "train": "training"}
-__all__ = [*_MODULES]
+from locmethods.transformer.features import (
+    FeatureKernel,
+    PositiveRandomFeatures,
+    RecurrentAttention,
+    linear_attention,
+)
+from locmethods.transformer.feedforward import Rectified, feed_forward
+from locmethods.transformer.induction import induction_scores
+from locmethods.transformer.ngrams import CharacterTable
+from locmethods.transformer.positions import alibi, alibi_bias, alibi_slopes, rotate, sinusoids
+from locmethods.transformer.positive import positive_features
+
+_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack", "CharacterModel": "characters",
+            "CharacterNetwork": "characters", "train": "training"}
+__all__ = [*_MODULES, "CharacterTable", "FeatureKernel", "PositiveRandomFeatures", "RecurrentAttention", "Rectified",
+           "alibi", "alibi_bias", "alibi_slopes", "feed_forward", "induction_scores", "linear_attention",
+           "positive_features", "rotate", "sinusoids"]
 
 
 def __getattr__(name):

@@ -16,6 +16,7 @@ from locmethods.arrays.checks import nothing_in_reach
 from locmethods.kernels import Exponential, Gaussian
 from locmethods.means import local_mean
 from locmethods.transformer.bias import Bias, as_weights
+from locmethods.transformer.features import FeatureKernel, linear_attention
 from locmethods.transformer.short import short_means
 
 
@@ -48,6 +49,8 @@ def head_means(query, keys, values, *, kernel, mask=None, causal=False, dropout=
     if type(kernel) is Gaussian:
         means = _gaussian(query, keys, values, kernel, mask, causal, dropout)
         return _with_empty(means, mask, values, empty)
+    if type(kernel) is FeatureKernel and dropout == 0 and (mask is None or _of_keys_alone(mask)):
+        return _linear(query, keys, values, kernel, mask, causal, empty)
     if dropout > 0:
         weights = head_weights(query, keys, kernel=kernel, mask=mask, causal=causal, empty=empty)
         return functional.dropout(weights, dropout) @ values
@@ -69,9 +72,12 @@ def head_weights(query, keys, *, kernel, mask=None, causal=False, empty="nearest
         mask = lower_triangle(scores.shape[-2:], scores.device)
     if mask is None:
         return scores.softmax(-1)
-    scores = scores + mask if mask.is_floating_point() else scores.masked_fill(~mask, -math.inf)
     nothing = _without_keys(mask)
-    weights = scores.masked_fill(nothing, 0.0).softmax(-1).masked_fill(nothing, 0.0)
+    if mask.is_floating_point():
+        scores = scores + mask.masked_fill(nothing, 0.0)
+    else:
+        scores = scores.masked_fill(~(mask | nothing), -math.inf)
+    weights = scores.softmax(-1).masked_fill(nothing, 0.0)
     uniform = torch.eye(keys.shape[-2], dtype=keys.dtype, device=keys.device)
     return weights if empty == "nearest" else _with_empty(weights, mask, uniform, empty)
 
@@ -106,6 +112,24 @@ def _gaussian(query, keys, values, kernel, mask, causal, dropout):
         mask = mask.to(wide) if mask is not None and mask.is_floating_point() else mask
         means = functional.scaled_dot_product_attention(query, keys, values, mask, dropout, causal, scale=1.0)
     return means[..., :-1].to(dtype)
+
+
+def _of_keys_alone(mask):
+    """Return whether a mask is boolean, and says the same for all queries."""
+    return not mask.is_floating_point() and mask.ndim > 1 and mask.shape[-2] == 1
+
+
+@torch.compiler.disable
+def _linear(query, keys, values, kernel, mask, causal, empty):
+    """Return linear attention; a key that is left out has no features."""
+    def features(points):
+        found = kernel.features(points)
+        return found if mask is None or points is not keys else found * mask.mT
+
+    means = linear_attention(query, keys, values, features=features, causal=causal)
+    if mask is None:
+        return means
+    return _with_empty(means.masked_fill(_without_keys(mask), 0.0), mask, values, empty)
 
 
 @torch.compiler.disable
@@ -143,5 +167,5 @@ def _with_empty(means, mask, values, empty):
     if empty == "mean":
         return torch.where(nothing, values.mean(-2, keepdim=True), means)
     if bool(nothing.any()):
-        raise nothing_in_reach(int(nothing.flatten(0, -3).any(0).squeeze(-1).nonzero()[0]))
+        raise nothing_in_reach(int(nothing.reshape(-1, nothing.shape[-2]).any(0).nonzero()[0]))
     return means

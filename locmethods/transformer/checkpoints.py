@@ -10,11 +10,13 @@ from pathlib import Path
 
 from locmethods import kernels
 from locmethods.arrays.checks import is_number
-from locmethods.transformer.positive import PositiveLinear
+from locmethods.transformer.features import FeatureKernel
+from locmethods.transformer.positive import positive_features
 
 VERSION = "1"
 NAME = "locmethods.transformer"
-KERNELS = {name: getattr(kernels, name) for name in kernels.__all__} | {"PositiveLinear": PositiveLinear}
+KERNELS = {name: getattr(kernels, name) for name in kernels.__all__} | {"FeatureKernel": FeatureKernel}
+FEATURES = {"positive_features": positive_features}
 
 
 def write(path, tensors, description):
@@ -87,15 +89,19 @@ def as_words(kernel):
     Raises
     ------
     TypeError
-        If it is another kernel, or a parameter is no number.
+        If it is another kernel, or a parameter is neither a number nor a feature map that has a name here.
     """
     if kernel is None:
         return None
     if isinstance(kernel, list | tuple):
         return [as_words(one) for one in kernel]
-    name, parameters = type(kernel).__name__, kernel.get_params(deep=False)
-    if KERNELS.get(name) is not type(kernel) or not all(map(is_number, parameters.values())):
-        raise TypeError(f"a file can hold a kernel of locmethods whose parameters are numbers, got {kernel!r}")
+    name, parameters = type(kernel).__name__, {}
+    for key, value in kernel.get_params(deep=False).items():
+        parameters[key] = next((word for word, features in FEATURES.items() if value is features), value)
+    named = all(is_number(value) or value in FEATURES for value in parameters.values())
+    if KERNELS.get(name) is not type(kernel) or not named:
+        raise TypeError("a file can hold a kernel of locmethods whose parameters are numbers or positive_features, got "
+                        f"{kernel!r}")
     return {"name": name, "parameters": parameters}
 
 
@@ -105,4 +111,4 @@ def as_kernel(words):
         return None
     if isinstance(words, list):
         return [as_kernel(one) for one in words]
-    return KERNELS[words["name"]](**words["parameters"])
+    return KERNELS[words["name"]](**{key: FEATURES.get(value, value) for key, value in words["parameters"].items()})

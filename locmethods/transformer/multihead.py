@@ -48,7 +48,8 @@ class MultiHeadLocalMean(nn.Module):
     Notes
     -----
     The exponential kernel and the Gaussian go through torch's fused attention; others go through
-    `locmethods.local_mean`, in float64 and without a matrix of all pairs, save where weights are asked for or dropped.
+    `locmethods.local_mean`, in float64 (a feature map gets its points so) and without a matrix of all pairs, save where
+    weights are asked for or dropped.
 
     Examples
     --------

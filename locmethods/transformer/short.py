@@ -12,6 +12,7 @@ import math
 import torch
 
 from locmethods.kernels import Radial
+from locmethods.transformer.features import FeatureKernel
 
 PAIRS = 1 << 16  # of one head's tokens: 256 by 256
 ALL_PAIRS = 1 << 22  # of all heads and sequences: 32 MiB for the matrix of distances
@@ -44,7 +45,7 @@ def short_means(query, keys, values, kernel, allowed, bias):
         if found is None:
             return None
         log, distance = found
-    elif kernel.form == "inner product":
+    elif kernel.form == "inner product" or isinstance(kernel, FeatureKernel):
         every = slice(0, query.shape[-2]), slice(0, keys.shape[-2])
         log, distance = kernel.bind(query.double(), keys.double()).log(*every).float(), None
     else:

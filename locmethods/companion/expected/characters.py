@@ -15,7 +15,7 @@ def gelu(x):
     return x * (1 + erf(x / np.sqrt(2))) / 2
 
 
-def network_logits(state, codes, weigh, *, n_heads, causal=True):
+def network_logits(state, codes, weigh, *, n_heads, causal=True, seen=None):
     """Return the logits of a character network, whose weights are given by torch's names.
 
     Parameters
@@ -27,6 +27,8 @@ def network_logits(state, codes, weigh, *, n_heads, causal=True):
     n_heads : int
     causal : bool
         Whether token t sees tokens up to t only.
+    seen : list, optional
+        The normalised weights of each level's heads are appended.
     """
     n = len(codes)
     lag = np.arange(n)[:, None] - np.arange(n)
@@ -36,7 +38,10 @@ def network_logits(state, codes, weigh, *, n_heads, causal=True):
         heads = []
         for head, (q, k, v) in enumerate(projected(state, level, tokens, n_heads)):
             weights = weigh(q, k) * place[head]
-            heads.append(weights @ v / weights.sum(1, keepdims=True))
+            weights = weights / weights.sum(1, keepdims=True)
+            heads.append(weights @ v)
+            if seen is not None:
+                seen.append(weights)
         return np.concatenate(heads, 1)
 
     return through_levels(state, state["embedding.weight"][codes], mixed)
@@ -122,5 +127,23 @@ def kernels_by_hand(features):
     return {"exponential": lambda q, k: np.exp(q @ k.T / width),
             "Gaussian": lambda q, k: np.exp(-squared_distances(q, k) / (2 * width)),
             "Cauchy": lambda q, k: 1 / (1 + squared_distances(q, k) / width),
-            "Epanechnikov": lambda q, k: np.maximum(1 - squared_distances(q, k) / (4 * features), 0),
+            "Epanechnikov": lambda q, k: np.maximum(1 - squared_distances(q, k) / (9 * features), 0),
             "positive linear": lambda q, k: positive(q) @ positive(k).T}
+
+
+def log_shares(logits):
+    """Return log softmax of each row."""
+    top = logits.max(1, keepdims=True)
+    return logits - top - np.log(np.exp(logits - top).sum(1, keepdims=True))
+
+
+def counted(text, context, following, order, size):
+    """Return p_k(c | x) of a smoothed table, by counting in the text itself: shorter contexts first."""
+    share = 1 / size
+    for length in range(min(order, len(context)) + 1):
+        end = context[len(context) - length:]
+        seen = [text[i] for i in range(length, len(text)) if text[i - length:i] == end]
+        different = len(set(seen))
+        if seen:
+            share = (seen.count(following) + different * share) / (len(seen) + different)
+    return share

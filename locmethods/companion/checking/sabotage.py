@@ -1,10 +1,10 @@
 """Break what a page presents, one thing at a time, and see which of its claims turns red.
 
 What a page presents are the public functions, estimators and kernels that its cells use. A function's answer is shifted
-by a tenth of its size, or its rows are reversed (a single number is halved, a text read backwards); of an estimator the methods and fitted
-attributes that the page uses are; a kernel, and one that is an answer, is made wider by a tenth. A claim has noticed
-when one of its parts is out of bounds; an error of another kind does not count. What nobody notices could be wrong
-without the book's saying so.
+by a tenth of its size, or its rows are reversed (a single number is halved, a text read backwards); of an estimator the
+methods and fitted attributes that the page uses are; a kernel, and one that is an answer, is made wider by a tenth. A
+claim has noticed when one of its parts is out of bounds; an error of another kind does not count. What nobody notices
+could be wrong without the book's saying so.
 """
 
 from __future__ import annotations

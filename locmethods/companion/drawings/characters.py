@@ -20,7 +20,7 @@ def contest(axes, table):
     for row, losses in enumerate(seeds):
         mean, half = losses.mean(), losses.std(ddof=1)
         second.errorbar(mean, row, xerr=half, capsize=3, color="C0", linestyle="none")
-        second.scatter(losses, np.full(len(losses), row), s=26, color="C0", alpha=0.7, linewidths=0, zorder=3)
+        second.scatter(losses, np.full(len(losses), row), s=40, color="C0", alpha=0.7, linewidths=0, zorder=3)
     second.set_yticks(range(len(table["kernel"])), table["kernel"])
     second.invert_yaxis()
     second.locator_params(axis="x", nbins=4)
@@ -29,7 +29,7 @@ def contest(axes, table):
 
 def lookback(axes, table):
     """Loss by how many characters have been seen."""
-    charts.lines(axes, table, "seen", {"exponential": "exponential", "without positions": "no kernel of positions",
+    charts.lines(axes, table, "seen", {"exponential": "exponential", "without positions": "no positions",
                                        "table": "table of five"},
                  xlabel="characters seen before", ylabel="nats a character")
 
@@ -53,9 +53,9 @@ def samples(axes, table):
     height = SHOWN + 1.6
     for number, name in enumerate(names):
         top = -number * height
-        axes.text(0, top, name, fontsize=8 if small else 10, color="C0", va="top", weight="bold")
+        axes.text(0, top, name, fontsize=9 if small else 11, color="C0", va="top", weight="bold")
         for row, line in enumerate(table[name]):
-            axes.text(0, top - 1.1 - row, line, fontsize=6.6 if small else 9, family="DejaVu Sans Mono", va="top",
+            axes.text(0, top - 1.1 - row, line, fontsize=8 if small else 10, family="DejaVu Sans Mono", va="top",
                       parse_math=False)
     axes.set_xlim(0, 1)
     axes.set_ylim(-len(names) * height + 0.5, 0.3)
@@ -63,7 +63,7 @@ def samples(axes, table):
 
 
 def copying(axes, table):
-    """Left, the best head's score on words said twice, and on words that are not; right, the loss where one can copy."""
+    """Left, the best head's score where a word is said again, and where none is; right, the loss where one can copy."""
     first, second = axes
     for column, colour, name in (("score", 0, "the word again"), ("control", 3, "another word")):
         for row, (mean, half) in enumerate(zip(table[column], table[f"{column} spread"], strict=True)):
@@ -85,8 +85,8 @@ def heads(axes, table):
         weights = table[name]
         ax.imshow(weights, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
         letters = table["letter"]
-        ax.set_xticks(range(len(letters)), letters, fontsize=6.5)
-        ax.set_yticks(range(len(letters)), letters, fontsize=6.5)
+        ax.set_xticks(range(len(letters)), letters, fontsize=8)
+        ax.set_yticks(range(len(letters)), letters, fontsize=8)
         ax.tick_params(length=0)
         ax.grid(False)
         ax.set(title=name, xlabel="looked at", ylabel="present letter")
@@ -95,4 +95,4 @@ def heads(axes, table):
 def curves(axes, table):
     """Training losses, means of twenty steps."""
     charts.lines(axes, table, "step", ["exponential", "Gaussian", "Cauchy", "Epanechnikov", "positive linear"],
-                 xlabel="steps", ylabel="nats a character")
+                 xlabel="steps", ylabel="nats a character", names="legend")

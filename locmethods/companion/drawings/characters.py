@@ -31,7 +31,7 @@ def lookback(axes, table):
     """Loss by how many characters have been seen."""
     charts.lines(axes, table, "seen", {"exponential": "exponential", "without positions": "no positions",
                                        "table": "table of five"},
-                 xlabel="characters seen before", ylabel="nats a character")
+                 xlabel="characters seen before", ylabel="nats a character", logx=True, marker=True)
 
 
 def lags(axes, table):

@@ -148,3 +148,7 @@ def test_a_kernel_that_is_an_answer_becomes_wider():
         for spoil in (sabotage.shifted, sabotage.reversed_rows):
             # Two routes to one exponent of order one.
             assert np.allclose(sabotage.spoilt(kernel, spoil)([[0.0]], [[0.5]]), wide, rtol=0, atol=1e-15)
+
+
+def test_a_text_is_spoilt_like_an_array():
+    assert [sabotage.spoilt("abc", spoil) for spoil in sabotage.SPOILS.values()] == ["bcd", "cba"]

@@ -28,6 +28,7 @@ from locmethods.kernels import Kernel
 
 # What answers in words, or is a part of a kernel that one writes oneself.
 EXEMPT = {"explain": "it answers in words", "sentences": "it answers in words",
+          "save": "it answers nothing, and what it wrote is read again",
           "Radial": "it is what a kernel of one's own is made of",
           "root": "it is what a kernel of one's own is made of"}
 WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}

@@ -16,7 +16,7 @@ def sentences():
     """Return sentences of Python's documentation."""
     from locmethods.companion import datasets
 
-    return datasets.documentation().text[:SENTENCES]
+    return datasets.documentation_sentences().text[:SENTENCES]
 
 
 @cache

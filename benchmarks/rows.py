@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import (
     adaptive,
+    characters,
     crf,
     denoising,
     fuzzy,
@@ -115,7 +116,7 @@ def _all_pairs(n):
 # What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
             **patches.ROWS, **nonlocal_means.ROWS, **hierarchy.ROWS, **adaptive.ROWS, **transformer.ROWS,
-            **pretrained.ROWS}
+            **pretrained.ROWS, **characters.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

@@ -33,7 +33,7 @@ def weights():
 
 
 def test_vectors_are_those_of_a_bert_written_out_in_numpy(model, weights):
-    long = " ".join(datasets.documentation().text[:20])  # more than 256 tokens
+    long = " ".join(datasets.documentation_sentences().text[:20])  # more than 256 tokens
     found = model.encode([*SENTENCES, long])
     assert found.dtype == np.float32 and found.shape == (7, 384)
     numbers = bert.token_numbers([*SENTENCES, long])
@@ -119,7 +119,7 @@ def test_a_thousand_sentences_agree_with_sentence_transformers(model, monkeypatc
         from sentence_transformers import SentenceTransformer
 
         peer = SentenceTransformer(str(bert.files()), device="cpu")
-    sentences = datasets.documentation().text
+    sentences = datasets.documentation_sentences().text
     assert len(sentences) >= 1000
     sentences += [*SENTENCES, " ".join(sentences[:20])]
     theirs = peer.encode(sentences, batch_size=32, show_progress_bar=False)
@@ -257,10 +257,10 @@ def test_measures_refuse_what_is_no_weights():
 
 
 def test_sentences_of_the_documentation_are_whole_and_of_one_topic():
-    found = datasets.documentation()
+    found = datasets.documentation_sentences()
     assert len(found.text) == len(found.topic) == len(set(found.text)) >= 1000
     assert all(8 <= len(one.split()) <= 40 and one[0].isupper() and one[-1] == "." for one in found.text)
-    some = datasets.documentation(each=5)
+    some = datasets.documentation_sentences(each=5)
     counts = {topic: some.topic.count(topic) for topic in some.topic}
     assert set(counts.values()) == {5} and len(counts) >= 20
     # Of each topic the first in the order of all, whatever other topics hold.

@@ -155,3 +155,7 @@ def test_a_module_of_torch_is_broken_where_it_is_called_and_not_in_what_it_has_f
 
     found = sabotage.of_estimator("HopfieldLayer", HopfieldLayer, {"eval", "state_dict", "in_heads"})
     assert {one.attribute for one in found} == {"forward", "in_heads"}
+
+
+def test_a_text_is_spoilt_like_an_array():
+    assert [sabotage.spoilt("abc", spoil) for spoil in sabotage.SPOILS.values()] == ["bcd", "cba"]

@@ -5,7 +5,7 @@ from importlib import import_module
 _HOME = {
     "check": "checking.check", "claim": "checking.claim", "ClaimError": "checking.evidence",
     "same": "checking.evidence", "at_most": "checking.evidence", "at_least": "checking.evidence",
-    "order": "checking.evidence", "figure": "build.figures", "frames": "build.sliders",
+    "order": "checking.evidence", "trained": "checkpoints", "figure": "build.figures", "frames": "build.sliders",
 }
 _ROOMS = ("datasets", "drawings", "pictures")
 __all__ = [*_HOME, *_ROOMS]

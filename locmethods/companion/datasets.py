@@ -247,7 +247,7 @@ NO_SENTENCE = re.compile(r"::=|>>>|\*\*\*|===|---|version 3|^\w+\(|[=<>{}|\\]{2}
 STRAIGHT = str.maketrans("‘’“”\u00a0", "''\"\" ")
 
 
-def documentation(each=None):
+def documentation_sentences(each=None):
     """Return sentences of Python's documentation, each of 8 to 40 words, with the topic in which it stands.
 
     From ``pydoc_data``, which is what ``help("assert")`` reads. A sentence that stands in several topics is left out,
@@ -284,3 +284,28 @@ def is_prose(sentence):
     """Return True for a whole sentence of 8 to 40 words."""
     return (sentence[:1].isupper() and sentence.endswith(".") and 8 <= len(sentence.split()) <= 40
             and not NO_SENTENCE.search(sentence))
+
+
+# What a typewriter writes: a line's end and the printable part of ASCII.
+CHARACTERS = "\n" + "".join(map(chr, range(32, 127)))
+
+
+def documentation():
+    """Return the topics of Python's own documentation as one text of 96 characters, each paragraph once (Python).
+
+    What ``help("topic")`` prints, which differs a little between versions of Python. Topics repeat each other, and what
+    has stood before is left out, so that the end of the text can be kept for a test of what was learned from its
+    beginning. Quotation marks and dashes are those of a typewriter, other characters beyond ASCII question marks.
+    """
+    from pydoc_data.topics import topics
+
+    paragraphs = dict.fromkeys(one for name in sorted(topics) for one in topics[name].split("\n\n"))
+    text = "\n\n".join(paragraphs).translate(str.maketrans("‘’“”–—\xa0", "''\"\"-- "))
+    return "".join(one if one in CHARACTERS else "?" for one in text.replace("…", "..."))
+
+
+def echoes(n=60_000, *, length=12, seed=0):
+    """Return `n` random letters in words of `length`, each of which is said three times (generated)."""
+    alphabet, words = list("abcdefghijklmnopqrstuvwxyz"), -(-n // (3 * length))
+    letters = np.random.default_rng(seed).choice(alphabet, size=(words, length))
+    return "".join(3 * "".join(word) for word in letters)[:n]

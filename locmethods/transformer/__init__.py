@@ -16,12 +16,17 @@ from locmethods.transformer.features import (
 )
 from locmethods.transformer.feedforward import Rectified, feed_forward
 from locmethods.transformer.heads import HeadProfile, head_entropy, head_kinds, head_profile, token_spread
+from locmethods.transformer.induction import induction_scores
+from locmethods.transformer.ngrams import CharacterTable
 from locmethods.transformer.positions import alibi, alibi_bias, alibi_slopes, rotate, sinusoids
+from locmethods.transformer.positive import positive_features
 
-_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack", "SentenceModel": "pretrained"}
-__all__ = [*_MODULES, "FeatureKernel", "HeadProfile", "PositiveRandomFeatures", "RecurrentAttention", "Rectified",
-           "alibi", "alibi_bias", "alibi_slopes", "feed_forward", "head_entropy", "head_kinds", "head_profile",
-           "linear_attention", "rotate", "sinusoids", "token_spread"]
+_MODULES = {"MultiHeadLocalMean": "multihead", "HierarchicalLocalModel": "stack", "SentenceModel": "pretrained",
+            "CharacterModel": "characters", "CharacterNetwork": "characters", "train": "training"}
+__all__ = [*_MODULES, "CharacterTable", "FeatureKernel", "HeadProfile", "PositiveRandomFeatures", "Rectified",
+           "RecurrentAttention", "alibi", "alibi_bias", "alibi_slopes", "feed_forward", "head_entropy", "head_kinds",
+           "head_profile", "induction_scores", "linear_attention", "positive_features", "rotate", "sinusoids",
+           "token_spread"]
 
 
 def __getattr__(name):

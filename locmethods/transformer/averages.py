@@ -17,6 +17,7 @@ from locmethods.kernels import Exponential, Gaussian
 from locmethods.means import local_mean
 from locmethods.transformer.bias import Bias, as_weights
 from locmethods.transformer.features import FeatureKernel, linear_attention
+from locmethods.transformer.short import short_means
 
 LONG = 1 << 17  # pairs of one head of one sequence, from which compiled loops repay a call for each
 
@@ -139,6 +140,10 @@ def _local(query, keys, values, kernel, mask, causal, empty):
     if causal:
         mask = lower_triangle((query.shape[-2], keys.shape[-2]), query.device)
     allowed, bias = as_weights(mask)
+    if empty == "nearest":
+        means = short_means(query, keys, values, kernel, allowed, bias)
+        if means is not None:
+            return means
     kernel = kernel if bias is None else kernel * Bias(bias)
     if mask is None and query.shape[-2] * keys.shape[-2] >= LONG:
         return _one_by_one(query, keys, values, kernel, empty)

@@ -1,10 +1,10 @@
 """Break what a page presents, one thing at a time, and see which of its claims turns red.
 
 What a page presents are the public functions, estimators and kernels that its cells use. A function's answer is shifted
-by a tenth of its size, or its rows are reversed (a single number is halved); of an estimator the methods and fitted
-attributes that the page uses are; a kernel, and one that is an answer, is made wider by a tenth. A claim has noticed
-when one of its parts is out of bounds; an error of another kind does not count. What nobody notices could be wrong
-without the book's saying so.
+by a tenth of its size, or its rows are reversed (a single number is halved, a text read backwards); of an estimator the
+methods and fitted attributes that the page uses are; a kernel, and one that is an answer, is made wider by a tenth. A
+claim has noticed when one of its parts is out of bounds; an error of another kind does not count. What nobody notices
+could be wrong without the book's saying so.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from locmethods.kernels import Kernel
 
 # What answers in words, or is a part of a kernel that one writes oneself.
 EXEMPT = {"explain": "it answers in words", "sentences": "it answers in words", "head_kinds": "it answers in words",
+          "save": "it answers nothing, and what it wrote is read again",
           "Radial": "it is what a kernel of one's own is made of",
           "root": "it is what a kernel of one's own is made of"}
 WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}
@@ -187,6 +188,11 @@ def reversed_rows(array):
     return array[::-1].copy() if array.ndim else array / 2
 
 
+def spoilt_text(text, spoil):
+    """Return a text whose characters are each the next one, or that reads backwards."""
+    return text[::-1] if spoil is reversed_rows else "".join(chr(ord(one) + 1) for one in text)
+
+
 SPOILS = {"its answer shifted": shifted, "its rows reversed": reversed_rows}
 
 
@@ -199,6 +205,8 @@ def spoilt(answer, spoil):
         return spoilt_object(answer, shifted) if numbers_of(answer) else answer.on(lambda points: points / 1.1)
     if isinstance(answer, np.ndarray) and answer.dtype.kind in "biuf":
         return spoil(answer)
+    if isinstance(answer, str):
+        return spoilt_text(answer, spoil)
     if isinstance(answer, float | np.floating):
         return type(answer)(spoil(np.asarray(float(answer))))
     if hasattr(answer, "detach"):

@@ -41,7 +41,7 @@ def file():
 @cache
 def documentation():
     """Return the sentences, cut once."""
-    return datasets.documentation().text
+    return datasets.documentation_sentences().text
 
 
 def picked(seed, count):

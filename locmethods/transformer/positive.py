@@ -1,0 +1,25 @@
+"""The feature map with which the linear kernel is positive, and attention a recurrence with a state of one size."""
+
+from __future__ import annotations
+
+from locmethods.arrays.namespace import is_tensor, namespace
+
+
+def positive_features(points):
+    """Return φ(x) = elu(x) + 1, which is x + 1 for x > 0 and exp(x) otherwise, entry by entry [katharopoulos2020]_.
+
+    Parameters
+    ----------
+    points : ndarray or Tensor
+
+    Returns
+    -------
+    ndarray or Tensor of the same shape
+        Positive.
+    """
+    if is_tensor(points):
+        from torch.nn import functional
+
+        return functional.elu(points) + 1
+    xp = namespace(points)
+    return xp.where(points > 0, points + 1, xp.exp(xp.minimum(points, points.dtype.type(0))))

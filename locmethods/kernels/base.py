@@ -26,6 +26,16 @@ class Kernel:
     there is none); ``length``, the length in which K measures nearness (None if it has none); ``maps_features``, True
     when a feature map stands between the inputs and the kernel; ``columns``, the names of the columns that it takes
     from a data frame (None if it goes by their places).
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> kernel = 2 * Flat(1.0) + Flat(3.0)
+    >>> kernel([[0.0]], [[0.5], [2.0], [4.0]])
+    array([[3., 1., 0.]])
+    >>> kernel.hollow()([[0.0], [2.0]])
+    array([[0., 1.],
+           [1., 0.]])
     """
 
     form = "composite"

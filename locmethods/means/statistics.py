@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,30 @@ from locmethods.engines import chunks
 from locmethods.engines.weights import blocks_of_weights, weighted_moments
 from locmethods.means.averages import local_mean
 
-LocalMoments = namedtuple("LocalMoments", ["mean", "covariance"])
+
+class LocalMoments(NamedTuple):
+    """The local mean and the local covariance of values around each query.
+
+    Attributes
+    ----------
+    mean : ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs)
+    covariance : ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs, n_outputs)
+        In squared units of the values; a variance for one-dimensional values.
+
+    Examples
+    --------
+    >>> from locmethods import local_moments
+    >>> from locmethods.kernels import Flat
+    >>> moments = local_moments([[0.0]], [[-1.0], [1.0], [5.0]], [[1.0, 0.0], [3.0, 2.0], [7.0, 7.0]], kernel=Flat(2.0))
+    >>> moments.mean
+    array([[2., 1.]])
+    >>> moments.covariance
+    array([[[1., 1.],
+            [1., 1.]]])
+    """
+
+    mean: Any
+    covariance: Any
 
 
 def statistic_of(door, empty, function, depth=1):
@@ -50,13 +73,18 @@ def local_moments(query, keys, values=None, *, kernel, empty="nearest"):
     Returns
     -------
     LocalMoments
-        ``mean`` of shape (n_queries[, n_outputs]) and ``covariance`` of shape (n_queries, n_outputs,
-        n_outputs), in squared units of the values; (n_queries,), a variance, for one-dimensional values.
 
     Raises
     ------
     ValueError, TypeError
         As in `local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods import local_moments
+    >>> from locmethods.kernels import Flat
+    >>> local_moments([[0.0]], [[-1.0], [1.0], [5.0]], [1.0, 3.0, 7.0], kernel=Flat(2.0))
+    LocalMoments(mean=array([2.]), covariance=array([1.]))
     """
     if any(map(is_lazy, (query, keys, values))):
         check_option("empty", empty, EMPTY)
@@ -102,6 +130,13 @@ def local_quantile(query, keys, values, q=0.5, *, kernel, empty="nearest"):
     ------
     ValueError
         If `q` is not strictly between 0 and 1, or as in `local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods import local_quantile
+    >>> from locmethods.kernels import Flat
+    >>> local_quantile([[0.0]], [[-1.0], [0.5], [1.0], [5.0]], [1.0, 2.0, 100.0, 7.0], kernel=Flat(2.0))
+    array([2.])
     """
     check_quantile(q)
     return quantile_of(_enter(query, keys, values, kernel, empty), q, empty)
@@ -163,6 +198,16 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
     ------
     ValueError, TypeError
         As in `local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods import local_mode
+    >>> from locmethods.kernels import Flat, Gaussian
+    >>> keys, kernel = [[-1.0], [0.5], [1.0], [9.0]], Flat(2.0)
+    >>> local_mode([[0.0]], keys, ["a", "b", "b", "a"], kernel=kernel).tolist()
+    ['b']
+    >>> local_mode([[0.0]], keys, [1.0, 1.0, 7.0, 7.0], kernel=kernel, value_kernel=Gaussian(0.5)).round(3)
+    array([1.])
     """
     if value_kernel is not None:
         from locmethods.means.modes import dense_mode

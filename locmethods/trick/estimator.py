@@ -63,6 +63,17 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
     The weights are K(x*, xᵢ) divided by the largest of them, so that they neither underflow at a far target nor
     change a global fit (a very wide kernel gives weights of one). A penalised estimator weighs its penalty
     against this scale: of the paper's c(x*) invariance, only unregularised losses are exempt.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods import Localized
+    >>> from locmethods.kernels import Flat
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    >>> model = Localized(LinearRegression(), kernel=Flat(1.5)).fit(X, abs(X[:, 0]))
+    >>> model.predict([[-1.25], [1.25]]).round(6)
+    array([1.25, 1.25])
     """
 
     def __init__(self, estimator, *, kernel=None, empty="nearest", n_jobs=None):

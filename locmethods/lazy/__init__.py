@@ -38,6 +38,14 @@ class Correction(NamedTuple):
     value : ndarray of shape (n_queries,) or (n_queries, n_outputs)
     residuals : ndarray of shape (steps + 1,)
         Root mean square of what the fit leaves over at the keys, after 0, 1, … corrections.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import residual_correction
+    >>> x, y = [[0.0], [1.0]], [0.0, 9.0]  # Cauchy weights 2/3 and 1/3
+    >>> residual_correction(x, x, y, kernel=Cauchy(1.0), steps=2).residuals.round(6)
+    array([3.      , 2.      , 1.333333])
     """
 
     value: np.ndarray
@@ -59,6 +67,14 @@ def floored(kernel, floor):
     ------
     ValueError, TypeError
         If `floor` is not a positive number or `kernel` is no kernel.
+
+    Examples
+    --------
+    >>> from locmethods import local_mean
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.lazy import floored
+    >>> local_mean([[0.0], [50.0]], [[0.0], [9.0]], [1.0, 3.0], kernel=floored(Flat(1.0), 1e-9)).round(6)
+    array([1., 2.])
     """
     return kernel + floor * Flat(radius=EVERYWHERE)
 
@@ -111,6 +127,15 @@ class LazyMap(RegressorMixin, BaseEstimator):
     Classes are fitted one-hot: ``y = np.where(labelled[:, None], np.eye(n_classes)[codes], np.nan)``; clamped
     outputs stay non-negative and sum to one. A row that no label reaches keeps the mean of the labels. A step costs a
     local mean of n values at n places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods import LazyMap
+    >>> from locmethods.kernels import Flat
+    >>> x, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, np.nan, np.nan, 6.0]
+    >>> LazyMap(Flat(1.0)).fit(x, y).transduction_.round(3)
+    array([0., 2., 4., 6.])
     """
 
     def __init__(self, kernel=None, *, safeguard="clamp", relaxation=1.0, tol=1e-6, max_iter=1000, empty="nearest"):
@@ -194,6 +219,17 @@ def residual_correction(query, keys, values, *, kernel, steps=1, empty="nearest"
     ------
     ValueError, TypeError
         As `locmethods.local_mean`, and if `steps` is not a count.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import residual_correction
+    >>> x, y = [[0.0], [1.0]], [0.0, 9.0]  # Cauchy weights 2/3 and 1/3
+    >>> for steps in range(3):
+    ...     print(residual_correction(x, x, y, kernel=Cauchy(1.0), steps=steps).value.round(3))
+    [3. 6.]
+    [2. 7.]
+    [1.333 7.667]
     """
     check_count("steps", steps, least=0)
     kernel = kernel_or_default(kernel, empty)
@@ -214,6 +250,14 @@ def twicing(query, keys, values, *, kernel, empty="nearest"):
     Parameters, raises
     ------------------
     As `residual_correction`, of which it is the first step.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import twicing
+    >>> x, y = [[0.0], [1.0]], [0.0, 9.0]  # the local mean is 3 and 6, that of what it leaves over −1 and 1
+    >>> twicing(x, x, y, kernel=Cauchy(1.0)).round(6)
+    array([2., 7.])
     """
     return residual_correction(query, keys, values, kernel=kernel, steps=1, empty=empty).value
 
@@ -235,6 +279,16 @@ def correction_factor(points, *, kernel, empty="nearest"):
     ------
     ValueError, TypeError
         As `locmethods.local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy, Flat
+    >>> from locmethods.lazy import correction_factor
+    >>> points = [[0.0], [1.0], [2.0]]
+    >>> round(correction_factor(points, kernel=Flat(1.0)), 3)  # 7/6: corrections blow up
+    1.167
+    >>> round(correction_factor(points[:2], kernel=Cauchy(1.0)), 3)  # 2/3: they settle
+    0.667
     """
     weights = local_weights(points, points, kernel=kernel, empty=empty)
     return float(np.abs(1 - np.linalg.eigvals(weights)).max())

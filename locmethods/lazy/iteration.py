@@ -37,6 +37,15 @@ class Settled(NamedTuple):
         that are small because the kernel's weights are, below the rounding of the values, settle nothing.
     spread : float
         The largest standard deviation of an output as a share of that at the start; 1 if there was none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.lazy import settle
+    >>> found = settle([[0.0], [1.0], [2.0]], [0.0, np.nan, 6.0], kernel=Flat(1.0))
+    >>> found.values.round(3), found.settled
+    (array([0., 3., 6.]), True)
     """
 
     values: np.ndarray
@@ -66,6 +75,15 @@ def lazy_iteration(points, values, *, kernel, steps, safeguard="none", relaxatio
     ------
     ValueError, TypeError
         If the data or an option are not as above.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import lazy_iteration
+    >>> lazy_iteration([[0.0], [1.0]], [0.0, 9.0], kernel=Cauchy(1.0), steps=2).round(6)  # weights 2/3 and 1/3
+    array([[0., 9.],
+           [3., 6.],
+           [4., 5.]])
     """
     check_count("steps", steps, least=0)
     points, values, kernel = _checked(points, values, kernel, safeguard, relaxation, empty)
@@ -92,6 +110,14 @@ def settle(points, values, *, kernel, safeguard="clamp", relaxation=1.0, tol=1e-
     ------
     ValueError, TypeError
         If the data or an option are not as above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.lazy import settle
+    >>> settle([[0.0], [1.0], [2.0]], [0.0, np.nan, 6.0], kernel=Flat(1.0)).values.round(3)
+    array([0., 3., 6.])
     """
     check_tol(tol)
     tol = as_number("tol", tol)

@@ -41,6 +41,14 @@ class MeanField(NamedTuple):
         Steps taken.
     settled : bool
         Whether the last residual is within the tolerance; otherwise the number of steps was spent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.relaxation import mean_field
+    >>> found = mean_field(-np.log([[0.75, 0.25]]), lambda q: 0 * q)  # a pixel without a pair
+    >>> found.marginals.round(3), found.n_iter, found.settled
+    (array([[0.75, 0.25]]), 0, True)
     """
 
     marginals: np.ndarray
@@ -75,6 +83,7 @@ def unary_from_labels(labels, confidence=0.9, *, n_labels=None):
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods.relaxation import unary_from_labels
     >>> np.exp(-unary_from_labels([[1, -1]], 0.75)).round(3)
     array([[[0.25, 0.75],
             [0.5 , 0.5 ]]])
@@ -134,6 +143,14 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
     ------
     ValueError, TypeError
         If an argument is not as above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.relaxation import mean_field
+    >>> unary = -np.log([[0.9, 0.1], [0.45, 0.55]])  # the second pixel prefers the other label, but a little only
+    >>> mean_field(unary, lambda q: 3.0 * q[::-1]).marginals.argmax(axis=1)
+    array([0, 0])
     """
     unary = _floats("unary", unary)
     if unary.ndim != 2 or not len(unary) or unary.shape[1] < 2:
@@ -193,6 +210,12 @@ def safe_damping(own, received=None, *, compatibility):
     ------
     ValueError, TypeError
         If the compatibility is not a symmetric matrix, or `received` is needed and missing.
+
+    Examples
+    --------
+    >>> from locmethods.relaxation import safe_damping
+    >>> safe_damping([1.0, 4.0], compatibility=[[0.0, 1.0], [1.0, 0.0]]).round(3)  # c = 4/4 − 1/2, and λ = c/(1 + c)
+    array([0.   , 0.333])
     """
     compatibility = _check_compatibility(compatibility, len(as_array("compatibility", compatibility)))
     lowest, highest = _extremes(compatibility)
@@ -288,6 +311,7 @@ class DenseCRF(BaseEstimator):
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods.relaxation import DenseCRF, unary_from_labels
     >>> picture = np.repeat([[0, 255]], 4, axis=0).repeat(4, axis=1)  # the left half black, the right half white
     >>> strokes = np.full((4, 8), -1)
     >>> strokes[0, 0], strokes[0, 7] = 0, 1

@@ -42,6 +42,16 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Of a data frame, the columns of ``keys_``.
+
+    Examples
+    --------
+    >>> from locmethods import LocalClassifier
+    >>> from locmethods.kernels import Flat
+    >>> model = LocalClassifier(Flat(2.0)).fit([[0.0], [1.0], [2.0], [9.0]], ["a", "b", "b", "a"])
+    >>> model.predict([[1.0], [8.0]]).tolist()
+    ['b', 'a']
+    >>> model.predict_proba([[0.0]]).round(3)
+    array([[0.333, 0.667]])
     """
 
     def __init__(self, kernel=None, *, empty="nearest"):

@@ -88,6 +88,14 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     ValueError, TypeError
         As `locmethods.local_mean`, and if `degree` or `rcond` is not as above or makes more than 4096 monomials, or
         a polynomial has no column of numbers.
+
+    Examples
+    --------
+    >>> from locmethods import local_polynomial
+    >>> from locmethods.kernels import Flat
+    >>> fit = local_polynomial([[0.5]], [[0.0], [1.0], [9.0]], [1.0, 3.0, 7.0], kernel=Flat(2.0))
+    >>> fit.value.round(6), fit.gradient.round(6)
+    (array([2.]), array([[2.]]))
     """
     check_degree(degree)
     check_share("rcond", rcond)
@@ -362,6 +370,14 @@ def smoother_matrix(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     Parameters, raises
     ------------------
     As `smoother_blocks`, which gives the same rows a block at a time.
+
+    Examples
+    --------
+    >>> from locmethods import smoother_matrix
+    >>> from locmethods.kernels import Flat
+    >>> smoother_matrix([[0.5], [2.0]], [[0.0], [1.0]], kernel=Flat(3.0), degree=1).round(6)  # a line through both
+    array([[ 0.5,  0.5],
+           [-1. ,  2. ]])
     """
     data, degree = _checked(query, keys, kernel, degree, empty, rcond)
     rows = list(_rows_of_smoother(data, degree, empty, rcond))
@@ -391,6 +407,13 @@ def degrees_of_freedom(keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
     ------
     ValueError, TypeError
         As `local_polynomial`.
+
+    Examples
+    --------
+    >>> from locmethods import degrees_of_freedom
+    >>> from locmethods.kernels import Flat
+    >>> round(degrees_of_freedom([[0.0], [1.0], [5.0]], kernel=Flat(2.0)), 6)  # 1/2 + 1/2 + 1
+    2.0
     """
     return float(sum(own_weights(keys, kernel=kernel, degree=degree, empty=empty, rcond=rcond)))
 

@@ -44,6 +44,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
     Examples
     --------
     >>> import pandas as pd
+    >>> from locmethods import LocalMeanRegressor
     >>> from locmethods.kernels import Categorical, Gaussian
     >>> flats = pd.DataFrame({"area": [50.0, 60.0, 55.0], "town": ["Ulm", "Ulm", "Jena"]})
     >>> model = LocalMeanRegressor({"area": Gaussian(20.0), "town": Categorical(0.0)}).fit(flats, [1.0, 1.0, 3.0])
@@ -136,6 +137,15 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Of a data frame, the columns of ``keys_``.
+
+    Examples
+    --------
+    >>> from locmethods import LocalPolynomialRegressor
+    >>> from locmethods.kernels import Flat
+    >>> x, y = [[0.0], [1.0], [5.0], [6.0]], [0.0, 2.0, 5.0, 2.0]
+    >>> model = LocalPolynomialRegressor(degree=1, kernel=Flat(1.5)).fit(x, y)
+    >>> model.predict([[0.5], [5.5]]).round(6), model.gradient([[0.5], [5.5]]).round(6).ravel()
+    (array([1. , 3.5]), array([ 2., -3.]))
     """
 
     def __init__(self, degree=1, kernel=None, *, empty="nearest", rcond=1e-10):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_localization
 from locmethods.arrays.door import check_kernel
 from locmethods.arrays.namespace import is_lazy, to_numpy
 from locmethods.kernels.default import check_pairwise
 from locmethods.means import prepare
+from locmethods.numerics.settling import say_unsettled
 
 
 class Ascent(NamedTuple):
@@ -177,8 +176,8 @@ def _stop(kernel, tol, max_iter, length):
 
 def _say_moving(moving, starts, max_iter):
     if moving:
-        warnings.warn(f"mean shift was stopped by max_iter={max_iter} while {moving} of {starts} starts were still "
-                      "moving: raise max_iter or tol", ConvergenceWarning, stacklevel=3)
+        say_unsettled(f"mean shift was stopped by max_iter={max_iter} while {moving} of {starts} starts were still "
+                      "moving: raise max_iter or tol")
 
 
 def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +19,7 @@ from locmethods.arrays.checks import check_count
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.kernels import Flat
 from locmethods.kernels.default import kernel_or_default
-from locmethods.lazy.iteration import Settled, averager, lazy_iteration, settle
+from locmethods.lazy.iteration import Settled, averager, iterated, lazy_iteration, say_moving, settle
 from locmethods.means import local_mean, local_weights, prepare
 
 __all__ = ["Correction", "LazyMap", "Settled", "correction_factor", "floored", "lazy_iteration",
@@ -165,8 +164,8 @@ class LazyMap(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, None if y is None else "no_validation", dtype=FLOATS)
         y = check_array(y, dtype=FLOATS, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
         check_consistent_length(X, y)
-        found = settle(X, y, kernel=kernel, safeguard=self.safeguard, relaxation=self.relaxation, tol=self.tol,
-                       max_iter=self.max_iter, empty=self.empty)
+        found = iterated(X, y, kernel=kernel, safeguard=self.safeguard, relaxation=self.relaxation, tol=self.tol,
+                         max_iter=self.max_iter, empty=self.empty)
         self.keys_, self.transduction_ = X, found.values.astype(y.dtype)
         self._prepared = prepare(X, self.transduction_, kernel=kernel)
         self.n_iter_, self.rate_, self.collapsed_ = found.n_iter, found.rate, found.spread < COLLAPSE
@@ -175,8 +174,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
                           f'they began with; safeguard="clamp" keeps the labels, safeguard="scale" the slowest mode',
                           UserWarning, stacklevel=2)
         elif not found.settled:
-            warnings.warn(f"the map has not settled after {found.n_iter} steps: raise max_iter or tol, or, if its "
-                          "steps do not shrink, choose a smaller relaxation", ConvergenceWarning, stacklevel=2)
+            say_moving(found.n_iter)
         return self
 
     def predict(self, X):

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, check_count, check_option, check_positive, check_tol, is_number
 from locmethods.arrays.estimators import FLOATS
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
+from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["DenseCRF", "MeanField", "mean_field", "safe_damping", "unary_from_labels"]
 
@@ -133,7 +133,7 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
     tol : float, default=1e-2
         It has settled when a whole step would change no marginal by more.
     max_iter : int, default=20
-        Steps after which it stops in any case. Nothing is warned of here.
+        Steps after which they are left where they are, with a ConvergenceWarning.
 
     Returns
     -------
@@ -152,6 +152,11 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
     >>> mean_field(unary, lambda q: 3.0 * q[::-1]).marginals.argmax(axis=1)
     array([0, 0])
     """
+    return _relaxed(unary, support, compatibility, damping, tol, max_iter, "residuals")
+
+
+def _relaxed(unary, support, compatibility, damping, tol, max_iter, residuals_name):
+    """Return what `mean_field` returns; a warning calls the residuals by the name that they have for the caller."""
     unary = _floats("unary", unary)
     if unary.ndim != 2 or not len(unary) or unary.shape[1] < 2:
         raise ValueError(f"unary must have shape (n, n_labels) with at least two labels, got shape {unary.shape}")
@@ -178,7 +183,11 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
         if residuals[-1] <= tol or n_iter == max_iter:
             break
         log_q = log_softmax(damping * log_q + (1 - damping) * whole, axis=1)
-    return MeanField(q, np.array(free_energies), np.array(residuals), n_iter, residuals[-1] <= tol)
+    settled = residuals[-1] <= tol
+    if not settled:
+        say_unsettled(f"the marginals have not settled after {n_iter} steps: one more would change them by up to "
+                      f"{residuals[-1]:.2g}; raise max_iter or tol, or, if {residuals_name} do not fall, damping")
+    return MeanField(q, np.array(free_energies), np.array(residuals), n_iter, settled)
 
 
 def safe_damping(own, received=None, *, compatibility):
@@ -360,17 +369,12 @@ class DenseCRF(BaseEstimator):
             if max(_extremes(compatibility)) > 0:
                 received = support(np.ones((len(unary), 1), unary.dtype))[:, 0]
             damping = safe_damping(own, received, compatibility=compatibility)
-        found = mean_field(unary, support, compatibility=compatibility, damping=damping, tol=self.tol,
-                           max_iter=self.max_iter)
+        found = _relaxed(unary, support, compatibility, damping, self.tol, self.max_iter, "residuals_")
         self.marginals_ = found.marginals.reshape(rows, columns, n_labels)
         self.labels_ = self.marginals_.argmax(-1)
         self.free_energies_, self.residuals_ = found.free_energies, found.residuals
         self.damping_ = np.broadcast_to(damping, len(unary)).reshape(rows, columns)
         self.n_iter_, self.converged_ = found.n_iter, found.settled
-        if not found.settled:
-            warnings.warn(f"the marginals have not settled after {found.n_iter} steps: one more would change them by "
-                          f"up to {found.residuals[-1]:.2g}; raise max_iter or tol, or, if residuals_ do not fall, "
-                          "damping", ConvergenceWarning, stacklevel=2)
         return self
 
     def fit_predict(self, picture, unary):

@@ -14,6 +14,7 @@ from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, to_tensor
 from locmethods.engines import chunks
 from locmethods.engines.weights import blocks_of_weights, weighted_moments
 from locmethods.means.averages import local_mean
+from locmethods.numerics.settling import say_unsettled
 
 
 class LocalMoments(NamedTuple):
@@ -199,6 +200,11 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
     ValueError, TypeError
         As in `local_mean`.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If a climb to a mode was still moving after a thousand steps.
+
     Examples
     --------
     >>> from locmethods import local_mode
@@ -210,13 +216,17 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
     array([1.])
     """
     if value_kernel is not None:
-        from locmethods.means.modes import dense_mode
+        from locmethods.means.modes import STEPS, dense_mode
 
         check_kernel(value_kernel, "value_kernel")
         check_localization(value_kernel)
         _check_climbable(value_kernel)
         door = _enter(query, keys, values, kernel, empty)
-        answer, = statistic_of(door, empty, lambda weight, value: (dense_mode(weight, value, value_kernel),), depth=4)
+        answer, moving = statistic_of(door, empty, lambda weight, value: dense_mode(weight, value, value_kernel),
+                                      depth=4)
+        if bool(moving.any()):
+            say_unsettled(f"the modes of {int(moving.sum())} of {len(moving)} queries were still moving after {STEPS} "
+                          "steps, as where two peaks merge: another width of value_kernel parts or joins them")
         return door.leave_outputs(answer)
     _no_batch(keys=keys, query=query)
     check_option("empty", empty, EMPTY)

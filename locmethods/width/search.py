@@ -371,7 +371,7 @@ def _searched(kernel, evaluate, ranges, criterion, equal, slope):
 
 
 def _valleys(tried):
-    """Search one width: a grid, and Brent's method in its valleys. Return True."""
+    """Search one width: a grid, and Brent's method in its valleys. Return True if that settled in all."""
     grid = np.unique([*np.linspace(tried.low[0], tried.high[0], GRID), tried.start[0]])
     heights = np.array([tried(place) for place in grid])
     tried.raise_wall()
@@ -382,14 +382,16 @@ def _valleys(tried):
     depth = 2 * heights - np.maximum(heights[left], heights[right])
     bottoms = np.flatnonzero((heights <= heights[left]) & (heights <= heights[right]) & (depth <= heights.min())
                              & (heights < tried.wall))
+    settled = True
     for at in bottoms[np.lexsort((-bottoms, heights[bottoms]))][:STARTS]:
         first, last = grid[left[at]], grid[right[at]]
         if tried.whole[0]:
             for place in np.log(np.unique(np.linspace(np.exp(first), np.exp(last), WHOLE).round())):
                 tried(place)
         elif first < last:
-            minimize_scalar(tried, bounds=(first, last), method="bounded", options={"xatol": FINEST})
-    return True
+            found = minimize_scalar(tried, bounds=(first, last), method="bounded", options={"xatol": FINEST})
+            settled = settled and bool(found.success)
+    return settled
 
 
 def _descents(tried):

@@ -195,7 +195,7 @@ class Prepared:
         return moments_of(self._checked(query, empty, one_batch=True), empty)
 
     def quantile(self, query=None, q=0.5, *, empty="nearest"):
-        """Return the local quantile at each query; see `locmethods.local_quantile`."""
+        """Return the local quantile, or several, at each query; see `locmethods.local_quantile`."""
         check_quantile(q)
         return quantile_of(self._checked(query, empty, one_batch=True), q, empty)
 

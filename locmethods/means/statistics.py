@@ -13,6 +13,7 @@ from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, to_tensor
 from locmethods.engines import chunks
 from locmethods.engines.weights import blocks_of_weights, weighted_moments
+from locmethods.kernels.base import short
 from locmethods.means.averages import local_mean
 from locmethods.numerics.settling import say_unsettled
 
@@ -120,17 +121,18 @@ def local_quantile(query, keys, values, q=0.5, *, kernel, empty="nearest"):
     query, keys, kernel, empty
         As in `local_mean`, without leading batch dimensions.
     values : array-like or Tensor of shape (n_keys,) or (n_keys, n_outputs)
-    q : float, default=0.5
-        The share, strictly between 0 and 1.
+    q : float or sequence of float of length n_q, default=0.5
+        The share, strictly between 0 and 1; or several, for which the weights are computed and sorted once.
 
     Returns
     -------
     ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs)
+        For several shares of shape (n_queries, n_q) or (n_queries, n_q, n_outputs).
 
     Raises
     ------
     ValueError
-        If `q` is not strictly between 0 and 1, or as in `local_mean`.
+        If a share is not strictly between 0 and 1, there is none, or as in `local_mean`.
 
     Examples
     --------
@@ -138,31 +140,40 @@ def local_quantile(query, keys, values, q=0.5, *, kernel, empty="nearest"):
     >>> from locmethods.kernels import Flat
     >>> local_quantile([[0.0]], [[-1.0], [0.5], [1.0], [5.0]], [1.0, 2.0, 100.0, 7.0], kernel=Flat(2.0))
     array([2.])
+    >>> local_quantile([[0.0]], [[-1.0], [0.5], [1.0], [5.0]], [1.0, 2.0, 100.0, 7.0], [0.3, 0.9], kernel=Flat(2.0))
+    array([[  1., 100.]])
     """
     check_quantile(q)
     return quantile_of(_enter(query, keys, values, kernel, empty), q, empty)
 
 
 def check_quantile(q):
-    """Raise ValueError unless `q` is a number strictly between 0 and 1."""
-    if not (is_number(q) and 0 < q < 1):
+    """Raise ValueError unless `q` is a number strictly between 0 and 1, or a sequence of at least one such number."""
+    if isinstance(q, list | tuple) or (isinstance(q, np.ndarray) and q.ndim):
+        if not (len(q) and all(is_number(one) and 0 < one < 1 for one in q)):
+            raise ValueError(f"q must be a sequence of numbers strictly between 0 and 1, got {short(list(q))}")
+    elif not (is_number(q) and 0 < q < 1):
         raise ValueError(f"q must be a number strictly between 0 and 1, got {q!r}")
 
 
 def quantile_of(door, q, empty):
     """Return the local quantile of what has come in by a door."""
-    def quantile(weight, value):
+    shares = [q] if is_number(q) else list(q)
+
+    def quantiles(weight, value):
         xp, columns = namespace(weight), []
         for i in range(value.shape[-1]):
             order = xp.argsort(value[:, i], stable=True)
-            ordered, share = value[:, i][order], xp.cumulative_sum(weight[:, order], axis=-1)
+            ordered, held = value[:, i][order], xp.cumulative_sum(weight[:, order], axis=-1)
+            nothing = xp.isnan(held[:, -1])
             # A share that is q up to the rounding of n additions counts as q.
-            reached = xp.astype(share >= q - 4 * len(ordered) * 2.3e-16, weight.dtype)
-            columns.append(xp.where(xp.isnan(share[:, -1]), math.nan, ordered[xp.argmax(reached, axis=-1)]))
-        return (xp.stack(columns, axis=-1),)
+            reached = [xp.astype(held >= one - 4 * len(ordered) * 2.3e-16, weight.dtype) for one in shares]
+            columns.append(xp.stack([xp.where(nothing, math.nan, ordered[xp.argmax(each, axis=-1)])
+                                     for each in reached], axis=-1))
+        return (xp.stack(columns, axis=-1),)  # (b, n_q, n_outputs)
 
-    answer, = statistic_of(door, empty, quantile, depth=3)
-    return door.leave_outputs(answer)
+    answer, = statistic_of(door, empty, quantiles, depth=2 + len(shares))
+    return door.leave_outputs(answer[:, 0] if is_number(q) else answer)
 
 
 def _check_climbable(kernel):

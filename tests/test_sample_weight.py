@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 import locmethods as lm
 from locmethods.kernels import Epanechnikov, Flat, Gaussian
@@ -80,6 +80,21 @@ def test_under_a_flat_kernel_that_holds_all_it_is_weighted_least_squares():
     assert_allclose(model.predict(QUERY[:30]), line.predict(QUERY[:30]), rtol=1e-10)
     mean = lm.LocalMeanRegressor(Flat(50.0)).fit(X, Y, sample_weight=weight)
     assert_allclose(mean.predict(QUERY[:3]), np.tile(np.average(Y, axis=0, weights=weight), (3, 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("inner", [LinearRegression(), Ridge(2.0)], ids=repr)
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+def test_a_weight_is_a_number_of_samples_for_whatever_is_localized(inner, kernel):
+    weighted, repeated = fitted(lambda: lm.Localized(inner, kernel=kernel), Y, COUNTS)
+    # The estimators inside add up in another order; lines through a few keys lose some digits more.
+    assert_allclose(weighted.predict(QUERY[:30]), repeated.predict(QUERY[:30]), rtol=1e-7, atol=1e-8)
+
+
+def test_a_weight_is_a_number_of_samples_for_a_classifier_that_is_localized():
+    weighted, repeated = fitted(lambda: lm.Localized(LogisticRegression(tol=1e-10), kernel=Gaussian(0.6)), CLASSES,
+                                COUNTS)
+    # Its solver stops at a gradient of 1e-10 of a loss whose curvature is that of the penalty, 1, at least.
+    assert_allclose(weighted.predict_proba(QUERY[:30]), repeated.predict_proba(QUERY[:30]), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", MODELS)

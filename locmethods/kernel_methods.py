@@ -35,6 +35,17 @@ class LinearSmoother(NamedTuple):
         S. Row i is the equivalent kernel at query i: the weight that each target has in the answer there.
     own : bool
         Whether the queries are the samples themselves, so that S has a diagonal.
+
+    Examples
+    --------
+    >>> from locmethods import LocalMeanRegressor, linear_smoother
+    >>> from locmethods.kernels import Flat
+    >>> smoother = linear_smoother(LocalMeanRegressor(Flat(2.0)), [[0.0], [1.0]])
+    >>> smoother.matrix
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    >>> smoother.degrees_of_freedom, smoother.leave_one_out([1.0, 3.0])
+    (1.0, array([-2.,  2.]))
     """
 
     matrix: np.ndarray
@@ -148,6 +159,14 @@ def linear_smoother(model, X, query=None, *, rtol=1e-6):
         finite matrix, or `rtol` is not in (0, 1).
     TypeError
         If `model` is a class, or neither an estimator nor a callable.
+
+    Examples
+    --------
+    >>> from locmethods import linear_smoother
+    >>> from sklearn.linear_model import LinearRegression
+    >>> smoother = linear_smoother(LinearRegression(), [[0.0], [1.0], [2.0]], query=[[3.0]])
+    >>> smoother.matrix.round(3)  # how a line goes on
+    array([[-0.667,  0.333,  1.333]])
     """
     if not (isinstance(rtol, numbers.Real) and not isinstance(rtol, bool) and 0 < rtol < 1):
         raise ValueError(f"rtol must be a number in (0, 1), got {rtol!r}")
@@ -230,6 +249,15 @@ def match_degrees_of_freedom(build, X, target, *, low, high):
     ------
     ValueError
         If the ends are not 0 < low < high, or the target does not lie between their degrees of freedom.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.kernel_methods import match_degrees_of_freedom
+    >>> from sklearn.linear_model import Ridge
+    >>> build = lambda alpha: Ridge(alpha, fit_intercept=False)  # worth 2/(1 + α) on two unit vectors
+    >>> round(match_degrees_of_freedom(build, np.eye(2), 1.0, low=0.1, high=10.0), 6)
+    1.0
     """
     if not 0 < low < high < math.inf:
         raise ValueError(f"low and high must be numbers with 0 < low < high, got {low!r} and {high!r}")
@@ -259,6 +287,14 @@ class KernelProperties(NamedTuple):
         Symmetric, with no negative eigenvalue: as far as these points can tell, positive definite.
     localizes : bool
         No negative entry: as far as these points can tell, a localization kernel.
+
+    Examples
+    --------
+    >>> from locmethods.kernel_methods import kernel_properties
+    >>> from locmethods.kernels import Flat
+    >>> found = kernel_properties(Flat(1.0), [[0.0], [1.0], [2.0]])
+    >>> round(found.least_eigenvalue, 3), found.least_entry  # (1 − √2)/(1 + √2)
+    (-0.172, 0.0)
     """
 
     least_eigenvalue: float
@@ -289,6 +325,17 @@ def kernel_properties(kernel, points):
         If `points` is not a finite matrix, or the kernel's values are not one of that shape, or all zero.
     TypeError
         If `kernel` is not callable.
+
+    Examples
+    --------
+    >>> from locmethods.kernel_methods import kernel_properties
+    >>> from locmethods.kernels import Flat, Linear
+    >>> points = [[-1.0], [0.0], [1.0]]
+    >>> for kernel in (Flat(1.0), Linear()):
+    ...     found = kernel_properties(kernel, points)
+    ...     print(kernel, found.mercer, found.localizes)
+    Flat(radius=1.0) False True
+    Linear() True False
     """
     if not callable(kernel):
         raise TypeError(f"kernel must be a function of two matrices of points, got {type(kernel).__name__}")

@@ -230,6 +230,29 @@ def test_rank_kernels_give_the_statistics_of_the_neighbours():
     assert_allclose(lm.local_moments(query, keys, values, kernel=near).covariance, values[found].var(1), rtol=1e-12)
 
 
+@pytest.mark.parametrize("empty", ["nearest", "nan", "mean"])
+@pytest.mark.parametrize("outputs", [(), (2,)])
+@pytest.mark.parametrize("shares", [(0.1, 0.5, 0.9), [0.5], np.array([0.9, 0.1])], ids=str)
+def test_several_quantiles_are_those_of_each_share(shares, outputs, empty):
+    query, keys, _, rng = sample(5)
+    values, kernel = rng.normal(size=(25, *outputs)), Epanechnikov(0.5)
+    got = lm.local_quantile(query, keys, values, shares, kernel=kernel, empty=empty)
+    assert got.shape == (len(query), len(shares), *outputs)
+    prepared = lm.prepare(keys, values, kernel=kernel)
+    assert_array_equal(prepared.quantile(query, shares, empty=empty), got)
+    for place, share in enumerate(shares):
+        assert_array_equal(got[:, place], lm.local_quantile(query, keys, values, share, kernel=kernel, empty=empty))
+
+
+def test_several_quantiles_of_tensors_and_of_no_queries():
+    torch = pytest.importorskip("torch")
+    query, keys, values, _ = (torch.tensor(part) if isinstance(part, np.ndarray) else part for part in sample(5))
+    got = lm.local_quantile(query, keys, values, [0.1, 0.9], kernel=Gaussian(0.7))
+    assert_array_equal(got.numpy(), lm.local_quantile(query.numpy(), keys.numpy(), values.numpy(), [0.1, 0.9],
+                                                      kernel=Gaussian(0.7)))
+    assert lm.local_quantile(query[:0], keys, values, [0.1, 0.9], kernel=Gaussian(0.7)).shape == (0, 2)
+
+
 KEYS, VALUES = np.zeros((3, 1)), np.arange(3.0)
 BATCH = "this statistic takes no batch dimensions: keys must have shape (n_keys, n_features), got shape (2, 3, 1)"
 NOWHERE = 'query 0 has no key in reach of the kernel: widen the kernel, or choose empty="nearest", "mean" or "nan"'
@@ -242,6 +265,12 @@ NOWHERE = 'query 0 has no key in reach of the kernel: widen the kernel, or choos
      "q must be a number strictly between 0 and 1, got 1.5"),
     (lambda: lm.local_quantile(KEYS, KEYS, VALUES, "half", kernel=Gaussian()),
      "q must be a number strictly between 0 and 1, got 'half'"),
+    (lambda: lm.local_quantile(KEYS, KEYS, VALUES, [0.5, 1.0], kernel=Gaussian()),
+     "q must be a sequence of numbers strictly between 0 and 1, got [0.5, 1.0]"),
+    (lambda: lm.local_quantile(KEYS, KEYS, VALUES, [], kernel=Gaussian()),
+     "q must be a sequence of numbers strictly between 0 and 1, got []"),
+    (lambda: lm.local_quantile(KEYS, KEYS, VALUES, np.full((2, 2), 0.5), kernel=Gaussian()),
+     "q must be a sequence of numbers strictly between 0 and 1, got [array of shape (2,), array of shape (2,)]"),
     (lambda: lm.local_moments(np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), kernel=Gaussian()), BATCH),
     (lambda: lm.local_quantile(np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), VALUES, kernel=Gaussian()), BATCH),
     (lambda: lm.local_mode(np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), VALUES, kernel=Gaussian()), BATCH),

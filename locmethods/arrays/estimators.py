@@ -47,3 +47,31 @@ def check_array(array, *, input_name="X", **options):
 def targets(y):
     """Return numeric targets as float64, or float32 if that is what came."""
     return y if y.dtype in FLOATS else y.astype(np.float64)
+
+
+def weighted_sample(X, y, sample_weight):
+    """Return the samples that have weight, and their weights; all samples and None if no weights are given.
+
+    What has no weight is as good as absent, and must not be nearest to anything either.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+        If the weights are not one finite number a sample, one is negative, or all are zero.
+    """
+    if sample_weight is None:
+        return X, y, None
+    weight = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
+    if weight.shape != (len(X),):
+        raise ValueError(f"sample_weight must have shape ({len(X)},), one number a sample, got shape {weight.shape}")
+    if (weight < 0).any() or not weight.any():
+        raise ValueError("sample_weight must have no negative number and not be zero everywhere, got values from "
+                         f"{weight.min() + 0.0:g} to {weight.max() + 0.0:g}")
+    present = weight > 0
+    return X[present], y[present], weight[present]

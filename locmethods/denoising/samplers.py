@@ -30,6 +30,14 @@ class Flow(NamedTuple):
         The points at each level, if asked for.
     evaluations : int
         How often the denoiser was asked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.denoising import probability_flow
+    >>> found = probability_flow(lambda x, sigma: np.ones_like(x), [[9.0]], [4.0, 2.0, 0.0], keep_path=True)
+    >>> found.path.ravel(), found.evaluations  # two for the first step, by Heun, and one for the last
+    (array([9., 5., 1.]), 3)
     """
 
     points: np.ndarray
@@ -55,6 +63,14 @@ def noise_schedule(n_steps, *, sigma_max, sigma_min, rho=7.0):
     ------
     ValueError, TypeError
         If a number is not positive, or ``sigma_min`` exceeds ``sigma_max``.
+
+    Examples
+    --------
+    >>> from locmethods.denoising import noise_schedule
+    >>> noise_schedule(3, sigma_max=4.0, sigma_min=2.0, rho=1.0)
+    array([4., 3., 2., 0.])
+    >>> noise_schedule(3, sigma_max=9.0, sigma_min=1.0, rho=2.0).round(6)  # the squares of 3, 2, 1
+    array([9., 4., 1., 0.])
     """
     check_count("n_steps", n_steps, 1)
     for name, value in (("sigma_max", sigma_max), ("sigma_min", sigma_min), ("rho", rho)):
@@ -93,6 +109,15 @@ def probability_flow(denoiser, start, sigmas, *, method="heun", keep_path=False)
     ------
     ValueError, TypeError
         If the starts or the levels are not as above, or the denoiser returns another shape or NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.denoising import probability_flow
+    >>> denoiser = lambda x, sigma: np.ones_like(x)  # the data are a single one
+    >>> probability_flow(denoiser, [[9.0], [-3.0]], [4.0, 2.0]).points  # half the noise, half as far from one
+    array([[ 5.],
+           [-1.]])
     """
     check_option("method", method, METHODS)
     ask, x, sigmas = _entered(denoiser, start, sigmas)
@@ -126,6 +151,15 @@ def stochastic_flow(denoiser, start, sigmas, *, churn=0.2, method="heun", seed=N
     ------
     ValueError, TypeError
         As in `probability_flow`, and if `churn` is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.denoising import stochastic_flow
+    >>> denoiser = lambda x, sigma: np.ones_like(x)  # the data are a single one
+    >>> stochastic_flow(denoiser, [[9.0], [-3.0]], [4.0, 2.0, 0.0], seed=0).points.round(6)
+    array([[1.],
+           [1.]])
     """
     check_option("method", method, METHODS)
     check_not_negative("churn", churn)
@@ -166,6 +200,13 @@ def annealed_mean_shift(starts, keys, widths, *, relaxation=None, keep_path=Fals
     ------
     ValueError, TypeError
         If the arrays are not as above, or the relaxation is not in (0, 2).
+
+    Examples
+    --------
+    >>> from locmethods.denoising import annealed_mean_shift
+    >>> found = annealed_mean_shift([[4.0], [5.0]], [[1.0], [9.0]], [8.0, 2.0, 0.5, 0.0])
+    >>> found.points.round(3).ravel()  # the second started midway between the data
+    array([1., 5.])
     """
     if relaxation is not None and not 0 < as_number("relaxation", relaxation) < 2:
         raise ValueError(f"relaxation must be in (0, 2), got {relaxation!r}")

@@ -26,6 +26,12 @@ def explicit_score_matching(score, target, *, weights=None):
     ------
     ValueError, TypeError
         If shapes disagree, something is not finite or the weights are negative or all zero.
+
+    Examples
+    --------
+    >>> from locmethods.denoising import explicit_score_matching
+    >>> explicit_score_matching([[1.0, 2.0], [3.0, 3.0]], [[0.0, 0.0], [3.0, 2.0]])  # half the mean of 5 and 1
+    1.5
     """
     score, target = _alike(score=score, target=target)
     return _mean(0.5 * np.square(score - target).sum(1), weights)
@@ -49,6 +55,15 @@ def denoising_score_matching(score, clean, noisy, sigma, *, weights=None):
     ------
     ValueError, TypeError
         As in `explicit_score_matching`, and if `sigma` is not positive and finite.
+
+    Examples
+    --------
+    >>> from locmethods.denoising import denoising_score_matching
+    >>> clean, noisy = [[0.0], [0.0]], [[2.0], [-2.0]]
+    >>> denoising_score_matching([[0.0], [0.0]], clean, noisy, sigma=1.0)
+    2.0
+    >>> denoising_score_matching([[-2.0], [2.0]], clean, noisy, sigma=1.0)  # the score of noise of level 1 is −x
+    0.0
     """
     check_positive("sigma", sigma)
     score, clean, noisy = _alike(score=score, clean=clean, noisy=noisy)
@@ -70,6 +85,12 @@ def implicit_score_matching(score, divergence, *, weights=None):
     ------
     ValueError, TypeError
         As in `explicit_score_matching`.
+
+    Examples
+    --------
+    >>> from locmethods.denoising import implicit_score_matching
+    >>> implicit_score_matching([[-2.0], [2.0]], [-1.0, -1.0])  # of s(x) = −x at ±2: ½ 4 − 1
+    1.0
     """
     score, = _alike(score=score)
     divergence = as_array("divergence", divergence)
@@ -95,6 +116,12 @@ def denoising_risk(denoised, clean, *, weights=None):
     ------
     ValueError, TypeError
         As in `explicit_score_matching`.
+
+    Examples
+    --------
+    >>> from locmethods.denoising import denoising_risk
+    >>> denoising_risk([[1.0, 2.0], [3.0, 3.0]], [[0.0, 0.0], [3.0, 2.0]])  # the mean of 5 and 1
+    3.0
     """
     denoised, clean = _alike(denoised=denoised, clean=clean)
     return _mean(np.square(denoised - clean).sum(1), weights)

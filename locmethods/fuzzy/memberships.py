@@ -34,6 +34,12 @@ def gaussian(x, center, width):
     ------
     ValueError, TypeError
         If an argument is not finite, or the width is not positive.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import gaussian
+    >>> gaussian([20.0, 25.0, 30.0], 20.0, 5.0).round(3)  # 1, 1/√e, 1/e²
+    array([1.   , 0.607, 0.135])
     """
     x, center, width = _checked(x, center=center, width=width)
     check_gaussian(center, width)
@@ -59,6 +65,12 @@ def bell(x, center, width, slope=2.0):
     ------
     ValueError, TypeError
         If an argument is not finite, or width or slope are not positive.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import bell
+    >>> bell([20.0, 25.0, 35.0], 20.0, 5.0, 1.0)  # 1/(1 + u²)
+    array([1. , 0.5, 0.1])
     """
     x, center, width, slope = _checked(x, center=center, width=width, slope=slope)
     check_bell(center, width, slope)
@@ -83,6 +95,15 @@ def triangular(x, left, peak, right):
     ------
     ValueError, TypeError
         If `x` or `peak` are not finite, or the order is another.
+
+    Examples
+    --------
+    >>> import math
+    >>> from locmethods.fuzzy import triangular
+    >>> triangular([10.0, 15.0, 20.0, 24.0], 10.0, 20.0, 25.0)
+    array([0. , 0.5, 1. , 0.2])
+    >>> triangular([15.0, 90.0], 10.0, 20.0, math.inf)  # a shoulder
+    array([0.5, 1. ])
     """
     x, left, peak, right = _checked(x, left=left, peak=peak, right=right)
     check_triangular(left, peak, right)
@@ -106,6 +127,12 @@ def trapezoid(x, left, top_left, top_right, right):
     ------
     ValueError, TypeError
         If `x` or the top are not finite, or the order is another.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import trapezoid
+    >>> trapezoid([10.0, 12.5, 18.0, 25.0], 10.0, 15.0, 20.0, 30.0)
+    array([0. , 0.5, 1. , 0.5])
     """
     x, left, top_left, top_right, right = _checked(x, left=left, top_left=top_left, top_right=top_right, right=right)
     check_trapezoid(left, top_left, top_right, right)

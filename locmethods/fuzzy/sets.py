@@ -53,6 +53,13 @@ class FuzzySet:
     ``log_formula(x, *parameters)``, which broadcast; ``core`` and ``support``, the ends of the intervals on which its
     degree is one and is positive, which may be infinite; ``half_width``, from the core to where the degree is one
     half; and ``cut``.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import TriangularSet
+    >>> warm = TriangularSet(10.0, 20.0, 25.0)
+    >>> warm.degree([10.0, 15.0, 20.0]), warm.core, warm.support
+    (array([0. , 0.5, 1. ]), (20.0, 20.0), (10.0, 25.0))
     """
 
     def __post_init__(self):
@@ -107,7 +114,14 @@ class Peaked(FuzzySet):
 
 @dataclass(frozen=True)
 class GaussianSet(Peaked):
-    """About `center`: exp(−(x − c)²/2w²). See `gaussian`."""
+    """About `center`: exp(−(x − c)²/2w²). See `gaussian`.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import GaussianSet
+    >>> GaussianSet(20.0, 5.0).degree([20.0, 25.0, 30.0]).round(3)  # 1, 1/√e, 1/e²
+    array([1.   , 0.607, 0.135])
+    """
 
     center: float
     width: float
@@ -137,7 +151,14 @@ class GaussianSet(Peaked):
 
 @dataclass(frozen=True)
 class BellSet(Peaked):
-    """About `center`: 1/(1 + |(x − c)/w|²ᵇ). See `bell`."""
+    """About `center`: 1/(1 + |(x − c)/w|²ᵇ). See `bell`.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import BellSet
+    >>> BellSet(20.0, 5.0, 1.0).degree([20.0, 25.0, 35.0])  # 1/(1 + u²)
+    array([1. , 0.5, 0.1])
+    """
 
     center: float
     width: float
@@ -197,7 +218,14 @@ class Flanked(FuzzySet):
 
 @dataclass(frozen=True)
 class TriangularSet(Flanked):
-    """About `peak`, from `left` to `right`. See `triangular`."""
+    """About `peak`, from `left` to `right`. See `triangular`.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import TriangularSet
+    >>> TriangularSet(10.0, 20.0, 25.0).degree([10.0, 15.0, 20.0, 24.0])
+    array([0. , 0.5, 1. , 0.2])
+    """
 
     left: float
     peak: float
@@ -224,7 +252,14 @@ class TriangularSet(Flanked):
 
 @dataclass(frozen=True)
 class TrapezoidSet(Flanked):
-    """Between `top_left` and `top_right`, and less and less so down to `left` and `right`. See `trapezoid`."""
+    """Between `top_left` and `top_right`, and less and less so down to `left` and `right`. See `trapezoid`.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import TrapezoidSet
+    >>> TrapezoidSet(10.0, 15.0, 20.0, 30.0).degree([10.0, 12.5, 18.0, 25.0])
+    array([0. , 0.5, 1. , 0.5])
+    """
 
     left: float
     top_left: float

@@ -25,6 +25,14 @@ class RuleTable(NamedTuple):
         How well the sample behind the rule fits it: the product of its degrees, the output's included.
     counts : integer ndarray of shape (n_rules,)
         How many samples fell into the rule's cell; those that spoke for another output have been overruled.
+
+    Examples
+    --------
+    >>> from locmethods.fuzzy import partition, wang_mendel
+    >>> low_high = partition(0.0, 1.0, 2)
+    >>> table = wang_mendel([[0.0], [0.25], [1.0]], [0.0, 1.0, 1.0], [low_high], low_high)
+    >>> table.rules.ravel(), table.outputs, table.degrees, table.counts
+    (array([0, 1]), array([0, 1]), array([1., 1.]), array([2, 1]))
     """
 
     rules: np.ndarray

@@ -92,6 +92,16 @@ def hebbian_weights(patterns, *, self_coupling=False):
     ------
     ValueError, TypeError
         If an entry is neither −1 nor +1, or there is none.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import hebbian_weights
+    >>> hebbian_weights([[1, -1]])
+    array([[ 0. , -0.5],
+           [-0.5,  0. ]])
+    >>> hebbian_weights([[1, -1]], self_coupling=True)
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
     """
     patterns = as_states("patterns", patterns)
     return _without_diagonal(patterns.T @ patterns / patterns.dtype.type(patterns.shape[1]), self_coupling)
@@ -105,6 +115,15 @@ def projection_weights(patterns, *, self_coupling=False):
     Parameters, raises
     ------------------
     As `hebbian_weights`. With patterns that depend on each other linearly the span is what counts.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import projection_weights
+    >>> projection_weights([[1, 1, 1, 1], [1, 1, 1, -1]], self_coupling=True).round(3) + 0.0
+    array([[0.333, 0.333, 0.333, 0.   ],
+           [0.333, 0.333, 0.333, 0.   ],
+           [0.333, 0.333, 0.333, 0.   ],
+           [0.   , 0.   , 0.   , 1.   ]])
     """
     patterns = as_states("patterns", patterns)
     basis = _basis(patterns)
@@ -136,6 +155,13 @@ def network_energy(states, weights):
     ------
     ValueError, TypeError
         As `run_network`.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import hebbian_weights, network_energy
+    >>> weights = hebbian_weights([[1, 1, 1, 1, 1]])
+    >>> network_energy([[1, 1, 1, 1, 1], [1, 1, 1, 1, -1]], weights).round(6)  # −½ 20/5 and −½ 4/5
+    array([-2. , -0.4])
     """
     states, weights = _checked(states, weights)
     return _energy(states, weights)
@@ -176,6 +202,13 @@ def run_network(states, weights, *, update="asynchronous", shuffle=False, random
     ValueError, TypeError
         If an entry of the states is neither −1 nor +1, the weights are no finite square matrix of their size, or an
         option is not as above.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import hebbian_weights, run_network
+    >>> found = run_network([[1, 1, 1, -1]], hebbian_weights([[1, 1, 1, 1]]))
+    >>> found.states, found.settled
+    (array([[1., 1., 1., 1.]]), array([ True]))
     """
     states, weights = _checked(states, weights)
     check_option("update", update, UPDATE)
@@ -350,6 +383,13 @@ class HopfieldNetwork(BaseEstimator):
     -----
     How many steps were taken, and what the energy did, is in the record of `trace`: recalling leaves the memory as it
     is.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import HopfieldNetwork
+    >>> memory = HopfieldNetwork().fit([[1, 1, 1, -1, -1, -1]])
+    >>> memory.recall([[1, 1, 1, -1, -1, 1]])
+    array([[ 1.,  1.,  1., -1., -1., -1.]])
     """
 
     def __init__(self, storage="hebb", *, update="asynchronous", shuffle=False, self_coupling=False, binarize=0.0,

@@ -98,6 +98,13 @@ class DenseAssociativeMemory(BaseEstimator):
     Under the exponential a bit becomes the sign of m_i − tanh(β) s_i, with m the softmax local mean of the patterns at
     the state and the temperature 1/β. With an Epanechnikov window a state with no pattern in reach stays where it is,
     at infinite energy.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import DenseAssociativeMemory
+    >>> memory = DenseAssociativeMemory(degree=3).fit([[1, 1, 1, 1, 1], [1, 1, 1, -1, -1]])
+    >>> memory.recall([[-1, 1, 1, 1, 1]]), memory.stable_
+    (array([[1., 1., 1., 1., 1.]]), array([ True,  True]))
     """
 
     def __init__(self, interaction="polynomial", *, degree=3, beta=1.0, update="asynchronous", shuffle=False,

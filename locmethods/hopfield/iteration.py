@@ -24,6 +24,13 @@ class Recall(NamedTuple):
         Whether a further step changes nothing, or no more than the tolerance.
     alternating : boolean ndarray of shape (n_states,)
         Whether it goes back and forth between two states for ever.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import HopfieldNetwork
+    >>> found = HopfieldNetwork().fit([[1, 1, 1, 1, 1]]).trace([[1, 1, 1, 1, -1]])
+    >>> found.states, found.energy.round(6).ravel(), found.n_iter
+    (array([[1., 1., 1., 1., 1.]]), array([-0.4, -2. ]), array([1]))
     """
 
     states: np.ndarray

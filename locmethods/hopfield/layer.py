@@ -41,6 +41,14 @@ class HopfieldLayer(nn.Module):
     ValueError
         If a count is none, β is not positive, or `n_heads` does not divide `n_features` and `head_features` is not
         given.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from locmethods.hopfield import HopfieldLayer
+    >>> layer = HopfieldLayer(8, n_heads=2, stored_features=6)
+    >>> layer(torch.zeros(5, 8), torch.ones(10, 6)).shape
+    torch.Size([5, 8])
     """
 
     def __init__(self, n_features, n_heads=1, *, stored_features=None, value_features=None, head_features=None,

@@ -56,6 +56,7 @@ def retrieve(states, patterns, values=None, *, beta=1.0, steps=1):
 
     Examples
     --------
+    >>> from locmethods.hopfield import retrieve
     >>> retrieve([[0.9, -0.2]], [[1.0, 0.0], [0.0, 1.0]], beta=20.0).round(3)
     array([[1., 0.]])
     """
@@ -85,6 +86,12 @@ def retrieval_energy(states, patterns, *, beta=1.0):
     ------
     ValueError, TypeError
         As `retrieve`.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import retrieval_energy
+    >>> retrieval_energy([[3.0, 4.0], [0.0, 0.0]], [[3.0, 4.0]]).round(6)  # ½‖ξ − x‖² of one pattern
+    array([ 0. , 12.5])
     """
     kernel = attention_kernel(beta)
     states, patterns = as_array("states", states), as_array("patterns", patterns)
@@ -119,6 +126,12 @@ def separation(patterns):
     ------
     ValueError, TypeError
         If there are fewer, or an entry is not finite.
+
+    Examples
+    --------
+    >>> from locmethods.hopfield import separation
+    >>> separation([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+    array([-2., -2., 12.])
     """
     patterns = _patterns(patterns)
     found = np.empty(len(patterns), patterns.dtype)
@@ -162,6 +175,13 @@ def separation_bound(patterns, distance, *, beta=1.0):
     ------
     ValueError, TypeError
         If an argument is not as above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.hopfield import separation_bound
+    >>> separation_bound([[1.0, 0.0], [0.0, 1.0]], 0.0, beta=np.log(8.0)).round(6)  # M = Δ = 1, so 2/8
+    array([0.25, 0.25])
     """
     check_positive("beta", beta)
     patterns, distance = _patterns(patterns), as_array("distance", distance)
@@ -199,6 +219,7 @@ class ModernHopfield(BaseEstimator):
 
     Examples
     --------
+    >>> from locmethods.hopfield import ModernHopfield
     >>> memory = ModernHopfield(beta=20.0).fit([[1.0, 0.0], [0.0, 1.0]])
     >>> memory.recall([[0.9, 0.3]]).round(3)
     array([[1., 0.]])

@@ -6,7 +6,6 @@ says here why it may; what it does not say costs time, never a digit.
 
 from __future__ import annotations
 
-import functools
 import math
 import numbers
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from locmethods.arrays.checks import as_array, as_number, check_positive
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, log_or_nothing, namespace, to_numpy
-from locmethods.kernels.base import Kernel, as_parameter
+from locmethods.kernels.base import Kernel, as_parameter, cut
 from locmethods.kernels.bound import Bound, Term, block, log_at, once
 from locmethods.kernels.restricted import Restricted
 
@@ -159,7 +158,7 @@ class _PairBound(Bound):
         self.signed, self.whole = a.signed or b.signed, a.whole or b.whole
 
     def __repr__(self):
-        return f"the {super().__repr__().lower()} of {self._a!r} and {self._b!r}"
+        return cut(f"the {super().__repr__().lower()} of {self._a!r} and {self._b!r}")
 
     def _relative_or_log(self, part, rows, cols, reference, take):
         """Return a part's scores relative to the reference, or as they are if it has no such form."""
@@ -473,7 +472,7 @@ def per_feature(kind, widths):
     -------
     Kernel
         Its parameters are named as in ``get_params()``: "left__kernel__bandwidth" and "right__kernel__bandwidth" of
-        two features.
+        two features; more are halved, and each half again.
 
     Raises
     ------
@@ -491,4 +490,15 @@ def per_feature(kind, widths):
     widths = list(widths)
     if not widths:
         raise ValueError("widths must have one number for each feature, got none")
-    return functools.reduce(Product, (PullBack(kind(width), [j]) for j, width in enumerate(widths)))
+    return product_of([PullBack(kind(width), [j]) for j, width in enumerate(widths)])
+
+
+def product_of(kernels):
+    """Return the product of kernels, halves of halves: thousands of them are only a dozen deep.
+
+    Three have the names that ``a * b * c`` gives them.
+    """
+    if len(kernels) == 1:
+        return kernels[0]
+    half = (len(kernels) + 1) // 2
+    return Product(product_of(kernels[:half]), product_of(kernels[half:]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.namespace import is_tensor, like, namespace, to_numpy
-from locmethods.kernels.base import Kernel
+from locmethods.kernels.base import Kernel, short
 from locmethods.kernels.bound import Scaled, block, once, pairwise_square
 from locmethods.kernels.radial import Radial, RadialBound
 from locmethods.kernels.rank import check_enough, nearest_indices
@@ -56,7 +56,7 @@ class Balloon(Kernel):
     def _check(self):
         if not isinstance(self.kernel, Radial):
             raise TypeError("kernel must be a kernel of the distance with a bandwidth or a radius, got "
-                            f"{self.kernel!r}")
+                            f"{short(self.kernel)}")
         check_count("n_neighbors", self.n_neighbors, 1)
 
     def bind(self, query, keys, *, hollow=False, kept=None):

@@ -14,6 +14,9 @@ from locmethods.arrays.namespace import is_tensor, namespace
 
 __all__ = ["Kernel"]
 
+LONGEST = 240  # characters of a kernel in an error's sentence: two lines
+MOST_ENTRIES = 6  # of a list that is shown whole
+
 
 class Kernel:
     """An un-normalised weight K(query, key) with named parameters.
@@ -26,6 +29,16 @@ class Kernel:
     there is none); ``length``, the length in which K measures nearness (None if it has none); ``maps_features``, True
     when a feature map stands between the inputs and the kernel; ``columns``, the names of the columns that it takes
     from a data frame (None if it goes by their places).
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> kernel = 2 * Flat(1.0) + Flat(3.0)
+    >>> kernel([[0.0]], [[0.5], [2.0], [4.0]])
+    array([[3., 1., 0.]])
+    >>> kernel.hollow()([[0.0], [2.0]])
+    array([[0., 1.],
+           [1., 0.]])
     """
 
     form = "composite"
@@ -152,15 +165,31 @@ class Kernel:
         return self
 
     def __repr__(self):
-        inner = ", ".join(f"{name}={_short(getattr(self, name))}" for name in self._names())
-        return f"{type(self).__name__}({inner})"
+        inner = ", ".join(f"{name}={short(getattr(self, name))}" for name in self._names())
+        return cut(f"{type(self).__name__}({inner})")
 
 
-def _short(value):
-    """Return a repr that fits into a sentence: large arrays by their shape."""
+def short(value):
+    """Return a repr that fits into a sentence: arrays by their shape, long lists by their ends, functions by name.
+
+    Numbers are those that a person would write.
+    """
     if getattr(value, "ndim", 0) > 0:
         return f"array of shape {tuple(value.shape)}"
-    return repr(value)
+    if type(value) in (list, tuple):
+        shown = [short(one) for one in (value if len(value) <= MOST_ENTRIES else (*value[:3], value[-1]))]
+        if len(value) > MOST_ENTRIES:
+            shown.insert(3, f"… {len(value) - 4} more …")
+        inside = ", ".join(shown)
+        return f"[{inside}]" if type(value) is list else f"({inside}{',' * (len(value) == 1)})"
+    if callable(value) and not isinstance(value, Kernel):
+        return getattr(value, "__name__", type(value).__name__)  # a repr may hold an address, or a network's weights
+    return cut(repr(value.item() if isinstance(value, np.generic) else value))
+
+
+def cut(text):
+    """Return a text, without its middle if it is too long for a sentence."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST - 53]} … {text[-50:]}"
 
 
 def check_parameters_positive(kernel, names):

@@ -252,6 +252,15 @@ def root(squared):
     Parameters
     ----------
     squared : array or Tensor
+
+    Examples
+    --------
+    >>> import torch
+    >>> from locmethods.kernels import root
+    >>> squared = torch.tensor([0.0, 4.0], requires_grad=True)
+    >>> root(squared).sum().backward()
+    >>> root(squared).tolist(), squared.grad.tolist()
+    ([0.0, 2.0], [0.0, 0.25])
     """
     xp = namespace(squared)
     if not getattr(squared, "requires_grad", False):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from functools import reduce
-from operator import mul
 
 import numpy as np
 
 from locmethods.arrays.levels import check_no_missing, is_frame, picked
-from locmethods.kernels.base import Kernel
+from locmethods.kernels.algebra import product_of
+from locmethods.kernels.base import Kernel, cut
 from locmethods.kernels.levels import Categorical, OfLevels
 
 __all__ = ["Columns"]
@@ -73,7 +72,7 @@ class Columns(Kernel):
         if not self.columns:
             raise ValueError("at least one column must have a kernel")
         # Made once: what is kept of keys is found again by the kernel that asked for it.
-        self._product = reduce(mul, (kernel.on([j]) for j, kernel in enumerate(self._of_columns())))
+        self._product = product_of([kernel.on([j]) for j, kernel in enumerate(self._of_columns())])
 
     def _of_columns(self):
         return [self._kernels[name] for name in self.columns]
@@ -137,7 +136,7 @@ class Columns(Kernel):
         return self
 
     def __repr__(self):
-        return f"Columns({self._kernels!r})"
+        return cut(f"Columns({self._kernels!r})")
 
     def learned(self, frame, name="X"):
         """Return the kernel with the levels that it lacks filled in from a data frame; this one is not changed.

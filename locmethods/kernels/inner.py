@@ -35,6 +35,13 @@ class Exponential(Kernel):
     ----------
     temperature : float or scalar Tensor, default=1.0
         τ, in the units of the inner product; must be positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.kernels import Exponential
+    >>> Exponential(0.5)([[1.0]], [[0.0], [np.log(3.0)]]).round(6)
+    array([[1., 9.]])
     """
 
     form = "inner product"
@@ -87,6 +94,12 @@ class Polynomial(Kernel):
         p, at least 1.
     offset : float, default=0.0
         c, in the units of the inner product.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Polynomial
+    >>> Polynomial(2, offset=1.0)([[1.0, 1.0]], [[1.0, 1.0], [0.0, 1.0]]).round(6)
+    array([[9., 4.]])
     """
 
     form = "inner product"
@@ -134,7 +147,14 @@ class PolynomialBound(_InnerBound):
 
 
 class Linear(Kernel):
-    """K = q·k, the linear kernel. It may be negative, so it is no localization kernel; it serves `local_sum`."""
+    """K = q·k, the linear kernel. It may be negative, so it is no localization kernel; it serves `local_sum`.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Linear
+    >>> Linear()([[1.0, 2.0]], [[3.0, 4.0], [-1.0, 0.0]])
+    array([[11., -1.]])
+    """
 
     form = "inner product"
     signed = True

@@ -15,7 +15,7 @@ from locmethods.arrays.checks import as_number, check_count
 from locmethods.arrays.levels import are_numbers, is_missing
 from locmethods.arrays.levels import named as in_words
 from locmethods.arrays.namespace import carries_grad, detached, like, namespace, to_numpy
-from locmethods.kernels.base import Kernel, as_parameter
+from locmethods.kernels.base import Kernel, as_parameter, short
 from locmethods.kernels.bound import Bound, block, once, outer_shape, there
 from locmethods.kernels.restricted import without_own
 
@@ -48,7 +48,7 @@ class OfLevels(Kernel):
         if self.levels is None:
             return
         if isinstance(self.levels, str) or np.asarray(self.levels, dtype=object).ndim != 1 or not len(self.levels):
-            raise TypeError(f"levels must be a list of at least one level, got {self.levels!r}")
+            raise TypeError(f"levels must be a list of at least one level, got {short(self.levels)}")
         known = self.known
         if any(map(is_missing, known)):
             raise ValueError(f"levels must have no missing label, got {in_words(known)}")

@@ -217,6 +217,12 @@ class Gaussian(Radial):
     ------
     ValueError, TypeError
         If `bandwidth` is not a positive number.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Gaussian
+    >>> Gaussian(2.0)([[0.0]], [[0.0], [2.0], [4.0]]).round(3)  # 1, 1/√e, 1/e²
+    array([[1.   , 0.607, 0.135]])
     """
 
     def __init__(self, bandwidth=1.0):
@@ -236,6 +242,13 @@ class Laplace(Radial):
     ----------
     bandwidth : float or scalar Tensor, default=1.0
         h, in the units of the keys; must be positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.kernels import Laplace
+    >>> Laplace(3.0)([[0.0]], [[0.0], [3 * np.log(2.0)]]).round(6)
+    array([[1. , 0.5]])
     """
 
     def __init__(self, bandwidth=1.0):
@@ -257,6 +270,12 @@ class Cauchy(Radial):
     ----------
     bandwidth : float or scalar Tensor, default=1.0
         h, in the units of the keys; must be positive.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> Cauchy(2.0)([[0.0]], [[0.0], [2.0], [6.0]])
+    array([[1. , 0.5, 0.1]])
     """
 
     def __init__(self, bandwidth=1.0):
@@ -273,6 +292,12 @@ class Epanechnikov(Radial):
     ----------
     radius : float or scalar Tensor, default=1.0
         R, in the units of the keys; must be positive.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Epanechnikov
+    >>> Epanechnikov(2.0)([[0.0]], [[1.0], [3.0]])
+    array([[0.75, 0.  ]])
     """
 
     def __init__(self, radius=1.0):
@@ -289,6 +314,12 @@ class Triangular(Radial):
     ----------
     radius : float or scalar Tensor, default=1.0
         R, in the units of the keys; must be positive.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Triangular
+    >>> Triangular(2.0)([[0.0]], [[1.0], [3.0]])
+    array([[0.5, 0. ]])
     """
 
     def __init__(self, radius=1.0):
@@ -305,6 +336,12 @@ class Biweight(Radial):
     ----------
     radius : float or scalar Tensor, default=1.0
         R, in the units of the keys; must be positive.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Biweight
+    >>> Biweight(2.0)([[0.0]], [[1.0], [3.0]])
+    array([[0.5625, 0.    ]])
     """
 
     def __init__(self, radius=1.0):
@@ -321,6 +358,12 @@ class Tricube(Radial):
     ----------
     radius : float or scalar Tensor, default=1.0
         R, in the units of the keys; must be positive.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Tricube
+    >>> Tricube(2.0)([[0.0]], [[1.0], [3.0]]).round(3)  # (7/8)³
+    array([[0.67, 0.  ]])
     """
 
     def __init__(self, radius=1.0):
@@ -337,6 +380,12 @@ class Flat(Radial):
     ----------
     radius : float or scalar Tensor, default=1.0
         R, in the units of the keys; must be positive.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> Flat(1.0)([[0.0]], [[0.5], [1.0], [1.5]])
+    array([[1., 1., 0.]])
     """
 
     closed = True

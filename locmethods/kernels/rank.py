@@ -31,6 +31,12 @@ class NearestNeighbors(Kernel):
     ----------
     n_neighbors : int, default=5
         k, at least 1 and at most the number of keys.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import NearestNeighbors
+    >>> NearestNeighbors(2)([[0.0]], [[1.0], [-2.0], [5.0]])
+    array([[1., 1., 0.]])
     """
 
     form = "rank"

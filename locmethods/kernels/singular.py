@@ -27,6 +27,15 @@ class Shepard(Kernel):
     ------
     ValueError, TypeError
         If `power` is not a positive number.
+
+    Examples
+    --------
+    >>> import locmethods as lm
+    >>> from locmethods.kernels import Shepard
+    >>> Shepard(2.0)([[0.0]], [[1.0], [-2.0]])
+    array([[1.  , 0.25]])
+    >>> lm.local_mean([[0.0], [1.0]], [[1.0], [-2.0]], [0.0, 10.0], kernel=Shepard(2.0)).round(6)
+    array([2., 0.])
     """
 
     form = "radial"

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +19,7 @@ from locmethods.arrays.checks import check_count
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.kernels import Flat
 from locmethods.kernels.default import kernel_or_default
-from locmethods.lazy.iteration import Settled, averager, lazy_iteration, settle
+from locmethods.lazy.iteration import Settled, averager, iterated, lazy_iteration, say_moving, settle
 from locmethods.means import local_mean, local_weights, prepare
 
 __all__ = ["Correction", "LazyMap", "Settled", "correction_factor", "floored", "lazy_iteration",
@@ -38,6 +37,14 @@ class Correction(NamedTuple):
     value : ndarray of shape (n_queries,) or (n_queries, n_outputs)
     residuals : ndarray of shape (steps + 1,)
         Root mean square of what the fit leaves over at the keys, after 0, 1, … corrections.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import residual_correction
+    >>> x, y = [[0.0], [1.0]], [0.0, 9.0]  # Cauchy weights 2/3 and 1/3
+    >>> residual_correction(x, x, y, kernel=Cauchy(1.0), steps=2).residuals.round(6)
+    array([3.      , 2.      , 1.333333])
     """
 
     value: np.ndarray
@@ -59,6 +66,14 @@ def floored(kernel, floor):
     ------
     ValueError, TypeError
         If `floor` is not a positive number or `kernel` is no kernel.
+
+    Examples
+    --------
+    >>> from locmethods import local_mean
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.lazy import floored
+    >>> local_mean([[0.0], [50.0]], [[0.0], [9.0]], [1.0, 3.0], kernel=floored(Flat(1.0), 1e-9)).round(6)
+    array([1., 2.])
     """
     return kernel + floor * Flat(radius=EVERYWHERE)
 
@@ -111,6 +126,15 @@ class LazyMap(RegressorMixin, BaseEstimator):
     Classes are fitted one-hot: ``y = np.where(labelled[:, None], np.eye(n_classes)[codes], np.nan)``; clamped
     outputs stay non-negative and sum to one. A row that no label reaches keeps the mean of the labels. A step costs a
     local mean of n values at n places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods import LazyMap
+    >>> from locmethods.kernels import Flat
+    >>> x, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, np.nan, np.nan, 6.0]
+    >>> LazyMap(Flat(1.0)).fit(x, y).transduction_.round(3)
+    array([0., 2., 4., 6.])
     """
 
     def __init__(self, kernel=None, *, safeguard="clamp", relaxation=1.0, tol=1e-6, max_iter=1000, empty="nearest"):
@@ -140,8 +164,8 @@ class LazyMap(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, None if y is None else "no_validation", dtype=FLOATS)
         y = check_array(y, dtype=FLOATS, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
         check_consistent_length(X, y)
-        found = settle(X, y, kernel=kernel, safeguard=self.safeguard, relaxation=self.relaxation, tol=self.tol,
-                       max_iter=self.max_iter, empty=self.empty)
+        found = iterated(X, y, kernel=kernel, safeguard=self.safeguard, relaxation=self.relaxation, tol=self.tol,
+                         max_iter=self.max_iter, empty=self.empty)
         self.keys_, self.transduction_ = X, found.values.astype(y.dtype)
         self._prepared = prepare(X, self.transduction_, kernel=kernel)
         self.n_iter_, self.rate_, self.collapsed_ = found.n_iter, found.rate, found.spread < COLLAPSE
@@ -150,8 +174,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
                           f'they began with; safeguard="clamp" keeps the labels, safeguard="scale" the slowest mode',
                           UserWarning, stacklevel=2)
         elif not found.settled:
-            warnings.warn(f"the map has not settled after {found.n_iter} steps: raise max_iter or tol, or, if its "
-                          "steps do not shrink, choose a smaller relaxation", ConvergenceWarning, stacklevel=2)
+            say_moving(found.n_iter)
         return self
 
     def predict(self, X):
@@ -194,6 +217,17 @@ def residual_correction(query, keys, values, *, kernel, steps=1, empty="nearest"
     ------
     ValueError, TypeError
         As `locmethods.local_mean`, and if `steps` is not a count.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import residual_correction
+    >>> x, y = [[0.0], [1.0]], [0.0, 9.0]  # Cauchy weights 2/3 and 1/3
+    >>> for steps in range(3):
+    ...     print(residual_correction(x, x, y, kernel=Cauchy(1.0), steps=steps).value.round(3))
+    [3. 6.]
+    [2. 7.]
+    [1.333 7.667]
     """
     check_count("steps", steps, least=0)
     kernel = kernel_or_default(kernel, empty)
@@ -214,6 +248,14 @@ def twicing(query, keys, values, *, kernel, empty="nearest"):
     Parameters, raises
     ------------------
     As `residual_correction`, of which it is the first step.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import twicing
+    >>> x, y = [[0.0], [1.0]], [0.0, 9.0]  # the local mean is 3 and 6, that of what it leaves over −1 and 1
+    >>> twicing(x, x, y, kernel=Cauchy(1.0)).round(6)
+    array([2., 7.])
     """
     return residual_correction(query, keys, values, kernel=kernel, steps=1, empty=empty).value
 
@@ -235,6 +277,16 @@ def correction_factor(points, *, kernel, empty="nearest"):
     ------
     ValueError, TypeError
         As `locmethods.local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy, Flat
+    >>> from locmethods.lazy import correction_factor
+    >>> points = [[0.0], [1.0], [2.0]]
+    >>> round(correction_factor(points, kernel=Flat(1.0)), 3)  # 7/6: corrections blow up
+    1.167
+    >>> round(correction_factor(points[:2], kernel=Cauchy(1.0)), 3)  # 2/3: they settle
+    0.667
     """
     weights = local_weights(points, points, kernel=kernel, empty=empty)
     return float(np.abs(1 - np.linalg.eigvals(weights)).max())

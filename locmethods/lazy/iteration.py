@@ -12,6 +12,7 @@ from locmethods.arrays.checks import as_number, check_count, check_option, check
 from locmethods.arrays.estimators import check_array
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_weights, prepare
+from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["Settled", "lazy_iteration", "settle"]
 
@@ -37,6 +38,15 @@ class Settled(NamedTuple):
         that are small because the kernel's weights are, below the rounding of the values, settle nothing.
     spread : float
         The largest standard deviation of an output as a share of that at the start; 1 if there was none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.lazy import settle
+    >>> found = settle([[0.0], [1.0], [2.0]], [0.0, np.nan, 6.0], kernel=Flat(1.0))
+    >>> found.values.round(3), found.settled
+    (array([0., 3., 6.]), True)
     """
 
     values: np.ndarray
@@ -66,6 +76,15 @@ def lazy_iteration(points, values, *, kernel, steps, safeguard="none", relaxatio
     ------
     ValueError, TypeError
         If the data or an option are not as above.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Cauchy
+    >>> from locmethods.lazy import lazy_iteration
+    >>> lazy_iteration([[0.0], [1.0]], [0.0, 9.0], kernel=Cauchy(1.0), steps=2).round(6)  # weights 2/3 and 1/3
+    array([[0., 9.],
+           [3., 6.],
+           [4., 5.]])
     """
     check_count("steps", steps, least=0)
     points, values, kernel = _checked(points, values, kernel, safeguard, relaxation, empty)
@@ -92,7 +111,35 @@ def settle(points, values, *, kernel, safeguard="clamp", relaxation=1.0, tol=1e-
     ------
     ValueError, TypeError
         If the data or an option are not as above.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If it has not settled after `max_iter` steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.lazy import settle
+    >>> settle([[0.0], [1.0], [2.0]], [0.0, np.nan, 6.0], kernel=Flat(1.0)).values.round(3)
+    array([0., 3., 6.])
     """
+    found = iterated(points, values, kernel=kernel, safeguard=safeguard, relaxation=relaxation, tol=tol,
+                     max_iter=max_iter, empty=empty)
+    if not found.settled:
+        say_moving(found.n_iter)
+    return found
+
+
+def say_moving(steps):
+    """Warn that a map has not settled after so many steps."""
+    say_unsettled(f"the map has not settled after {steps} steps: raise max_iter or tol, or, if its steps do not "
+                  "shrink, choose a smaller relaxation")
+
+
+def iterated(points, values, *, kernel, safeguard, relaxation, tol, max_iter, empty):
+    """Return what `settle` returns, without a warning."""
     check_tol(tol)
     tol = as_number("tol", tol)
     check_count("max_iter", max_iter, least=1)

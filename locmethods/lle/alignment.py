@@ -40,6 +40,15 @@ def alignment_matrix(X, neighbours, *, method="standard", n_components=2, reg=1e
     ------
     ValueError, TypeError
         If X is not finite, a parameter is not as above, or there are too few neighbours for the method.
+
+    Examples
+    --------
+    >>> from locmethods.lle import alignment_matrix
+    >>> found = alignment_matrix([[0.0], [1.0], [2.0]], [[1, 2], [0, 2], [0, 1]], reg=1e-9)
+    >>> found.toarray().round(3)  # (I − W)ᵀ(I − W), whose rows I − W are (1, −2, 1), −½ (1, −2, 1), (1, −2, 1)
+    array([[ 2.25, -4.5 ,  2.25],
+           [-4.5 ,  9.  , -4.5 ],
+           [ 2.25, -4.5 ,  2.25]])
     """
     X, _, neighbours = check_neighbourhoods(X, X, neighbours, names=("X", "X"))
     X = X.astype(np.float64, copy=False)

@@ -34,6 +34,15 @@ def locally_linear_embedding(X, *, n_neighbors, n_components, **params):
     -------
     embedding : ndarray of shape (n_samples, n_components)
     squared_error : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.lle import locally_linear_embedding
+    >>> line = np.outer([0.0, 1.0, 2.0, 3.0, 4.0], [3.0, 4.0])
+    >>> embedding, cost = locally_linear_embedding(line, n_neighbors=2, n_components=1, reg=1e-9)
+    >>> (abs(embedding) * np.sqrt(10)).round(3).ravel()  # one step from point to point, away from the middle
+    array([2., 1., 0., 1., 2.])
     """
     model = LocallyLinearEmbedding(n_neighbors=n_neighbors, n_components=n_components, **params).fit(X)
     return model.embedding_, model.reconstruction_error_

@@ -26,6 +26,12 @@ def barycenter_weights(X, Y, indices, reg=1e-3):
     ------
     ValueError, TypeError
         As `barycentric_weights`.
+
+    Examples
+    --------
+    >>> from locmethods.lle import barycenter_weights
+    >>> barycenter_weights([[1.0]], [[0.0], [4.0]], [[0, 1]], reg=1e-9).round(3)
+    array([[0.75, 0.25]])
     """
     return barycentric_weights(X, Y, indices, regularization=reg)
 
@@ -52,6 +58,14 @@ def barycenter_kneighbors_graph(X, n_neighbors, reg=1e-3, n_jobs=None, *, nonneg
     ------
     ValueError, TypeError
         As `barycentric_weights`, and if there are not enough samples.
+
+    Examples
+    --------
+    >>> from locmethods.lle import barycenter_kneighbors_graph
+    >>> barycenter_kneighbors_graph([[0.0], [1.0], [2.0]], 2, reg=1e-9).toarray().round(3)
+    array([[ 0. ,  2. , -1. ],
+           [ 0.5,  0. ,  0.5],
+           [-1. ,  2. ,  0. ]])
     """
     from sklearn.neighbors import NearestNeighbors
 

@@ -57,6 +57,13 @@ def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0
         negative, an option is unknown, or ``empty="raise"`` and a query has no key in reach.
     TypeError
         If arrays and tensors are mixed, or something is not numeric or not a kernel.
+
+    Examples
+    --------
+    >>> from locmethods import local_mean
+    >>> from locmethods.kernels import Flat
+    >>> local_mean([[0.0], [1e6]], [[-1.0], [1.0], [5.0]], [1.0, 3.0, 7.0], kernel=Flat(2.0))
+    array([2., 7.])
     """
     check_option("empty", empty, EMPTY)
     check_tolerance(tolerance)
@@ -132,6 +139,15 @@ def local_sum(query, keys, values, *, kernel):
     ------
     ValueError, TypeError
         As `local_mean`, save that a signed kernel is welcome.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods import local_sum
+    >>> from locmethods.kernels import Flat
+    >>> numerator, log_normaliser = local_sum([[0.0]], [[-1.0], [1.0], [5.0]], [1.0, 3.0, 7.0], kernel=Flat(2.0))
+    >>> numerator, np.exp(log_normaliser).round(6)
+    (array([4.]), array([2.]))
     """
     if values is None:
         raise TypeError("values must be an array or a tensor, got None")
@@ -161,6 +177,7 @@ def explain(query, keys, values=None, *, kernel, tolerance=0.0) -> Explanation:
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods import explain
     >>> from locmethods.kernels import Gaussian
     >>> x = np.linspace(0, 1, 50)[:, None]
     >>> explain(x, x, kernel=Gaussian(0.1)).engine
@@ -193,6 +210,14 @@ def weight_blocks(query, keys, *, kernel, empty="nearest"):
     ------
     ValueError, TypeError
         As in `local_mean`, before the first block.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Triangular
+    >>> from locmethods.means import weight_blocks
+    >>> for rows, weights in weight_blocks([[0.0]], [[1.0], [3.0], [9.0]], kernel=Triangular(4.0)):
+    ...     print(rows, weights)
+    slice(0, 1, None) [[0.75 0.25 0.  ]]
     """
     check_option("empty", empty, EMPTY)
     door = enter(kernel, query, keys, None)
@@ -212,6 +237,13 @@ def local_weights(query, keys, *, kernel, empty="nearest"):
     ------
     ValueError, TypeError
         As in `local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods import local_weights
+    >>> from locmethods.kernels import Triangular
+    >>> local_weights([[0.0]], [[1.0], [3.0], [9.0]], kernel=Triangular(4.0))
+    array([[0.75, 0.25, 0.  ]])
     """
     blocks = [weights for _, weights in weight_blocks(query, keys, kernel=kernel, empty=empty)]
     if not is_tensor(keys):
@@ -244,6 +276,7 @@ def effective_sample_size(query, keys, *, kernel, empty="nearest"):
 
     Examples
     --------
+    >>> from locmethods import effective_sample_size
     >>> from locmethods.kernels import Flat
     >>> effective_sample_size([[0.0], [1.5]], [[0.0], [1.0], [2.0]], kernel=Flat(1.0))
     array([2., 2.])

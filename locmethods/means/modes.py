@@ -35,7 +35,9 @@ def dense_mode(weight, value, kernel):
 
     Returns
     -------
-    array of shape (b, o)
+    place : array of shape (b, o)
+    moving : boolean array of shape (b,)
+        Whether the climb that reached it was still moving when its steps had been spent.
     """
     xp, start_at = namespace(value), _candidates(value, kernel)  # (c, o)
     every = slice(0, len(start_at))
@@ -47,18 +49,20 @@ def dense_mode(weight, value, kernel):
     height = detached(weight) @ matrix_transpose(among)  # (b, c)
     climb = _by_local_means if type(kernel) is Gaussian else _by_slope
     best, level = xp.zeros_like(start_at[:1]) + 0 * weight[:, :1], xp.full_like(height[:, 0], -math.inf)
+    still = xp.zeros_like(level, dtype=xp.bool)
     for starts, share in (PEAKS, PIECES) if len(start_at) > len(value) else (PEAKS,):
         left = height
         for _ in range(min(starts, len(start_at)) if len(weight) else 0):
             start, top = xp.argmax(left, axis=-1), xp.max(left, axis=-1)
             if bool(xp.all(log_or_nothing(top) < level - math.log(2))):
                 break  # no peak worth climbing is left
-            place = climb(weight, value, kernel, start_at[start])
+            place, moving = climb(weight, value, kernel, start_at[start])
             reached = detached(_log_density(weight, value, kernel, place))
             higher = reached > level
             best, level = xp.where(higher[..., None], place, best), xp.maximum(level, reached)
+            still = xp.where(higher, moving, still)
             left = xp.where(close[start] > share, 0.0, left)
-    return xp.where(missing, math.nan, best)
+    return xp.where(missing, math.nan, best), still & ~missing[:, 0]
 
 
 def _candidates(value, kernel):
@@ -84,21 +88,24 @@ def _spread(value):
 
 
 def _by_local_means(weight, value, kernel, place):
-    """Climb by v ← Σ w K vᵢ / Σ w K."""
-    xp, log_weight = namespace(value), log_or_nothing(weight)
+    """Climb by v ← Σ w K vᵢ / Σ w K; return the places and which of them were moving still."""
+    xp, log_weight, small = namespace(value), log_or_nothing(weight), STEP * _spread(value)
     for _ in range(STEPS):
         score = log_weight + kernel.bind(place, value).log(slice(0, len(place)), slice(0, len(value)))
         share = xp.exp(score - detached(xp.max(score, axis=-1, keepdims=True)))
         ahead = share @ value / xp.sum(share, axis=-1, keepdims=True)
-        moved = float(xp.max(abs(detached(ahead - place))))
+        moving = xp.any(abs(detached(ahead - place)) > small, axis=-1)
         place = ahead
-        if moved <= STEP * _spread(value):
+        if not bool(xp.any(moving)):
             break
-    return place
+    return place, moving
 
 
 def _by_slope(weight, value, kernel, place):
-    """Climb along the slope; each row doubles its step after a success and quarters it after a failure."""
+    """Climb along the slope; each row doubles its step after a success and quarters it after a failure.
+
+    Return the places and which of them were moving still.
+    """
     xp, weight, value, place = namespace(value), detached(weight), detached(value), detached(place)
     spread, step = _spread(value), None
     apart = SHARE * (spread if kernel.length is None else min(kernel.length, spread))
@@ -110,11 +117,11 @@ def _by_slope(weight, value, kernel, place):
             step = xp.where(length > 0, 0.1 * spread / xp.where(length > 0, length, 1.0), 0.0)
         ahead = place + step * slope
         up = (_log_density(weight, value, kernel, ahead) > level)[..., None]
-        moved = float(xp.max(step * length))
+        moving = (step * length)[:, 0] > STEP * spread
         place, step = xp.where(up, ahead, place), xp.where(up, 2 * step, step / 4)
-        if moved <= STEP * spread:
+        if not bool(xp.any(moving)):
             break
-    return place
+    return place, moving
 
 
 def _slope(weight, value, kernel, place, level, apart):

@@ -58,6 +58,16 @@ class PreparedBlocks:
     Attributes
     ----------
     kernel : Kernel
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import locmethods as lm
+    >>> from locmethods.kernels import Flat
+    >>> keys = da.from_array([[0.0], [1.0], [5.0]], chunks=(2, 1))
+    >>> prepared = lm.prepare(keys, da.from_array([1.0, 3.0, 7.0], chunks=2), kernel=Flat(2.0))
+    >>> prepared.mean([[0.5], [6.0]])
+    array([2., 7.])
     """
 
     def __init__(self, keys, values=None, *, kernel):
@@ -89,6 +99,16 @@ class Prepared:
     ----------
     kernel : Kernel
         Its parameters may be set between calls; its feature maps may not.
+
+    Examples
+    --------
+    >>> import locmethods as lm
+    >>> from locmethods.kernels import Flat
+    >>> prepared = lm.prepare([[0.0], [1.0], [5.0]], [1.0, 3.0, 7.0], kernel=Flat(2.0))
+    >>> prepared.mean([[0.5], [6.0]])
+    array([2., 7.])
+    >>> prepared.under(Flat(10.0)).quantile([[0.5]], 0.5)
+    array([3.])
     """
 
     def __init__(self, keys, values=None, *, kernel):
@@ -175,7 +195,7 @@ class Prepared:
         return moments_of(self._checked(query, empty, one_batch=True), empty)
 
     def quantile(self, query=None, q=0.5, *, empty="nearest"):
-        """Return the local quantile at each query; see `locmethods.local_quantile`."""
+        """Return the local quantile, or several, at each query; see `locmethods.local_quantile`."""
         check_quantile(q)
         return quantile_of(self._checked(query, empty, one_batch=True), q, empty)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,34 @@ from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, to_tensor
 from locmethods.engines import chunks
 from locmethods.engines.weights import blocks_of_weights, weighted_moments
+from locmethods.kernels.base import short
 from locmethods.means.averages import local_mean
+from locmethods.numerics.settling import say_unsettled
 
-LocalMoments = namedtuple("LocalMoments", ["mean", "covariance"])
+
+class LocalMoments(NamedTuple):
+    """The local mean and the local covariance of values around each query.
+
+    Attributes
+    ----------
+    mean : ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs)
+    covariance : ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs, n_outputs)
+        In squared units of the values; a variance for one-dimensional values.
+
+    Examples
+    --------
+    >>> from locmethods import local_moments
+    >>> from locmethods.kernels import Flat
+    >>> moments = local_moments([[0.0]], [[-1.0], [1.0], [5.0]], [[1.0, 0.0], [3.0, 2.0], [7.0, 7.0]], kernel=Flat(2.0))
+    >>> moments.mean
+    array([[2., 1.]])
+    >>> moments.covariance
+    array([[[1., 1.],
+            [1., 1.]]])
+    """
+
+    mean: Any
+    covariance: Any
 
 
 def statistic_of(door, empty, function, depth=1):
@@ -50,13 +75,18 @@ def local_moments(query, keys, values=None, *, kernel, empty="nearest"):
     Returns
     -------
     LocalMoments
-        ``mean`` of shape (n_queries[, n_outputs]) and ``covariance`` of shape (n_queries, n_outputs,
-        n_outputs), in squared units of the values; (n_queries,), a variance, for one-dimensional values.
 
     Raises
     ------
     ValueError, TypeError
         As in `local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods import local_moments
+    >>> from locmethods.kernels import Flat
+    >>> local_moments([[0.0]], [[-1.0], [1.0], [5.0]], [1.0, 3.0, 7.0], kernel=Flat(2.0))
+    LocalMoments(mean=array([2.]), covariance=array([1.]))
     """
     if any(map(is_lazy, (query, keys, values))):
         check_option("empty", empty, EMPTY)
@@ -91,42 +121,59 @@ def local_quantile(query, keys, values, q=0.5, *, kernel, empty="nearest"):
     query, keys, kernel, empty
         As in `local_mean`, without leading batch dimensions.
     values : array-like or Tensor of shape (n_keys,) or (n_keys, n_outputs)
-    q : float, default=0.5
-        The share, strictly between 0 and 1.
+    q : float or sequence of float of length n_q, default=0.5
+        The share, strictly between 0 and 1; or several, for which the weights are computed and sorted once.
 
     Returns
     -------
     ndarray or Tensor of shape (n_queries,) or (n_queries, n_outputs)
+        For several shares of shape (n_queries, n_q) or (n_queries, n_q, n_outputs).
 
     Raises
     ------
     ValueError
-        If `q` is not strictly between 0 and 1, or as in `local_mean`.
+        If a share is not strictly between 0 and 1, there is none, or as in `local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods import local_quantile
+    >>> from locmethods.kernels import Flat
+    >>> local_quantile([[0.0]], [[-1.0], [0.5], [1.0], [5.0]], [1.0, 2.0, 100.0, 7.0], kernel=Flat(2.0))
+    array([2.])
+    >>> local_quantile([[0.0]], [[-1.0], [0.5], [1.0], [5.0]], [1.0, 2.0, 100.0, 7.0], [0.3, 0.9], kernel=Flat(2.0))
+    array([[  1., 100.]])
     """
     check_quantile(q)
     return quantile_of(_enter(query, keys, values, kernel, empty), q, empty)
 
 
 def check_quantile(q):
-    """Raise ValueError unless `q` is a number strictly between 0 and 1."""
-    if not (is_number(q) and 0 < q < 1):
+    """Raise ValueError unless `q` is a number strictly between 0 and 1, or a sequence of at least one such number."""
+    if isinstance(q, list | tuple) or (isinstance(q, np.ndarray) and q.ndim):
+        if not (len(q) and all(is_number(one) and 0 < one < 1 for one in q)):
+            raise ValueError(f"q must be a sequence of numbers strictly between 0 and 1, got {short(list(q))}")
+    elif not (is_number(q) and 0 < q < 1):
         raise ValueError(f"q must be a number strictly between 0 and 1, got {q!r}")
 
 
 def quantile_of(door, q, empty):
     """Return the local quantile of what has come in by a door."""
-    def quantile(weight, value):
+    shares = [q] if is_number(q) else list(q)
+
+    def quantiles(weight, value):
         xp, columns = namespace(weight), []
         for i in range(value.shape[-1]):
             order = xp.argsort(value[:, i], stable=True)
-            ordered, share = value[:, i][order], xp.cumulative_sum(weight[:, order], axis=-1)
+            ordered, held = value[:, i][order], xp.cumulative_sum(weight[:, order], axis=-1)
+            nothing = xp.isnan(held[:, -1])
             # A share that is q up to the rounding of n additions counts as q.
-            reached = xp.astype(share >= q - 4 * len(ordered) * 2.3e-16, weight.dtype)
-            columns.append(xp.where(xp.isnan(share[:, -1]), math.nan, ordered[xp.argmax(reached, axis=-1)]))
-        return (xp.stack(columns, axis=-1),)
+            reached = [xp.astype(held >= one - 4 * len(ordered) * 2.3e-16, weight.dtype) for one in shares]
+            columns.append(xp.stack([xp.where(nothing, math.nan, ordered[xp.argmax(each, axis=-1)])
+                                     for each in reached], axis=-1))
+        return (xp.stack(columns, axis=-1),)  # (b, n_q, n_outputs)
 
-    answer, = statistic_of(door, empty, quantile, depth=3)
-    return door.leave_outputs(answer)
+    answer, = statistic_of(door, empty, quantiles, depth=2 + len(shares))
+    return door.leave_outputs(answer[:, 0] if is_number(q) else answer)
 
 
 def _check_climbable(kernel):
@@ -163,15 +210,34 @@ def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest
     ------
     ValueError, TypeError
         As in `local_mean`.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a climb to a mode was still moving after a thousand steps.
+
+    Examples
+    --------
+    >>> from locmethods import local_mode
+    >>> from locmethods.kernels import Flat, Gaussian
+    >>> keys, kernel = [[-1.0], [0.5], [1.0], [9.0]], Flat(2.0)
+    >>> local_mode([[0.0]], keys, ["a", "b", "b", "a"], kernel=kernel).tolist()
+    ['b']
+    >>> local_mode([[0.0]], keys, [1.0, 1.0, 7.0, 7.0], kernel=kernel, value_kernel=Gaussian(0.5)).round(3)
+    array([1.])
     """
     if value_kernel is not None:
-        from locmethods.means.modes import dense_mode
+        from locmethods.means.modes import STEPS, dense_mode
 
         check_kernel(value_kernel, "value_kernel")
         check_localization(value_kernel)
         _check_climbable(value_kernel)
         door = _enter(query, keys, values, kernel, empty)
-        answer, = statistic_of(door, empty, lambda weight, value: (dense_mode(weight, value, value_kernel),), depth=4)
+        answer, moving = statistic_of(door, empty, lambda weight, value: dense_mode(weight, value, value_kernel),
+                                      depth=4)
+        if bool(moving.any()):
+            say_unsettled(f"the modes of {int(moving.sum())} of {len(moving)} queries were still moving after {STEPS} "
+                          "steps, as where two peaks merge: another width of value_kernel parts or joins them")
         return door.leave_outputs(answer)
     _no_batch(keys=keys, query=query)
     check_option("empty", empty, EMPTY)

@@ -21,6 +21,15 @@ class LocalSum:
     ----------
     scaled, total, log_scale : array or Tensor
         Σ K v and Σ K divided by exp(log_scale), and log_scale, in the score type.
+
+    Examples
+    --------
+    >>> from locmethods import local_sum
+    >>> from locmethods.kernels import Flat
+    >>> left = local_sum([[0.0]], [[-1.0]], [1.0], kernel=Flat(2.0))
+    >>> right = local_sum([[0.0]], [[1.0], [5.0]], [3.0, 7.0], kernel=Flat(2.0))
+    >>> (left + right).mean()
+    array([2.])
     """
 
     def __init__(self, sums, door):

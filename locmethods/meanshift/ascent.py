@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_localization
 from locmethods.arrays.door import check_kernel
 from locmethods.arrays.namespace import is_lazy, to_numpy
 from locmethods.kernels.default import check_pairwise
 from locmethods.means import prepare
+from locmethods.numerics.settling import say_unsettled
 
 
 class Ascent(NamedTuple):
@@ -28,6 +27,14 @@ class Ascent(NamedTuple):
         The greatest number of steps taken before the last one.
     moving : int
         How many starts had not arrived when ``max_iter`` stopped them.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.meanshift import climb
+    >>> found = climb([[0.0], [8.0]], [[0.0], [1.0], [2.0]], kernel=Flat(1.5))
+    >>> found.points.ravel(), found.weight, found.moving  # nothing is in reach of the second
+    (array([1., 8.]), array([3., 0.]), 0)
     """
 
     points: np.ndarray
@@ -134,6 +141,13 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     ValueError, TypeError
         If the arrays, the kernel or a number are not as above, or the kernel has no length of its own and none is
         given.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.meanshift import climb
+    >>> climb([[0.0]], [[0.0], [1.0], [2.0], [9.0]], kernel=Flat(1.5)).points  # 0, 1/2, 1
+    array([[1.]])
     """
     points, keys = _checked(starts, keys, kernel)
     stop = _stop(kernel, tol, max_iter, length)
@@ -162,8 +176,8 @@ def _stop(kernel, tol, max_iter, length):
 
 def _say_moving(moving, starts, max_iter):
     if moving:
-        warnings.warn(f"mean shift was stopped by max_iter={max_iter} while {moving} of {starts} starts were still "
-                      "moving: raise max_iter or tol", ConvergenceWarning, stacklevel=3)
+        say_unsettled(f"mean shift was stopped by max_iter={max_iter} while {moving} of {starts} starts were still "
+                      "moving: raise max_iter or tol")
 
 
 def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
@@ -186,6 +200,13 @@ def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
     ------
     ValueError, TypeError
         As in `climb`.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.meanshift import blur
+    >>> blur([[0.0], [1.0], [10.0], [11.0]], kernel=Flat(2.0)).points.ravel()
+    array([ 0.5,  0.5, 10.5, 10.5])
     """
     points, _ = _checked(points, points, kernel)
     stop, steps = _stop(kernel, tol, max_iter, length), 0
@@ -212,6 +233,13 @@ def trajectories(starts, keys, *, kernel, steps):
     ------
     ValueError, TypeError
         As in `climb`.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.meanshift import trajectories
+    >>> trajectories([[0.0]], [[0.0], [1.0], [2.0], [9.0]], kernel=Flat(1.5), steps=3).ravel()
+    array([0. , 0.5, 1. , 1. ])
     """
     check_count("steps", steps, 0)
     here, data = _checked(starts, starts if keys is None else keys, kernel)
@@ -245,6 +273,13 @@ def merge_modes(points, weight, radius):
     ------
     ValueError, TypeError
         If the arrays or the radius are not as above.
+
+    Examples
+    --------
+    >>> from locmethods.meanshift import merge_modes
+    >>> modes, weight = merge_modes([[0.0], [0.25], [5.0]], [2.0, 3.0, 1.0], radius=1.0)
+    >>> modes.ravel(), weight
+    (array([0.25, 5.  ]), array([3., 1.]))
     """
     from scipy.spatial import cKDTree
 

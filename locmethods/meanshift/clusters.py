@@ -33,6 +33,13 @@ def mean_shift(X, **params):
     -------
     cluster_centers : ndarray of shape (n_clusters, n_features)
     labels : integer ndarray of shape (n_samples,)
+
+    Examples
+    --------
+    >>> from locmethods.meanshift import mean_shift
+    >>> centers, labels = mean_shift([[0.0], [1.0], [2.0], [10.0], [11.0]], bandwidth=2.0)
+    >>> centers.ravel(), labels
+    (array([ 1. , 10.5]), array([0, 0, 0, 1, 1]))
     """
     model = MeanShift(**params).fit(X)
     return model.cluster_centers_, model.labels_
@@ -93,6 +100,13 @@ class MeanShift(ClusterMixin, BaseEstimator):
         The kernel used.
     n_iter_ : int
     n_features_in_ : int
+
+    Examples
+    --------
+    >>> from locmethods import MeanShift
+    >>> model = MeanShift(bandwidth=2.0).fit([[0.0], [1.0], [2.0], [10.0], [11.0]])
+    >>> model.cluster_centers_.ravel(), model.labels_
+    (array([ 1. , 10.5]), array([0, 0, 0, 1, 1]))
     """
 
     def __init__(self, *, bandwidth=None, kernel=None, blurring=False, seeds=None, bin_seeding=False, min_bin_freq=1,

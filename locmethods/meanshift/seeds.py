@@ -40,6 +40,12 @@ def estimate_bandwidth(X, *, quantile=0.3, n_samples=None, random_state=0, n_job
     ------
     ValueError, TypeError
         If `X` is not a finite matrix, or `quantile` or `n_samples` are not as above.
+
+    Examples
+    --------
+    >>> from locmethods.meanshift import estimate_bandwidth
+    >>> float(estimate_bandwidth([[0.0], [1.0], [10.0], [13.0]], quantile=0.5))  # the neighbours are 1, 1, 3 and 3 away
+    2.0
     """
     from sklearn.utils import check_random_state
 
@@ -78,6 +84,12 @@ def get_bin_seeds(X, bin_size, min_bin_freq=1):
     ------
     ValueError, TypeError
         If `X` is not a finite matrix, the spacing is negative or `min_bin_freq` no count.
+
+    Examples
+    --------
+    >>> from locmethods.meanshift import get_bin_seeds
+    >>> get_bin_seeds([[0.1], [0.2], [2.9], [7.0]], 1.0).ravel().tolist()
+    [0.0, 3.0, 7.0]
     """
     size = as_size("bin_size", bin_size, zero=True)
     check_count("min_bin_freq", min_bin_freq, 1)

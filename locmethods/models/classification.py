@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.estimators import FLOATS, validate_data
+from locmethods.arrays.estimators import FLOATS, validate_data, weighted_sample
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import prepare
@@ -39,16 +39,28 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
     keys_ : ndarray of shape (n_samples, n_features)
     codes_ : ndarray of shape (n_samples,)
         The place of each label in ``classes_``.
+    sample_weight_ : ndarray of shape (n_samples,) or None
+        Of the samples that have weight, which are those that are kept.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Of a data frame, the columns of ``keys_``.
+
+    Examples
+    --------
+    >>> from locmethods import LocalClassifier
+    >>> from locmethods.kernels import Flat
+    >>> model = LocalClassifier(Flat(2.0)).fit([[0.0], [1.0], [2.0], [9.0]], ["a", "b", "b", "a"])
+    >>> model.predict([[1.0], [8.0]]).tolist()
+    ['b', 'a']
+    >>> model.predict_proba([[0.0]]).round(3)
+    array([[0.333, 0.667]])
     """
 
     def __init__(self, kernel=None, *, empty="nearest"):
         self.kernel = kernel
         self.empty = empty
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Keep the sample; `predict` does the work.
 
         Parameters
@@ -56,6 +68,8 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
         X : array-like or data frame of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
             Labels: strings, integers, booleans.
+        sample_weight : array-like of shape (n_samples,), optional
+            As in `LocalMeanRegressor.fit`: a sample of weight two has two votes.
 
         Raises
         ------
@@ -66,17 +80,20 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
         self.kernel_ = kernel = kernel_on(kernel_or_default(self.kernel, self.empty), X)
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
-        self.classes_, self.codes_ = np.unique(y, return_inverse=True)
-        self.keys_ = X
-        hot = (self.codes_[:, None] == np.arange(len(self.classes_))).astype(X.dtype)
-        self._prepared = prepare(X, hot, kernel=kernel)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.keys_, self.codes_, self.sample_weight_ = weighted_sample(X, codes, sample_weight)
+        votes = (self.codes_[:, None] == np.arange(len(self.classes_))).astype(X.dtype)
+        if self.sample_weight_ is not None:
+            votes *= (self.sample_weight_ / self.sample_weight_.max()).astype(X.dtype)[:, None]
+        self._prepared = prepare(self.keys_, votes, kernel=kernel)
         return self
 
     def predict_proba(self, X):
         """Return the share of the weight that each class has, of shape (n_queries, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return self._prepared.mean(X, empty=self.empty)
+        votes = self._prepared.mean(X, empty=self.empty)
+        return votes if self.sample_weight_ is None else votes / votes.sum(axis=1, keepdims=True)
 
     def predict(self, X):
         """Return the label with the largest share, of shape (n_queries,).

@@ -54,6 +54,14 @@ def standard_error(query, keys, values, *, kernel, degree=0, noise="constant", e
     ValueError, TypeError
         As `local_polynomial`; if `noise` is unknown; if the constant noise is asked of a fit that interpolates, or the
         local noise where no key has another in reach.
+
+    Examples
+    --------
+    >>> from locmethods import standard_error
+    >>> from locmethods.kernels import Flat
+    >>> x, y = [[-1.0], [0.0], [0.5], [1.0]], [-3.0, 3.0, 3.0, -3.0]
+    >>> standard_error([[0.0]], x, y, kernel=Flat(9.0)).round(3)  # of a mean of four, with variance 36/3: √(12/4)
+    array([1.732])
     """
     check_option("noise", noise, NOISE)
     check_degree(degree)

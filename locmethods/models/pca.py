@@ -55,6 +55,14 @@ def local_pca(query, keys, *, kernel, n_components=None, empty="nearest"):
     ------
     ValueError, TypeError
         As `locmethods.local_mean`, and if `n_components` is out of range.
+
+    Examples
+    --------
+    >>> from locmethods import local_pca
+    >>> from locmethods.kernels import Flat
+    >>> frame = local_pca([[0.0, 0.0]], [[-3.0, -4.0], [3.0, 4.0]], kernel=Flat(9.0), n_components=1)
+    >>> frame.components.round(3), frame.variances.round(3)
+    (array([[[0.6, 0.8]]]), array([[25.]]))
     """
     data = operands(query, keys, None, kernel=kernel, empty=empty)
     n, d = data.keys.shape
@@ -139,6 +147,14 @@ class LocalPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     Notes
     -----
     Each target has its own frame, so coordinates of two targets are comparable only as far as their frames are.
+
+    Examples
+    --------
+    >>> from locmethods import LocalPCA
+    >>> from locmethods.kernels import Flat
+    >>> model = LocalPCA(n_components=1, kernel=Flat(9.0)).fit([[-3.0, -4.0], [3.0, 4.0], [90.0, 0.0]])
+    >>> model.transform([[0.6, 0.8]]).round(3)
+    array([[1.]])
     """
 
     def __init__(self, n_components=1, kernel=None, *, empty="nearest"):

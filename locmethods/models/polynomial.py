@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from locmethods.arrays.checks import check_count, check_share
+from locmethods.arrays.checks import as_array, check_count, check_share
 from locmethods.arrays.door import operands
 from locmethods.arrays.namespace import detached, is_tensor, like, matrix_transpose, namespace, to_numpy, to_tensor
 from locmethods.engines.weights import blocks_of_weights
@@ -45,7 +45,7 @@ def _binomial(n, k):
     return str(math.comb(n, k)) if size < 15 else f"about 1e{size:.0f}"
 
 
-def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", rcond=1e-10):
+def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", rcond=1e-10, sample_weight=None):
     """Fit a polynomial around each query by weighted least squares: its value and derivatives there.
 
     θ(x*) = argmin Σᵢ K(x*, xᵢ) (yᵢ − Σ_α θ_α (xᵢ − x*)^α)² over |α| ≤ degree [cleveland1979]_ [fan1996]_
@@ -73,6 +73,9 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     rcond : float, default=1e-10
         Pivots of the window's design (√w times the standardised monomials) below this share of the largest count
         as zero.
+    sample_weight : array-like of shape (n_keys,), optional
+        What each key counts beside the kernel, positive: the weights are K(x*, xᵢ) times it, so that a key of weight
+        two counts as two keys. Not with tensors.
 
     Returns
     -------
@@ -89,18 +92,27 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
     ValueError, TypeError
         As `locmethods.local_mean`, and if `degree` or `rcond` is not as above or makes more than 4096 monomials, or
         a polynomial has no column of numbers.
+
+    Examples
+    --------
+    >>> from locmethods import local_polynomial
+    >>> from locmethods.kernels import Flat
+    >>> fit = local_polynomial([[0.5]], [[0.0], [1.0], [9.0]], [1.0, 3.0, 7.0], kernel=Flat(2.0))
+    >>> fit.value.round(6), fit.gradient.round(6)
+    (array([2.]), array([[2.]]))
     """
     check_degree(degree)
     check_share("rcond", rcond)
     if values is None:
         raise TypeError("values must be an array or a tensor, got None")
     data = _in_numbers(operands(query, keys, values, kernel=kernel, empty=empty), kernel, degree)
+    own = _own_weights(sample_weight, data)
     exponents, steps = monomials(data.keys.shape[1], int(degree))
     if not steps:
-        return _constants(data, query, keys, values, kernel, empty, exponents)
+        return _constants(data, query, keys, values, kernel, empty, exponents, own)
     xp, door, d = namespace(data.keys), data.door, data.keys.shape[1]
     unit = _rescale(data)
-    found = list(_fits(data, empty, int(degree), rcond))
+    found = list(_fits(data, empty, int(degree), rcond, own))
     if found:
         answer, rank = (xp.concat(part) for part in zip(*found, strict=True))
     else:
@@ -167,9 +179,36 @@ def _in_units(array, unit):
             return array
 
 
-def _constants(data, query, keys, values, kernel, empty, exponents):
+def _own_weights(sample_weight, data):
+    """Return what each key counts beside the kernel as doubles of shape (n_keys,), at most one; None if all alike."""
+    if sample_weight is None:
+        return None
+    weight, n = as_array("sample_weight", sample_weight), len(data.keys)
+    if is_tensor(weight) or data.door.tensor:
+        raise TypeError("sample_weight is taken with arrays only: call the tensors' numpy()")
+    if weight.shape != (n,) or not (weight > 0).all():
+        raise ValueError(f"sample_weight must be {n} positive numbers, one a key, got an array of shape {weight.shape}"
+                         f"{' with others' if weight.shape == (n,) else ''}")
+    return weight / weight.max()
+
+
+def _weights(data, empty, own):
+    """Yield blocks of targets and their normalised weights, the keys' own included."""
+    for rows, weight in blocks_of_weights(data.door.bound, empty):
+        if own is not None:
+            weight = weight * own
+            weight /= weight.sum(axis=-1, keepdims=True)
+        yield rows, weight
+
+
+def _constants(data, query, keys, values, kernel, empty, exponents, own):
     """Return the local polynomial of degree 0."""
-    value = local_mean(query, keys, values, kernel=kernel, empty=empty)
+    if own is None:
+        value = local_mean(query, keys, values, kernel=kernel, empty=empty)
+    else:  # Σ K w v / Σ K w
+        columns = np.hstack([own[:, None] * data.door.values, own[:, None]])
+        mean = local_mean(query, keys, columns, kernel=kernel, empty=empty)
+        value = data.door.leave_outputs(mean[:, :-1] / mean[:, -1:])
     door, xp = data.door, namespace(value)
     answer = value.reshape(len(data.query), 1, door.values.shape[-1])
     # Values are finite: what is not had no weights.
@@ -179,30 +218,30 @@ def _constants(data, query, keys, values, kernel, empty, exponents):
     return LocalPolynomial(value, gradient, coefficients, exponents.copy(), rank)
 
 
-def _fits(data, empty, degree, rcond):
+def _fits(data, empty, degree, rcond, own):
     """Yield the coefficients of a block of targets, of shape (b, 1 + p, n_outputs), and their ranks."""
     door, (_, steps) = data.door, monomials(data.keys.shape[1], degree)
     if door.grad or (is_tensor(door.values) and door.values.device.type != "cpu"):
-        for at, weight in _blocks(data, empty, 1 + len(steps)):
+        for at, weight in _blocks(data, empty, 1 + len(steps)):  # of tensors, whose keys have no weights of their own
             design, mean = _design(at, data.keys, weight, steps)
             level, half = weight @ door.values, design * weight[..., None, :]
             cross = half @ (door.values - level[..., None, :])
             yield _solved(at, data.keys, weight, door.values, (level, mean, half @ matrix_transpose(design), cross),
-                          degree, rcond)
+                          degree, rcond, own)
         return
     query, keys, values = map(to_numpy, (data.query, data.keys, door.values))
     columns, p = [np.ascontiguousarray(part.T) for part in (keys, values)], len(steps)
     size = max(1, PRODUCTS // (p * (p + values.shape[1])))
-    for rows, block in blocks_of_weights(door.bound, empty):
+    for rows, block in _weights(data, empty, own):
         for first in range(0, len(block), size):
             at, weight = query[rows][first:first + size], to_numpy(block[first:first + size])
             mean, products = _products(at, *columns, weight, steps)
             sums = mean[:, p:], mean[:, :p], products[..., :p], products[..., p:]
-            found = _solved(at, keys, weight, values, sums, degree, rcond)
+            found = _solved(at, keys, weight, values, sums, degree, rcond, own)
             yield tuple(map(to_tensor, found)) if door.tensor else found
 
 
-def _solved(at, keys, weight, values, sums, degree, rcond):
+def _solved(at, keys, weight, values, sums, degree, rcond, own):
     """Return coefficients and ranks of a block of targets.
 
     Parameters
@@ -219,7 +258,7 @@ def _solved(at, keys, weight, values, sums, degree, rcond):
     level = level[..., None, :] - mean[..., None, :] @ slopes
     coefficients = xp.concat([level, slopes], axis=-2)
     for index in hard:
-        rows, found = window_rows(at[index], keys, weight[index], degree, rcond)
+        rows, found = window_rows(at[index], keys, weight[index], degree, rcond, own)
         coefficients[index], rank[index] = rows @ values, found
     return coefficients, rank
 
@@ -362,6 +401,14 @@ def smoother_matrix(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     Parameters, raises
     ------------------
     As `smoother_blocks`, which gives the same rows a block at a time.
+
+    Examples
+    --------
+    >>> from locmethods import smoother_matrix
+    >>> from locmethods.kernels import Flat
+    >>> smoother_matrix([[0.5], [2.0]], [[0.0], [1.0]], kernel=Flat(3.0), degree=1).round(6)  # a line through both
+    array([[ 0.5,  0.5],
+           [-1. ,  2. ]])
     """
     data, degree = _checked(query, keys, kernel, degree, empty, rcond)
     rows = list(_rows_of_smoother(data, degree, empty, rcond))
@@ -391,6 +438,13 @@ def degrees_of_freedom(keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
     ------
     ValueError, TypeError
         As `local_polynomial`.
+
+    Examples
+    --------
+    >>> from locmethods import degrees_of_freedom
+    >>> from locmethods.kernels import Flat
+    >>> round(degrees_of_freedom([[0.0], [1.0], [5.0]], kernel=Flat(2.0)), 6)  # 1/2 + 1/2 + 1
+    2.0
     """
     return float(sum(own_weights(keys, kernel=kernel, degree=degree, empty=empty, rcond=rcond)))
 

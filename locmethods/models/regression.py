@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_in_memory, check_share
-from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample
 from locmethods.arrays.namespace import is_lazy
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
@@ -15,6 +16,12 @@ from locmethods.models.errors import standard_error
 from locmethods.models.polynomial import check_degree, columns_of_numbers, local_polynomial
 
 __all__ = ["LocalMeanRegressor", "LocalPolynomialRegressor"]
+
+
+def _check_unweighted(model):
+    """Raise ValueError if the sample had weights, of which nobody has said how the noise goes with them."""
+    if model.sample_weight_ is not None:
+        raise ValueError("return_std is known for samples of equal weight only: fit without sample_weight")
 
 
 class LocalMeanRegressor(RegressorMixin, BaseEstimator):
@@ -37,6 +44,8 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
     keys_ : ndarray or Dask array of shape (n_samples, n_features)
         Of a data frame, the kernel's columns in its order, labels as codes.
     values_ : ndarray or Dask array of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight_ : ndarray of shape (n_samples,) or None
+        Of the samples that have weight, which are those that are kept.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Of a data frame, the columns of ``keys_``; `predict` takes them in any order, and looks at no others.
@@ -44,6 +53,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
     Examples
     --------
     >>> import pandas as pd
+    >>> from locmethods import LocalMeanRegressor
     >>> from locmethods.kernels import Categorical, Gaussian
     >>> flats = pd.DataFrame({"area": [50.0, 60.0, 55.0], "town": ["Ulm", "Ulm", "Jena"]})
     >>> model = LocalMeanRegressor({"area": Gaussian(20.0), "town": Categorical(0.0)}).fit(flats, [1.0, 1.0, 3.0])
@@ -55,7 +65,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         self.kernel = kernel
         self.empty = empty
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Keep the sample; `predict` does the work.
 
         Parameters
@@ -63,6 +73,9 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         X : array-like, data frame or Dask array of shape (n_samples, n_features)
             Of a Dask array only the shape is looked at; each `predict` passes over it.
         y : array-like or Dask array of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+            What each sample counts beside the kernel: with two as much as two samples. Kernels of ranks, which count
+            neighbours, count it once. Not with Dask arrays.
 
         Raises
         ------
@@ -71,14 +84,24 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         """
         self.kernel_ = kernel = kernel_on(kernel_or_default(self.kernel, self.empty), X)
         if is_lazy(X) or is_lazy(y):
+            if sample_weight is not None:
+                raise TypeError("sample_weight is not taken with Dask arrays: compute X and y")
+            self.sample_weight_ = None
             self._prepared = prepare(X, y, kernel=kernel)
             sample = self._prepared.blocks
             self.keys_, self.values_, self.n_features_in_ = sample.keys, sample.values, sample.keys.shape[1]
             return self
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
-        self.keys_, self.values_ = X, targets(y)
-        self._prepared = prepare(self.keys_, self.values_, kernel=kernel)
+        self.keys_, self.values_, self.sample_weight_ = weighted_sample(X, targets(y), sample_weight)
+        self._prepared = prepare(self.keys_, self._columns(), kernel=kernel)
         return self
+
+    def _columns(self):
+        """Return what is averaged: the values, or of weighted samples w v and w, whose means have Σ K w v / Σ K w."""
+        if self.sample_weight_ is None:
+            return self.values_
+        weight = (self.sample_weight_ / self.sample_weight_.max()).astype(self.values_.dtype)[:, None]
+        return np.hstack([weight * self.values_.reshape(len(weight), -1), weight])
 
     def predict(self, X, return_std=False, *, noise="constant"):
         """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
@@ -95,10 +118,13 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if return_std:
+            _check_unweighted(self)
             check_in_memory(X=X, keys_=self.keys_)
         if not (is_lazy(X) and is_lazy(self.keys_)):
             X = validate_data(self, X, reset=False, dtype=FLOATS)
         mean = self._prepared.mean(X, empty=self.empty)
+        if self.sample_weight_ is not None:
+            mean = (mean[:, :-1] / mean[:, -1:]).reshape(len(mean), *self.values_.shape[1:])
         if not return_std:
             return mean
         return mean, standard_error(X, self.keys_, self.values_, kernel=self._prepared.kernel, noise=noise,
@@ -133,9 +159,20 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         The kernel, with the levels that were learned.
     keys_ : ndarray of shape (n_samples, n_features)
     values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight_ : ndarray of shape (n_samples,) or None
+        Of the samples that have weight, which are those that are kept.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Of a data frame, the columns of ``keys_``.
+
+    Examples
+    --------
+    >>> from locmethods import LocalPolynomialRegressor
+    >>> from locmethods.kernels import Flat
+    >>> x, y = [[0.0], [1.0], [5.0], [6.0]], [0.0, 2.0, 5.0, 2.0]
+    >>> model = LocalPolynomialRegressor(degree=1, kernel=Flat(1.5)).fit(x, y)
+    >>> model.predict([[0.5], [5.5]]).round(6), model.gradient([[0.5], [5.5]]).round(6).ravel()
+    (array([1. , 3.5]), array([ 2., -3.]))
     """
 
     def __init__(self, degree=1, kernel=None, *, empty="nearest", rcond=1e-10):
@@ -144,13 +181,15 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         self.empty = empty
         self.rcond = rcond
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Keep the sample; `predict` does the work.
 
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+            As in `LocalMeanRegressor.fit`.
 
         Raises
         ------
@@ -162,7 +201,7 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         check_share("rcond", self.rcond)
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         columns_of_numbers(self.kernel_, X.shape[1], self.degree)
-        self.keys_, self.values_ = X, targets(y)
+        self.keys_, self.values_, self.sample_weight_ = weighted_sample(X, targets(y), sample_weight)
         return self
 
     def predict(self, X, return_std=False, *, noise="constant"):
@@ -176,6 +215,9 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         noise : {"constant", "local"}, default="constant"
             Of the values, for the standard error; see `locmethods.standard_error`.
         """
+        check_is_fitted(self)
+        if return_std:
+            _check_unweighted(self)
         value = self._fits(X).value
         if not return_std:
             return value
@@ -188,13 +230,13 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
 
         Of columns that kernels of levels compare there is none.
         """
+        check_is_fitted(self)
         return self._fits(X).gradient
 
     def _fits(self, X):
-        check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         return local_polynomial(X, self.keys_, self.values_, kernel=self.kernel_, degree=self.degree,
-                                empty=self.empty, rcond=self.rcond)
+                                empty=self.empty, rcond=self.rcond, sample_weight=self.sample_weight_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

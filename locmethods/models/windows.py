@@ -46,7 +46,7 @@ def _shifts(n_features, degree):
     return number, np.maximum(left, 0)
 
 
-def window_rows(at, points, weight, degree, rcond):
+def window_rows(at, points, weight, degree, rcond, own=None):
     """Return the equivalent weights of every coefficient of the fit around one target, and its rank.
 
     Coordinates are measured from the heaviest key, so that the others' monomials keep their digits however light
@@ -61,6 +61,9 @@ def window_rows(at, points, weight, degree, rcond):
     degree : int
     rcond : float
         Pivots of √w times the standardised monomials below this share of the largest count as zero.
+    own : ndarray of shape (n,), optional
+        The part of the weights that is a key's own, whatever the target. The heaviest key is the one that is heaviest
+        without it, so that a key of weight two is what two keys are where the window is singular, too.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def window_rows(at, points, weight, degree, rcond):
     exponents, steps = monomials(d, degree)
     here = xp.nonzero(weight > 0)[0]
     x, w = points[here], weight[here]
-    heavy = int(xp.argmax(w))
+    heavy = int(xp.argmax(w)) if own is None else _first_of_heaviest(w / own[here])
     gap = x - x[heavy]
     gap = xp.where(abs(gap) <= ROUNDING * xp.maximum(abs(x), abs(x[heavy])), 0.0, gap)
     unit = _units(to_numpy(gap), to_numpy(w), degree)
@@ -97,6 +100,11 @@ def window_rows(at, points, weight, degree, rcond):
         rows[0, here] = level
         rows[1:m + 1, here] = shift @ slopes  # beyond every number, it may be, between keys that almost coincide
     return rows, rank
+
+
+def _first_of_heaviest(weight):
+    """Return the first of the weights that are the largest but for the rounding of a quotient."""
+    return int(np.argmax(weight >= weight.max() * (1 - ROUNDING)))
 
 
 def _units(gap, weight, degree):

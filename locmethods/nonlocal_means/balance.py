@@ -25,6 +25,14 @@ class Balanced(NamedTuple):
         How many scalings were done.
     imbalance : float
         The greatest |Σ_q W(p, q) − 1| that is left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.nonlocal_means import balanced_nonlocal_means
+    >>> found = balanced_nonlocal_means(np.eye(8), patch_size=3, patch_distance=3, h=0.5, tol=1e-3)
+    >>> found.picture.shape, found.imbalance <= 1e-3
+    ((8, 8), True)
     """
 
     picture: np.ndarray
@@ -66,6 +74,15 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     -----
     Symmetry has its price: pixels whose noise is unlike any other's have small row sums, and D makes them count for
     more. Patches had better be compared in a `guide` that has been denoised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.nonlocal_means import balanced_nonlocal_means
+    >>> stripes = np.tile([0.0, 0.0, 1.0, 1.0], (8, 2))
+    >>> found = balanced_nonlocal_means(stripes, patch_size=1, patch_distance=3, h=0.1)
+    >>> bool(abs(found.picture - stripes).max() < 1e-6)  # all pixels have others like them: nothing is lost
+    True
     """
     pixels = as_picture(picture, channel_axis, preserve_range)
     comparison = comparison_of(patch_size, patch_distance, h, False, kernel, spatial, patch_weights)

@@ -70,7 +70,7 @@ def barycentric_weights(targets, keys, neighbours, *, regularization=1e-3, nonne
 
     Examples
     --------
-    >>> from locmethods.numerics.barycentres import barycentric_weights
+    >>> from locmethods.lle import barycentric_weights
     >>> barycentric_weights([[0.25]], [[0.0], [1.0]], [[0, 1]], regularization=0.0)
     array([[0.75, 0.25]])
     """

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, check_count, check_option, check_positive, check_tol, is_number
 from locmethods.arrays.estimators import FLOATS
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
+from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["DenseCRF", "MeanField", "mean_field", "safe_damping", "unary_from_labels"]
 
@@ -41,6 +41,14 @@ class MeanField(NamedTuple):
         Steps taken.
     settled : bool
         Whether the last residual is within the tolerance; otherwise the number of steps was spent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.relaxation import mean_field
+    >>> found = mean_field(-np.log([[0.75, 0.25]]), lambda q: 0 * q)  # a pixel without a pair
+    >>> found.marginals.round(3), found.n_iter, found.settled
+    (array([[0.75, 0.25]]), 0, True)
     """
 
     marginals: np.ndarray
@@ -75,6 +83,7 @@ def unary_from_labels(labels, confidence=0.9, *, n_labels=None):
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods.relaxation import unary_from_labels
     >>> np.exp(-unary_from_labels([[1, -1]], 0.75)).round(3)
     array([[[0.25, 0.75],
             [0.5 , 0.5 ]]])
@@ -124,7 +133,7 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
     tol : float, default=1e-2
         It has settled when a whole step would change no marginal by more.
     max_iter : int, default=20
-        Steps after which it stops in any case. Nothing is warned of here.
+        Steps after which they are left where they are, with a ConvergenceWarning.
 
     Returns
     -------
@@ -134,7 +143,20 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
     ------
     ValueError, TypeError
         If an argument is not as above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.relaxation import mean_field
+    >>> unary = -np.log([[0.9, 0.1], [0.45, 0.55]])  # the second pixel prefers the other label, but a little only
+    >>> mean_field(unary, lambda q: 3.0 * q[::-1]).marginals.argmax(axis=1)
+    array([0, 0])
     """
+    return _relaxed(unary, support, compatibility, damping, tol, max_iter, "residuals")
+
+
+def _relaxed(unary, support, compatibility, damping, tol, max_iter, residuals_name):
+    """Return what `mean_field` returns; a warning calls the residuals by the name that they have for the caller."""
     unary = _floats("unary", unary)
     if unary.ndim != 2 or not len(unary) or unary.shape[1] < 2:
         raise ValueError(f"unary must have shape (n, n_labels) with at least two labels, got shape {unary.shape}")
@@ -161,7 +183,11 @@ def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max
         if residuals[-1] <= tol or n_iter == max_iter:
             break
         log_q = log_softmax(damping * log_q + (1 - damping) * whole, axis=1)
-    return MeanField(q, np.array(free_energies), np.array(residuals), n_iter, residuals[-1] <= tol)
+    settled = residuals[-1] <= tol
+    if not settled:
+        say_unsettled(f"the marginals have not settled after {n_iter} steps: one more would change them by up to "
+                      f"{residuals[-1]:.2g}; raise max_iter or tol, or, if {residuals_name} do not fall, damping")
+    return MeanField(q, np.array(free_energies), np.array(residuals), n_iter, settled)
 
 
 def safe_damping(own, received=None, *, compatibility):
@@ -193,6 +219,12 @@ def safe_damping(own, received=None, *, compatibility):
     ------
     ValueError, TypeError
         If the compatibility is not a symmetric matrix, or `received` is needed and missing.
+
+    Examples
+    --------
+    >>> from locmethods.relaxation import safe_damping
+    >>> safe_damping([1.0, 4.0], compatibility=[[0.0, 1.0], [1.0, 0.0]]).round(3)  # c = 4/4 − 1/2, and λ = c/(1 + c)
+    array([0.   , 0.333])
     """
     compatibility = _check_compatibility(compatibility, len(as_array("compatibility", compatibility)))
     lowest, highest = _extremes(compatibility)
@@ -288,6 +320,7 @@ class DenseCRF(BaseEstimator):
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods.relaxation import DenseCRF, unary_from_labels
     >>> picture = np.repeat([[0, 255]], 4, axis=0).repeat(4, axis=1)  # the left half black, the right half white
     >>> strokes = np.full((4, 8), -1)
     >>> strokes[0, 0], strokes[0, 7] = 0, 1
@@ -336,17 +369,12 @@ class DenseCRF(BaseEstimator):
             if max(_extremes(compatibility)) > 0:
                 received = support(np.ones((len(unary), 1), unary.dtype))[:, 0]
             damping = safe_damping(own, received, compatibility=compatibility)
-        found = mean_field(unary, support, compatibility=compatibility, damping=damping, tol=self.tol,
-                           max_iter=self.max_iter)
+        found = _relaxed(unary, support, compatibility, damping, self.tol, self.max_iter, "residuals_")
         self.marginals_ = found.marginals.reshape(rows, columns, n_labels)
         self.labels_ = self.marginals_.argmax(-1)
         self.free_energies_, self.residuals_ = found.free_energies, found.residuals
         self.damping_ = np.broadcast_to(damping, len(unary)).reshape(rows, columns)
         self.n_iter_, self.converged_ = found.n_iter, found.settled
-        if not found.settled:
-            warnings.warn(f"the marginals have not settled after {found.n_iter} steps: one more would change them by "
-                          f"up to {found.residuals[-1]:.2g}; raise max_iter or tol, or, if residuals_ do not fall, "
-                          "damping", ConvergenceWarning, stacklevel=2)
         return self
 
     def fit_predict(self, picture, unary):

@@ -60,6 +60,14 @@ class RelaxationLabeling(BaseEstimator):
     -----
     A label whose probability is zero stays out, and an object without any support stays as it is. With one object,
     ``X = csr_array([[1.0]])``, the multiplicative rule is the replicator dynamics of the game `compatibility`.
+
+    Examples
+    --------
+    >>> from locmethods import RelaxationLabeling
+    >>> from scipy.sparse import csr_array
+    >>> game = RelaxationLabeling([[0.0, 2.0], [1.0, 0.0]]).fit(csr_array([[1.0]]), [[0.5, 0.5]])
+    >>> game.probabilities_.round(3)  # 2 p₂ = p₁: neither strategy pays more
+    array([[0.667, 0.333]])
     """
 
     def __init__(self, compatibility=None, *, kernel=None, rule="multiplicative", normalize=None, tol=1e-6,
@@ -127,6 +135,15 @@ def support(X, P, *, kernel=None, compatibility=None, normalize=False):
     ------
     ValueError, TypeError
         As in `RelaxationLabeling`.
+
+    Examples
+    --------
+    >>> from locmethods.kernels import Flat
+    >>> from locmethods.relaxation import support
+    >>> support([[0.0], [1.0], [2.0]], [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]], kernel=Flat(1.0).hollow())
+    array([[0.5, 0.5],
+           [1. , 1. ],
+           [0.5, 0.5]])
     """
     p, supports, _ = _prepared(X, P, kernel, compatibility, None, normalize)
     return supports(p)
@@ -145,6 +162,16 @@ def relaxation_path(X, P, *, steps, kernel=None, compatibility=None, rule="multi
     ------
     ValueError, TypeError
         As in `RelaxationLabeling`.
+
+    Examples
+    --------
+    >>> from locmethods.relaxation import relaxation_path
+    >>> from scipy.sparse import csr_array
+    >>> path = relaxation_path(csr_array([[1.0]]), [[0.75, 0.25]], steps=2)
+    >>> path[:, 0].round(3)  # p² over its sum: 9 to 1, then 81 to 1
+    array([[0.75 , 0.25 ],
+           [0.9  , 0.1  ],
+           [0.988, 0.012]])
     """
     check_count("steps", steps, 0)
     p, supports, step = _prepared(X, P, kernel, compatibility, rule, normalize)

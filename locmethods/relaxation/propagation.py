@@ -190,6 +190,19 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         The bound that was reached: probabilities are no farther from the limit.
     X_ : ndarray of shape (n_samples, n_features)
     n_features_in_ : int
+
+    Examples
+    --------
+    >>> from locmethods import LabelPropagation
+    >>> from locmethods.kernels import Flat
+    >>> model = LabelPropagation(Flat(1.0)).fit([[0.0], [1.0], [2.0], [3.0]], [0, -1, -1, 1])
+    >>> model.label_distributions_.round(3)
+    array([[1.   , 0.   ],
+           [0.667, 0.333],
+           [0.333, 0.667],
+           [0.   , 1.   ]])
+    >>> model.transduction_
+    array([0, 0, 1, 1])
     """
 
     def __init__(self, kernel=None, *, alpha=None, tol=1e-8, max_iter=1000, empty="nearest"):
@@ -269,6 +282,16 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         The weights; rows sum to one.
     classes_, label_distributions_, transduction_, n_iter_, error_, X_, n_features_in_
         As in `LabelPropagation`.
+
+    Examples
+    --------
+    >>> from locmethods.relaxation import LinearNeighborhoodPropagation
+    >>> model = LinearNeighborhoodPropagation(n_neighbors=2).fit([[0.0], [1.0], [2.0], [3.0]], [0, -1, -1, 1])
+    >>> model.label_distributions_.round(3)
+    array([[1.   , 0.   ],
+           [0.667, 0.333],
+           [0.333, 0.667],
+           [0.   , 1.   ]])
     """
 
     def __init__(self, n_neighbors=10, *, alpha=None, regularization=1e-3, tol=1e-8, max_iter=1000):
@@ -325,6 +348,14 @@ def linear_neighborhoods(points, *, n_neighbors=10, regularization=1e-3):
     ------
     ValueError, TypeError
         If the points are not finite, or there are not so many others.
+
+    Examples
+    --------
+    >>> from locmethods.relaxation import linear_neighborhoods
+    >>> linear_neighborhoods([[0.0], [1.0], [3.0]], n_neighbors=2, regularization=1e-6).toarray().round(3)
+    array([[0.   , 1.   , 0.   ],
+           [0.667, 0.   , 0.333],
+           [0.   , 1.   , 0.   ]])
     """
     points = check_array(points, dtype=FLOATS, input_name="points")
     check_count("n_neighbors", n_neighbors, 1)

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import weight_blocks
 
@@ -54,6 +54,8 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
     ----------
     keys_ : ndarray of shape (n_samples, n_features)
     values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight_ : ndarray of shape (n_samples,) or None
+        Of the samples that have weight, which are those that are kept.
     classes_ : ndarray of shape (n_classes,)
         Of classifiers.
     n_features_in_ : int
@@ -61,8 +63,20 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
     Notes
     -----
     The weights are K(x*, xᵢ) divided by the largest of them, so that they neither underflow at a far target nor
-    change a global fit (a very wide kernel gives weights of one). A penalised estimator weighs its penalty
-    against this scale: of the paper's c(x*) invariance, only unregularised losses are exempt.
+    change a global fit (a very wide kernel gives weights of one); those of the samples multiply them. A penalised
+    estimator weighs its penalty against this scale: of the paper's c(x*) invariance, only unregularised losses are
+    exempt.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods import Localized
+    >>> from locmethods.kernels import Flat
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    >>> model = Localized(LinearRegression(), kernel=Flat(1.5)).fit(X, abs(X[:, 0]))
+    >>> model.predict([[-1.25], [1.25]]).round(6)
+    array([1.25, 1.25])
     """
 
     def __init__(self, estimator, *, kernel=None, empty="nearest", n_jobs=None):
@@ -71,13 +85,15 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         self.empty = empty
         self.n_jobs = n_jobs
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Keep the sample; `predict` does the work.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,), or (n_samples, n_outputs) if the estimator takes several outputs
+        sample_weight : array-like of shape (n_samples,), optional
+            What each sample counts beside the kernel, whose weights are multiplied by it.
 
         Raises
         ------
@@ -102,7 +118,7 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         else:
             check_classification_targets(y)
             self.classes_ = np.unique(y)
-        self.keys_, self.values_ = X, y
+        self.keys_, self.values_, self.sample_weight_ = weighted_sample(X, y, sample_weight)
         return self
 
     def predict(self, X):
@@ -167,7 +183,8 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
                                    empty=self.empty)
             for rows, weights in blocks:
                 answers += parallel(
-                    delayed(_fit_and_apply)(self.estimator, self.keys_, self.values_, weight, row, function)
+                    delayed(_fit_and_apply)(self.estimator, self.keys_, self.values_, self.sample_weight_, weight, row,
+                                            function)
                     for weight, row in zip(weights, X[rows], strict=True))
         return answers
 
@@ -191,22 +208,22 @@ def _jobs(n_jobs):
     return min(int(n_jobs), cores)
 
 
-def _fit_and_apply(estimator, X, y, weight, row, function):
-    """Fit a copy with these weights and apply `function` to it and the target."""
+def _fit_and_apply(estimator, X, y, own, weight, row, function):
+    """Fit a copy with these weights, times the samples' own, and apply `function` to it and the target."""
     largest = weight.max()
     if np.isnan(largest):
         return None
     weight = weight / largest
     keep = weight > LEAST
-    X, y, weight = X[keep], y[keep], weight[keep]
+    X, y, weight = X[keep], y[keep], weight[keep] if own is None else weight[keep] * own[keep]
     one_class = is_classifier(estimator) and (y == y[0]).all()
     model = DummyClassifier(strategy="prior") if one_class else clone(estimator)
     try:
         model.fit(X, y, sample_weight=weight)
     except Exception as error:
         error.add_note(f"while fitting {type(model).__name__} around the target {row}, to {len(y)} keys with weights "
-                       f"from {weight.min():.1e} to 1: if the solver cannot take such weights, cut the kernel, as in "
-                       "Gaussian(h) * Flat(4 * h)")
+                       f"from {weight.min():.1e} to {weight.max():.3g}: if the solver cannot take such weights, cut "
+                       "the kernel, as in Gaussian(h) * Flat(4 * h)")
         raise
     return function(model, row[None])
 

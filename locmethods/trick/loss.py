@@ -61,18 +61,28 @@ def localize(loss, *, kernel, initial=None, method="newton", empty="nearest", to
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from locmethods.kernels import Gaussian
-    >>> local = localize(lambda x, theta: (x - theta).square().sum(), kernel=Gaussian(1.0))
-    >>> local(np.array([[0.0]]), np.array([[-1.0], [1.0]])).round(6) + 0.0
-    array([[0.]])
+    >>> from locmethods import localize
+    >>> from locmethods.kernels import Flat
+    >>> local = localize(lambda x, theta: (x - theta).square().sum(), kernel=Flat(2.0))
+    >>> local([[0.0]], [[0.0], [1.0], [5.0]]).round(6)  # the local mean
+    array([[0.5]])
     """
     return LocalizedLoss(loss, kernel=kernel, initial=initial, method=method, empty=empty, tolerance=tolerance,
                          max_iter=max_iter)
 
 
 class LocalizedLoss:
-    """A loss under the localization trick; made by `localize`, called with data."""
+    """A loss under the localization trick; made by `localize`, called with data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods import localize
+    >>> from locmethods.kernels import Flat
+    >>> poisson = localize(lambda x, y, theta: theta[0].exp() - y * theta[0], kernel=Flat(2.0))
+    >>> np.exp(poisson([[0.0]], [[-1.0], [1.0], [5.0]], [1.0, 3.0, 7.0])).round(6)  # its best rate is the local mean
+    array([[2.]])
+    """
 
     def __init__(self, loss, *, kernel, initial, method, empty, tolerance, max_iter):
         if not callable(loss):

@@ -164,6 +164,7 @@ def rule_of_thumb(X, y=None, *, kernel):
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods import rule_of_thumb
     >>> from locmethods.kernels import Epanechnikov, Gaussian
     >>> x = np.linspace(-1, 1, 100)[:, None]
     >>> round(rule_of_thumb(x, kernel=Gaussian()), 3), round(rule_of_thumb(x, kernel=Epanechnikov()), 3)

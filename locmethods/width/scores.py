@@ -50,6 +50,14 @@ def cross_validation(X, y, *, kernel, degree=0, criterion="loo", empty="nearest"
     ------
     ValueError, TypeError
         If the data or a parameter are not as above; leave-one-out needs two samples.
+
+    Examples
+    --------
+    >>> from locmethods import cross_validation
+    >>> from locmethods.kernels import Flat
+    >>> x = [[0.0], [1.0], [2.0], [3.0]]
+    >>> cross_validation(x, [0.0, 1.0, 2.0, 3.0], kernel=Flat(1.0))  # the ends are off by one, the others by nothing
+    0.5
     """
     X, y, kernel = checked(X, y, kernel, degree, criterion, empty)
     return score(X, y, kernel, degree, criterion, empty)

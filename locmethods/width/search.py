@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections import namedtuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -21,8 +21,6 @@ from locmethods.width.rules import WIDTHS, moments, products, spreads
 from locmethods.width.scores import checked, rounding, score
 from locmethods.width.slopes import ErrorAndSlope, gaussians
 
-Selection = namedtuple("Selection", ["best", "scores", "kernel", "candidates", "at_edge"])
-
 GRID = 21  # widths of the coarse grid for one parameter: a factor of two thirds or so apart
 COARSE = 24  # places of the coarse grid for each of several
 WHOLE = 32  # numbers of neighbours that are tried in a valley
@@ -37,6 +35,40 @@ ROUGH, FINE, FINEST = 0.1, 1e-3, 1e-4
 STEEP = 1e-5  # the slope of the score, as a share of it, below which a search along the gradient ends
 SAME = 1e-12  # a step that lowers the score by a smaller share is one on level ground
 EDGE = 1e-2  # a width this close to the end of its range, in its logarithm, is at the end
+
+
+class Selection(NamedTuple):
+    """The width with the least score, or several widths, and what it was chosen from.
+
+    Attributes
+    ----------
+    best : number or dict
+        The candidate with the least score, the largest of equals: the smoothest fit; {parameter: number} if there are
+        several parameters.
+    scores : ndarray of shape (n_bandwidths,)
+        For a dict of candidates, with one axis for each parameter.
+    kernel : Kernel
+        A copy of the kernel with the best bandwidth.
+    candidates : ndarray of shape (n_bandwidths,) or dict of such
+        What the scores belong to; of a search all that was tried, in order.
+    at_edge : tuple of str
+        The parameters whose best value is the last of its range.
+
+    Examples
+    --------
+    >>> from locmethods import select_bandwidth
+    >>> from locmethods.kernels import Flat
+    >>> x, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+    >>> found = select_bandwidth(x, y, kernel=Flat(), bandwidths=[1.0, 3.0])
+    >>> found.best, found.scores.round(3), found.kernel
+    (1.0, array([0.5  , 2.222]), Flat(radius=1.0))
+    """
+
+    best: Any
+    scores: np.ndarray
+    kernel: Kernel
+    candidates: Any
+    at_edge: tuple
 
 
 def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo", parameter=None, bounds=None,
@@ -73,11 +105,6 @@ def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo"
     Returns
     -------
     Selection
-        ``best``, the candidate with the least score (the largest of equals: the smoothest fit), a dict if there are
-        several parameters; ``scores``, ndarray of shape (n_bandwidths,), for a dict of candidates with one axis for
-        each parameter; ``kernel``, a copy of the kernel with the best bandwidth; ``candidates``, what the scores belong
-        to: an ndarray of shape (n_bandwidths,), or {parameter: ndarray}, of a search all that was tried, in order;
-        ``at_edge``, the names of the parameters whose best value is the last of its range.
 
     Warns
     -----
@@ -93,6 +120,7 @@ def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo"
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods import select_bandwidth
     >>> from locmethods.kernels import Gaussian
     >>> x = np.linspace(0, 1, 60)[:, None]
     >>> y = np.sin(6 * x[:, 0]) + np.tile([-0.2, 0.2], 30)
@@ -343,7 +371,7 @@ def _searched(kernel, evaluate, ranges, criterion, equal, slope):
 
 
 def _valleys(tried):
-    """Search one width: a grid, and Brent's method in its valleys. Return True."""
+    """Search one width: a grid, and Brent's method in its valleys. Return True if that settled in all."""
     grid = np.unique([*np.linspace(tried.low[0], tried.high[0], GRID), tried.start[0]])
     heights = np.array([tried(place) for place in grid])
     tried.raise_wall()
@@ -354,14 +382,16 @@ def _valleys(tried):
     depth = 2 * heights - np.maximum(heights[left], heights[right])
     bottoms = np.flatnonzero((heights <= heights[left]) & (heights <= heights[right]) & (depth <= heights.min())
                              & (heights < tried.wall))
+    settled = True
     for at in bottoms[np.lexsort((-bottoms, heights[bottoms]))][:STARTS]:
         first, last = grid[left[at]], grid[right[at]]
         if tried.whole[0]:
             for place in np.log(np.unique(np.linspace(np.exp(first), np.exp(last), WHOLE).round())):
                 tried(place)
         elif first < last:
-            minimize_scalar(tried, bounds=(first, last), method="bounded", options={"xatol": FINEST})
-    return True
+            found = minimize_scalar(tried, bounds=(first, last), method="bounded", options={"xatol": FINEST})
+            settled = settled and bool(found.success)
+    return settled
 
 
 def _descents(tried):

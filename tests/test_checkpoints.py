@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from locmethods.companion import checkpoints, trained
+from locmethods.companion.build.imports import Modules
 from locmethods.kernels import Cauchy
 from locmethods.transformer import CharacterModel
 
@@ -85,7 +86,23 @@ def test_words_about_code_do_not_decide():
     assert "def train(" in reached and "class MultiHeadLocalMean" in reached and "class Cauchy" in reached
 
 
+def test_what_decides_is_what_the_model_imports():
+    """Of its own folder and of the kernels, all that is imported at the head of a module, through any number of them."""
+    modules, folder = Modules(checkpoints.ROOT), "locmethods.transformer"
+    todo, found = {f"{folder}.characters"}, set()
+    while todo:
+        module = todo.pop()
+        found.add(module)
+        heads = {one for one in modules.imported(modules.tree(module), module) if one.startswith(f"{folder}.")}
+        todo |= heads - found
+    matters = {file.relative_to(checkpoints.ROOT).with_suffix("").as_posix().replace("/", ".")
+               for file in checkpoints.files_that_matter()}
+    assert found == {one for one in matters if one.startswith(folder)}
+    assert modules.below("locmethods.kernels") == {one.removesuffix(".__init__") for one in matters
+                                                   if one.startswith("locmethods.kernels")}
+
+
 def test_nothing_is_kept_outside_of_a_clone(monkeypatch, tmp_path):
     assert checkpoints.folder().name == "checkpoints"
-    monkeypatch.setattr(checkpoints.locmethods, "__file__", str(tmp_path / "locmethods" / "__init__.py"))
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     assert checkpoints.folder() is None

@@ -211,10 +211,9 @@ def spoilt(answer, spoil):
         return type(answer)(spoil(np.asarray(float(answer))))
     if hasattr(answer, "detach"):
         return answer.flip(0) if spoil is reversed_rows and answer.ndim else answer + 0.1 * answer.detach().abs().max()
-    if isinstance(answer, tuple) and hasattr(answer, "_fields"):
-        return type(answer)(*(spoilt(part, spoil) for part in answer))
-    if isinstance(answer, tuple | list):
-        return type(answer)(spoilt(part, spoil) for part in answer)
+    if isinstance(answer, tuple | list):  # a word among numbers is a name: it stays
+        parts = [part if isinstance(part, str) else spoilt(part, spoil) for part in answer]
+        return type(answer)(*parts) if hasattr(answer, "_fields") else type(answer)(parts)
     if hasattr(answer, "state_dict"):  # a module of torch: callable, but its methods are what a page asks
         return spoilt_object(answer, spoil)
     if inspect.isroutine(answer) or (callable(answer) and not isinstance(answer, Kernel | type)):

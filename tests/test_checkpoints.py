@@ -87,7 +87,7 @@ def test_words_about_code_do_not_decide():
 
 
 def test_what_decides_is_what_the_model_imports():
-    """Of its own folder and of the kernels, all that is imported at the head of a module, through any number of them."""
+    """Of its own folder and of the kernels: all that is imported at the heads of modules, one after the other."""
     modules, folder = Modules(checkpoints.ROOT), "locmethods.transformer"
     todo, found = {f"{folder}.characters"}, set()
     while todo:

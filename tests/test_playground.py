@@ -1,6 +1,7 @@
 """The live local mean of the first page: its numbers, in a browser, are those of the package."""
 
 import functools
+import hashlib
 import html
 import json
 import re
@@ -13,8 +14,10 @@ import pytest
 
 import locmethods as lm
 from locmethods import kernels
-from locmethods.meanshift import climb
+from locmethods.companion.build import playground
+from locmethods.companion.drawings import intro
 from locmethods.means import effective_sample_size, local_weights
+from locmethods.meanshift import climb
 from locmethods.models.polynomial import local_polynomial
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,4 +144,64 @@ def test_its_numbers_are_the_packages(answered):
         for name, value in theirs.items():
             scale = max(1.0, float(np.max(np.abs(value))))  # slopes and targets may be large
             np.testing.assert_allclose(ours[name], value, rtol=0, atol=WITHIN * scale,
-                                       err_msg=f"{name} of {case['kernel']} at {case['query']}, {len(case['keys'])} keys")
+                                       err_msg=f"{name} of {case['kernel']} at {case['query']}")
+
+
+# What the page is made of
+
+
+@pytest.mark.parametrize("file", playground.D3)
+def test_the_vendored_library_is_what_its_authors_published(file):
+    version, checksum = playground.D3[file]
+    content = (ASSETS / "d3" / file).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == checksum
+    assert f"v{version} Copyright".encode() in content[:100]
+
+
+def test_everything_that_is_loaded_is_there_and_nothing_else_of_the_library():
+    assert all((ASSETS / file).exists() for file in playground.SCRIPTS)
+    assert {path.name for path in (ASSETS / "d3").iterdir()} == {*playground.D3, "LICENSE"}
+    assert "book/_assets/d3" in (ROOT / "LICENSE-TEXT.md").read_text()
+
+
+def test_a_page_without_the_live_piece_loads_none_of_its_scripts():
+    class App:
+        loaded = ()
+
+        def add_js_file(self, file, priority):
+            self.loaded += (file,)
+
+    app = App()
+    playground.add_scripts(app, "book/means", "page.html", {"body": "<p>playground</p>"}, None)
+    assert app.loaded == ()
+    playground.add_scripts(app, "book/intro", "page.html", {"body": playground.script("x-y", [])}, None)
+    assert app.loaded == playground.SCRIPTS
+
+
+@pytest.mark.parametrize("one", playground.presets(), ids=lambda one: one["name"])
+def test_what_is_shown_lies_inside_its_axes_and_begins_inside_its_sliders(one):
+    keys, ends = np.array(one["keys"]), np.array([feature["domain"] for feature in one["features"]])
+    values, start = np.array(one["values"]), one["start"]
+    assert keys.shape == (len(values), len(ends)) and ((ends[:, 0] < keys) & (keys < ends[:, 1])).all()
+    low, high = one["value"]["domain"]
+    assert ((low <= values) & (values <= high)).all()
+    assert ((ends[:, 0] < start["target"]) & (start["target"] < ends[:, 1])).all()
+    for name, range_ in (("length", "lengths"), ("bump", "bumps"), ("temperature", "temperatures")):
+        assert one[range_][0] < start[name] < one[range_][1]
+
+
+def test_data_cannot_end_the_element_that_holds_them():
+    text = playground.script("intro-live", [{"title": "</script>"}], answer="line")
+    assert text.count("</script>") == 1
+    spec = json.loads(re.fullmatch(r'<script type="application/json" class="playground">(.*)</script>', text)[1])
+    assert spec == {"figure": "intro-live", "data": [{"title": "</script>"}], "answer": "line"}
+
+
+def test_the_drawing_is_the_live_piece_as_it_begins():
+    first = playground.presets()[0]
+    columns = intro.stood_still([first])
+    gap = (np.array(first["keys"])[:, 0] - first["start"]["target"][0]) / first["start"]["length"]
+    weight = np.exp(-gap**2 / 2)
+    # Sums of a hundred terms, each rounded.
+    np.testing.assert_allclose(columns["weight"], weight / weight.sum(), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(columns["found"], weight @ first["values"] / weight.sum(), rtol=1e-13)

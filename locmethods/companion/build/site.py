@@ -17,8 +17,9 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import locmethods
-from locmethods.companion.build import book, cards, figures, lists, notebooks, pages
-from locmethods.companion.drawings import cost
+from locmethods.companion import datasets
+from locmethods.companion.build import book, cards, figures, lists, notebooks, pages, playground
+from locmethods.companion.drawings import cost, intro
 
 
 def records(app, kind, chapter=None):
@@ -204,20 +205,26 @@ def _two_digits(number):
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def draw_measurements(app):
-    """Leave the figures of the page on cost, which has no run of its own, before any page is read."""
+def draw_unrun(app):
+    """Leave the figures of the pages that have no run of their own, before any page is read."""
     try:
-        results = book.measurements(app.srcdir)
+        leave_drawings(app, cost.STEM, cost.FIGURES, book.measurements(app.srcdir))
     except pages.BookError as error:
         raise ExtensionError(str(error)) from None
-    place = Path(app.srcdir) / "_build" / "records" / "figures" / cost.STEM
+    leave_drawings(app, intro.STEM, intro.FIGURES, playground.presets())
+
+
+def leave_drawings(app, stem, drawings, source):
+    """Draw the figures of a page from what they are made of, and leave them with their records."""
+    place = Path(app.srcdir) / "_build" / "records" / "figures" / stem
     shutil.rmtree(place, ignore_errors=True)
-    for one in cost.FIGURES:
-        table = figures.Table(figures.as_csv(one.data(results)))
+    for one in drawings:
+        table = figures.Table(figures.as_csv(one.data(source)))
         layouts = figures.layouts_of(one.size, one.panels, one.narrow)
         canvases = {variant: figures.drawn(one.draw, table, one.name, layout) for variant, layout in layouts.items()}
+        figures.check_drawn(one.name, table)
         figures.leave_variants(place, one.name, figures.variants(one.name, canvases))
-        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, table, canvas=canvases[""],
+        figures.leave(place, stem, one.name, one.caption, one.alt, table, canvas=canvases[""],
                       extra={"stacked": figures.stacked(layouts)})
 
 
@@ -229,6 +236,16 @@ class BenchmarkFigure(_FromResults):
     def run(self):
         self.results()
         return self.parse(notebooks.figure_text(self.env.srcdir, cost.STEM, self.arguments[0]))
+
+
+class LiveMean(_FromRecords):
+    """``{live-mean}``: the local mean that a reader moves, and the figure that stands in its place without scripts."""
+
+    def run(self):
+        for source in (playground, intro, datasets):
+            self.env.note_dependency(source.__file__)
+        found = self.parse(notebooks.figure_text(self.env.srcdir, intro.STEM, intro.LIVE))
+        return [*found, nodes.raw("", playground.script(intro.LIVE, playground.presets()), format="html")]
 
 
 class ChapterMap(_FromRecords):
@@ -258,6 +275,7 @@ def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("api", Api)
     app.add_directive("chapter-map", ChapterMap)
+    app.add_directive("live-mean", LiveMean)
     app.add_directive("claim-card", cards.ClaimCard)
     app.add_directive("claims-ledger", cards.ClaimsLedger)
     app.add_directive("sabotage-table", cards.SabotageTable)
@@ -265,10 +283,11 @@ def setup(app):
     app.add_directive("benchmark-table", BenchmarkTable)
     app.add_directive("benchmark-figure", BenchmarkFigure)
     app.connect("builder-inited", run_chapters, priority=100)
-    app.connect("builder-inited", draw_measurements, priority=200)
+    app.connect("builder-inited", draw_unrun, priority=200)
     app.connect("autodoc-process-docstring", cite_by_key)
     app.connect("source-read", follow_runs)
     app.connect("html-page-context", clean_scripts, priority=900)
     app.connect("html-page-context", page_boxes, priority=100)
+    app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -32,7 +32,7 @@ const inspect = () => {
     if (!image.complete || image.naturalWidth === 0) faults.push(`picture not shown: ${image.src}`);
   });
   if (document.documentElement.scrollWidth > innerWidth + 1) faults.push(`wider than the window: ${document.documentElement.scrollWidth} > ${innerWidth}`);
-  const links = [...document.querySelectorAll('a[href]')].map((a) => a.href);
+  const links = [...document.querySelectorAll('a[href]')].map((a) => new URL(a.getAttribute('href'), document.baseURI).href); // a drawing's links too
   const ids = [...document.querySelectorAll('[id], a[name]')].map((node) => node.id || node.name);
   return { faults, links, ids };
 };
@@ -192,6 +192,26 @@ const silent = await (await browser.newContext({ viewport: shapes.desktop, offli
 await silent.goto(first, { waitUntil: 'load' });
 expect((await silent.locator('figure img[src*="intro-live"]').boundingBox())?.height > 100, 'without scripts there is no drawing');
 verdict('the live local mean', faults);
+
+// The family map: each box and edge is a link with a name that shows its focus, and the list beside it has the same.
+const map = [];
+await page.emulateMedia({ media: 'screen' });
+const places = await page.evaluate(() => [...document.querySelectorAll('.family-wide a')].map((a) => [a.getAttribute('href'), a.getAttribute('aria-label')]));
+const items = await page.evaluate(() => [...document.querySelectorAll('.family-wide')].flatMap((svg) => [...svg.closest('figure').parentNode.querySelectorAll('details.page-box li a')].map((a) => a.getAttribute('href'))));
+if (places.length < 30 || JSON.stringify(places.map(([href]) => href).sort()) !== JSON.stringify(items.sort())) map.push(`${places.length} links in the map, ${items.length} in the list`);
+if (places.some(([, name]) => !name)) map.push('a link has no name');
+const stroke = () => page.evaluate(() => getComputedStyle(document.querySelector('.family-wide a rect')).stroke);
+const resting = await stroke();
+await page.locator('.family-wide a').first().focus();
+await page.keyboard.press('Tab');
+await page.keyboard.press('Shift+Tab');
+if (await stroke() === resting) map.push('the focus is not seen');
+for (const [shape, viewport] of Object.entries(shapes)) {
+  await page.setViewportSize(viewport);
+  const boxes = await page.evaluate(() => [...document.querySelectorAll('.family-map')].map((svg) => svg.getClientRects().length));
+  if (JSON.stringify(boxes) !== (shape === 'phone' ? '[0,1]' : '[1,0]')) map.push(`on a ${shape} the two drawings have ${boxes} boxes`);
+}
+verdict('the family map', map);
 await browser.close();
 console.log(`site: ${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

@@ -35,10 +35,8 @@ def about(page):
         If its front matter lacks the question or the surprise, or it has no heading.
     """
     text, name = Path(page).read_text(), pages.name_of(page)
-    head = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
-    matter = pages.load_yaml(head[1], f"the front matter of {name}") if head else {}
-    said = matter.get("chapter") if isinstance(matter, dict) else None
-    lines = [said.get(key) if isinstance(said, dict) else None for key in ("question", "surprise")]
+    said = pages.said(page)
+    lines = [said.get(key) for key in ("question", "surprise")]
     if not all(isinstance(line, str) and line.strip() for line in lines):
         raise BookError(f"{name} must say in its front matter, under chapter:, its question and its surprise")
     title = re.search(r"^# (.+)$", text, re.MULTILINE)

@@ -18,8 +18,9 @@ from sphinx.util.docutils import SphinxDirective
 
 import locmethods
 from locmethods.companion import datasets
-from locmethods.companion.build import book, cards, figures, lists, notebooks, pages, playground
+from locmethods.companion.build import book, cards, family, figures, lists, notebooks, pages, playground
 from locmethods.companion.drawings import cost, intro
+from locmethods.companion.drawings import family as drawn_family
 
 
 def records(app, kind, chapter=None):
@@ -208,16 +209,24 @@ def _two_digits(number):
 def draw_unrun(app):
     """Leave the figures of the pages that have no run of their own, before any page is read."""
     try:
-        leave_drawings(app, cost.STEM, cost.FIGURES, book.measurements(app.srcdir))
+        results, methods = book.measurements(app.srcdir), family.methods(app.srcdir)
     except pages.BookError as error:
         raise ExtensionError(str(error)) from None
+    for stem in (cost.STEM, intro.STEM):
+        shutil.rmtree(_place(app, stem), ignore_errors=True)
+    leave_drawings(app, cost.STEM, cost.FIGURES, results)
     leave_drawings(app, intro.STEM, intro.FIGURES, playground.presets())
+    leave_drawings(app, intro.STEM, [family.drawing(methods)], methods)
+
+
+def _place(app, stem):
+    """Return the folder of a page's figures."""
+    return Path(app.srcdir) / "_build" / "records" / "figures" / stem
 
 
 def leave_drawings(app, stem, drawings, source):
     """Draw the figures of a page from what they are made of, and leave them with their records."""
-    place = Path(app.srcdir) / "_build" / "records" / "figures" / stem
-    shutil.rmtree(place, ignore_errors=True)
+    place = _place(app, stem)
     for one in drawings:
         table = figures.Table(figures.as_csv(one.data(source)))
         layouts = figures.layouts_of(one.size, one.panels, one.narrow)
@@ -248,6 +257,32 @@ class LiveMean(_FromRecords):
         return [*found, nodes.raw("", playground.script(intro.LIVE, playground.presets()), format="html")]
 
 
+class FamilyMap(_FromRecords):
+    """``{family-map}``: the methods, their kinds and the claims that join them, as a figure of links and as a list."""
+
+    def run(self):
+        for page in pages.chapters(self.env.srcdir):
+            self.env.note_dependency(str(page))
+        for source in (family, drawn_family):
+            self.env.note_dependency(source.__file__)
+        try:
+            methods = family.methods(self.env.srcdir)
+        except pages.BookError as error:
+            raise self.error(str(error)) from None
+        found = self.parse(notebooks.figure_text(self.env.srcdir, intro.STEM, drawn_family.NAME))
+        if self.env.app.builder.format == "html":  # elsewhere, the drawing without its links
+            live = nodes.raw("", self.linked(methods), format="html")
+            for picture in [picture for node in found for picture in node.findall(nodes.image)]:
+                picture.replace_self(live)
+        return [*found, nodes.raw("", family.listed(methods), format="html")]
+
+    def linked(self, methods):
+        """Return the two drawings, for a desktop and a phone, and their colours."""
+        svgs = {variant: (_place(self.env.app, intro.STEM) / f"{drawn_family.NAME}{variant}.light.svg").read_text()
+                for variant in ("", ".narrow")}
+        return family.colours() + "".join(family.inline(svg, methods, bool(variant)) for variant, svg in svgs.items())
+
+
 class ChapterMap(_FromRecords):
     """``{chapter-map}``: the chapters with their questions and surprises, from the pages' front matter."""
 
@@ -275,6 +310,7 @@ def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("api", Api)
     app.add_directive("chapter-map", ChapterMap)
+    app.add_directive("family-map", FamilyMap)
     app.add_directive("live-mean", LiveMean)
     app.add_directive("claim-card", cards.ClaimCard)
     app.add_directive("claims-ledger", cards.ClaimsLedger)

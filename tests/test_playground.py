@@ -14,7 +14,7 @@ import pytest
 
 import locmethods as lm
 from locmethods import kernels
-from locmethods.companion.build import playground
+from locmethods.companion.build import figures, playground
 from locmethods.companion.drawings import intro
 from locmethods.means import effective_sample_size, local_weights
 from locmethods.meanshift import climb
@@ -188,6 +188,16 @@ def test_what_is_shown_lies_inside_its_axes_and_begins_inside_its_sliders(one):
     assert ((ends[:, 0] < start["target"]) & (start["target"] < ends[:, 1])).all()
     for name, range_ in (("length", "lengths"), ("bump", "bumps"), ("temperature", "temperatures")):
         assert one[range_][0] < start[name] < one[range_][1]
+
+
+def test_frames_over_a_width_become_a_live_piece_of_the_same_table():
+    table = figures.Table("year,spots,width\n1700,5,1\n1701,11,30\n1710,40,\n")
+    one = playground.from_table({"name": "means-spots", "still": 1}, table, ("year", "year"), ("spots", "number"),
+                                "width", "years")
+    assert (one["keys"], one["values"]) == ([[1700.0], [1701.0], [1710.0]], [5.0, 11.0, 40.0])
+    assert (one["lengths"], one["start"]["length"], one["lengthUnit"]) == ((1.0, 30.0), 30.0, "years")
+    assert [axis["name"] for axis in (*one["features"], one["value"])] == ["year", "number"]
+    assert one["start"]["target"] == [1701.0] and not table.unseen()
 
 
 def test_data_cannot_end_the_element_that_holds_them():

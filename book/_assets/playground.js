@@ -273,10 +273,17 @@
         return;
       }
       const grid = steps(data.features[0].domain, CURVE), floor = plot.y.range()[0];
-      const over = weigh(state.target, [...grid.map((one) => [one]), state.target]), top = d3.max(over);
-      const shape = grid.map((one, i) => [plot.x(one), floor - (0.22 * plot.height * over[i]) / top]);
+      const over = weigh(state.target, [...grid.map((one) => [one]), state.target]), most = d3.max(over);
+      const shape = grid.map((one, i) => [plot.x(one), floor - (0.22 * plot.height * over[i]) / most]);
       const [first, last] = [[shape[0][0], floor], [shape[CURVE - 1][0], floor]];
       plot.near.selectAll("path").data([[first, ...shape, last]]).join("path").attr("d", pathOf);
+      // A bar of two widths, or radii: how far the kernel sees on either side.
+      const [left, right] = plot.x.range(), wide = plot.x(2 * state.length) - plot.x(0), top = plot.y.range()[1];
+      const bar = state.answer === "attend" ? [] : [Math.max(left, right - wide)];
+      plot.near.selectAll("rect").data(bar).join("rect").attr("x", (from) => from).attr("y", top - 3)
+        .attr("width", (from) => right - from).attr("height", 3.5);
+      plot.near.selectAll("text").data(bar).join("text").attr("x", right).attr("y", top + 13).attr("text-anchor", "end")
+        .text(compact.includes(state.kernel) ? "2R" : "2h");
     };
     // The line itself, the density along the values, or the way of the target.
     const drawExtra = (weight, path) => {

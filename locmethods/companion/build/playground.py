@@ -12,6 +12,7 @@ import json
 import numpy as np
 
 from locmethods.companion import datasets
+from locmethods.companion.datasets import Sample
 
 # Five modules of d3, as its authors publish them, below book/_assets/d3: drags by mouse and touch alike, joins of data
 # with marks, axes and round ticks are what is easily got wrong by hand. The whole of d3 is seven times as large, its
@@ -46,6 +47,42 @@ def presets():
                 _axis("label", (0, 1)), target=[0.3, 0.55], length=0.3, lengths=(0.03, 3),
                 bump=0.1, bumps=(0.01, 1), temperature=0.3, temperatures=(0.03, 30)),
     ]
+
+
+def from_table(record, table, keys, values, lengths, unit=""):
+    """Return the data of a figure as the live piece takes them: its points, and a width that goes from end to end.
+
+    Parameters
+    ----------
+    record : dict
+        The record of a sequence of frames: at ``still`` it begins.
+    table : Table
+        The figure's CSV.
+    keys, values : pair of str
+        A column of the table and what the page calls it, or "" if it is called the same.
+    lengths : str
+        The column of the frames' widths, in the units of the keys.
+    unit : str, default=""
+        Of the keys.
+    """
+    x, y, widths = table[keys[0]], table[values[0]], table[lengths]
+    reach = float(np.ptp(x))
+    axes = [_axis(name or label, _ends(column), decimals=max(0, 2 - int(np.floor(np.log10(np.ptp(column))))))
+            for (label, name), column in ((keys, x), (values, y))]
+    length, spread = float(widths[record["still"]]), float(f"{np.std(y):.2g}")
+    # On the half circle that is π long a Gaussian of this width is attention with the square of its angle for τ.
+    temperature = float(f"{(np.pi * length / reach) ** 2:.2g}")
+    return _preset(record["name"], record["name"], Sample(x, y), axes[:1], axes[1], unit=unit,
+                   target=[float(np.round(np.median(x)))], length=length,
+                   lengths=(float(widths.min()), float(widths.max())), bump=spread / 4, bumps=(spread / 50, 5 * spread),
+                   temperature=temperature, temperatures=(temperature / 1000, temperature * 1000))
+
+
+def _ends(column):
+    """Return the ends of an axis that leaves a little room around a column."""
+    low, high = float(column.min()), float(column.max())
+    room = 0.04 * (high - low)
+    return low - room, high + room
 
 
 def _axis(name, domain, unit="", decimals=2):

@@ -10,8 +10,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
@@ -257,6 +259,34 @@ class LiveMean(_FromRecords):
         return [*found, nodes.raw("", playground.script(intro.LIVE, playground.presets()), format="html")]
 
 
+class LiveFrames(_FromRecords):
+    """``{live-frames} means-sunspots``: the live piece in the place of frames whose slider moves a width.
+
+    Its options name columns of the figure's CSV: ``:keys:`` and ``:values:``, each as ``column as name``, and
+    ``:lengths:``, the widths of the frames; ``:unit:`` is that of the keys.
+    """
+
+    required_arguments = 1
+    option_spec: ClassVar = dict.fromkeys(("keys", "values", "lengths", "unit"), directives.unchanged_required)
+
+    def run(self):
+        name, stem = self.arguments[0], Path(self.env.docname).name
+        self.follow("figures")
+        file = _place(self.env.app, stem) / f"{name}.json"
+        record = json.loads(file.read_text()) if file.exists() else {}
+        if "labels" not in record:
+            raise self.error(f"{stem} has no frames {name}: run the chapter again with make book")
+        table = figures.Table(file.with_suffix(".csv").read_text())
+        try:
+            keys, values = (self.options[key].partition(" as ")[::2] for key in ("keys", "values"))
+            unit = self.options.get("unit", "")
+            data = playground.from_table(record, table, keys, values, self.options["lengths"], unit)
+        except (KeyError, IndexError) as error:
+            raise self.error(f"live-frames must name columns of {name}.csv as in :keys: observed as year, and the "
+                             f"lengths of its frames: {error}") from None
+        return [nodes.raw("", playground.script(name, [data]), format="html")]
+
+
 class FamilyMap(_FromRecords):
     """``{family-map}``: the methods, their kinds and the claims that join them, as a figure of links and as a list."""
 
@@ -311,6 +341,7 @@ def setup(app):
     app.add_directive("api", Api)
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("family-map", FamilyMap)
+    app.add_directive("live-frames", LiveFrames)
     app.add_directive("live-mean", LiveMean)
     app.add_directive("claim-card", cards.ClaimCard)
     app.add_directive("claims-ledger", cards.ClaimsLedger)

@@ -4,9 +4,25 @@
 // array of d numbers, keys an array of such arrays, values an array of numbers. A kernel is {name, length}, where the
 // length is the bandwidth, the radius of a compact kernel, or the temperature of "Exponential".
 globalThis.localmean = (() => {
-  const dot = (a, b) => a.reduce((sum, value, j) => sum + value * b[j], 0);
+  // Loops rather than map and reduce where they run once for each pair: a slider redraws 1,440 places of a plane.
+  const dot = (a, b) => {
+    let sum = 0;
+    for (let j = 0; j < a.length; j += 1) sum += a[j] * b[j];
+    return sum;
+  };
   const minus = (a, b) => a.map((value, j) => value - b[j]);
   const square = (a) => dot(a, a);
+  const squareBetween = (a, b) => {
+    let sum = 0;
+    for (let j = 0; j < a.length; j += 1) sum += (a[j] - b[j]) * (a[j] - b[j]);
+    return sum;
+  };
+  // |q − k|² − |q − r|² as a product, which keeps its digits where both are large.
+  const squareDifference = (query, key, reference) => {
+    let sum = 0;
+    for (let j = 0; j < query.length; j += 1) sum += (reference[j] - key[j]) * (2 * query[j] - key[j] - reference[j]);
+    return sum;
+  };
   const greatest = (array) => array.reduce((most, value) => (value > most ? value : most), -Infinity);
   const total = (array) => array.reduce((sum, value) => sum + value, 0);
 
@@ -32,10 +48,10 @@ globalThis.localmean = (() => {
 
   const nearest = (gaps) => gaps.reduce((best, gap, i) => (gap < gaps[best] ? i : best), 0);
 
-  // log K up to a constant: of a tailed kernel relative to the nearest key, with (q − k)² − (q − r)² as a product.
+  // log K up to a constant, and of a tailed kernel relative to the nearest key.
   const scores = ({ name, length }, query, keys) => {
     if (name === "Exponential") return keys.map((key) => dot(query, minus(key, keys[0])) / length);
-    const gaps = keys.map((key) => square(minus(query, key)));
+    const gaps = keys.map((key) => squareBetween(query, key));
     if (name in COMPACT) {
       return gaps.map((gap) => {
         const inside = name === "Flat" ? gap <= length * length : gap / length / length < 1;
@@ -44,10 +60,8 @@ globalThis.localmean = (() => {
     }
     if (!(name in TAILED)) throw new Error(`no kernel is called ${name}; there are ${names.join(", ")} and Exponential`);
     const least = nearest(gaps);
-    return keys.map((key) => {
-      const both = query.map((value, j) => 2 * value - key[j] - keys[least][j]);
-      return TAILED[name](dot(minus(keys[least], key), both) / length / length, gaps[least] / length / length);
-    });
+    const formula = TAILED[name], from = gaps[least] / length / length;
+    return keys.map((key) => formula(squareDifference(query, key, keys[least]) / length / length, from));
   };
 
   // K̃: weights that sum to one. Where no key is in reach the nearest one has all, those that tie share.
@@ -56,7 +70,7 @@ globalThis.localmean = (() => {
     const top = greatest(score);
     let found;
     if (top === -Infinity) {
-      const gaps = keys.map((key) => square(minus(query, key)));
+      const gaps = keys.map((key) => squareBetween(query, key));
       const least = gaps[nearest(gaps)];
       found = gaps.map((gap) => Number(gap === least));
     } else found = score.map((one) => Math.exp(one - top));
@@ -89,21 +103,31 @@ globalThis.localmean = (() => {
     return [...heavy].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
   };
 
+  // The Gaussian between all values, kept for the next target: a curve asks for it at each.
+  let kept = { values: null, width: 0, among: [] };
+  const amongValues = (values, width) => {
+    if (kept.values !== values || kept.width !== width) {
+      const among = values.map((a) => values.map((b) => Math.exp(-(((a - b) / width) ** 2) / 2)));
+      kept = { values, width, among };
+    }
+    return kept.among;
+  };
+
   // Where Σ w exp(−(v − vᵢ)²/2h²) is largest: climbed to by local means from the best values, each the best of those
   // that no place climbed from so far is near. Where a climb shrinks its error to no less than 0.999 of it at a step,
   // the last step, 1e-13 of the spread, leaves 1e-10 of it.
   const mode = (weight, values, width, { step = 1e-13, steps = 20000, peaks = 8, share = 0.5 } = {}) => {
-    const bump = (a, b) => Math.exp(-(((a - b) / width) ** 2) / 2);
+    const among = amongValues(values, width), logWeight = weight.map(Math.log);
     const spread = greatest(values) + greatest(values.map((value) => -value)) || 1;
     const logDensity = (place) => {
-      const score = values.map((value, i) => Math.log(weight[i]) - ((place - value) / width) ** 2 / 2);
+      const score = values.map((value, i) => logWeight[i] - ((place - value) / width) ** 2 / 2);
       const top = greatest(score);
       return top === -Infinity ? top : top + Math.log(total(score.map((one) => Math.exp(one - top))));
     };
     const climbed = (start) => {
       let place = start;
       for (let count = 0; count < steps; count += 1) {
-        const score = values.map((value, i) => Math.log(weight[i]) - ((place - value) / width) ** 2 / 2);
+        const score = values.map((value, i) => logWeight[i] - ((place - value) / width) ** 2 / 2);
         const top = greatest(score);
         const near = score.map((one) => Math.exp(one - top));
         const ahead = dot(near, values) / total(near);
@@ -113,14 +137,14 @@ globalThis.localmean = (() => {
       }
       return place;
     };
-    const height = values.map((place) => total(values.map((value, i) => weight[i] * bump(place, value))));
+    const height = among.map((row) => dot(row, weight));
     let best = values[0], level = -Infinity;
     for (let count = 0; count < Math.min(peaks, values.length); count += 1) {
       const start = height.indexOf(greatest(height));
       if (Math.log(height[start]) < level - Math.log(2)) break; // no peak worth climbing is left
       const place = climbed(values[start]), reached = logDensity(place);
       if (reached > level) { best = place; level = reached; }
-      values.forEach((value, i) => { if (bump(value, values[start]) > share) height[i] = 0; });
+      among[start].forEach((near, i) => { if (near > share) height[i] = 0; });
     }
     return best;
   };

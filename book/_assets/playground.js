@@ -5,7 +5,7 @@
 (() => {
   const { climb, compact, line, mean, mode, names, quantile, size, vote, weights } = globalThis.localmean;
   const d3 = globalThis.d3;
-  const CURVE = 161, FIELD = [48, 30], ARROWS = [22, 13]; // places at which a curve, a field, a flow are computed
+  const CURVE = 321, FIELD = [38, 24], ARROWS = [22, 13]; // places at which a curve, a field, a flow are computed
   const NEAR = 32; // pixels from the target within which a finger takes hold of it; elsewhere it scrolls the page
   const still = matchMedia("(prefers-reduced-motion: reduce)");
 

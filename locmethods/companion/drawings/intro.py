@@ -18,7 +18,8 @@ def stood_still(presets):
     first = presets[0]
     keys, values, target = (np.array(part, float)
                             for part in (first["keys"], first["values"], [first["start"]["target"]]))
-    kernel, at = Gaussian(first["start"]["length"]), np.linspace(keys.min(), keys.max(), 161)[:, None]
+    # Half years, so that the table's seven digits hold them, and a reader of it can compute the curve again.
+    kernel, at = Gaussian(first["start"]["length"]), np.arange(keys.min(), keys.max() + 0.25, 0.5)[:, None]
     return {"year": keys[:, 0], "flow": values, "weight": lm.local_weights(target, keys, kernel=kernel)[0],
             "place": at[:, 0], "mean": lm.local_mean(at, keys, values, kernel=kernel),
             "target": target[0], "found": lm.local_mean(target, keys, values, kernel=kernel),

@@ -6,7 +6,7 @@ import html
 import re
 from typing import NamedTuple
 
-from locmethods.companion.build import figures, pages
+from locmethods.companion.build import figures, lists, pages
 from locmethods.companion.build.pages import BookError
 from locmethods.companion.build.style import GROUND, PAIRS
 from locmethods.companion.drawings import family
@@ -60,7 +60,7 @@ def methods(root):
 
 
 def _rows(page):
-    rows = pages.said(page).get("family", [])
+    rows = lists.said(page).get("family", [])
     if not isinstance(rows, list):
         raise BookError(f"{pages.name_of(page)} must list its methods under family:, got {rows!r}")
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -69,20 +68,6 @@ def chapters(root):
 def name_of(page):
     """Return what a sentence calls a page: its folder and file."""
     return f"{page.parent.name}/{page.name}"
-
-
-def said(page):
-    """Return what a page says of itself: what its front matter holds under ``chapter:``, nothing by default.
-
-    Raises
-    ------
-    BookError
-        If its front matter is no YAML.
-    """
-    head = re.match(r"---\n(.*?)\n---\n", Path(page).read_text(), re.DOTALL)
-    matter = load_yaml(head[1], f"the front matter of {name_of(page)}") if head else {}
-    found = matter.get("chapter") if isinstance(matter, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def read(page):

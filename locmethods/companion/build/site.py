@@ -73,20 +73,22 @@ def _downloads(record, base):
 
 
 def page_boxes(app, pagename, templatename, context, doctree):
-    """Append to a chapter how to cite its figures and how it was run."""
-    chapter = Path(pagename).name
-    run = Path(app.srcdir) / "_build" / "records" / "runs" / f"{chapter}.json"
-    if doctree is None or not run.exists() or "body" not in context:
+    """Append to a page how to cite its figures, and to a chapter how it was run."""
+    if doctree is None or "body" not in context:
         return
-    base = "../" * pagename.count("/")
+    chapter, base = Path(pagename).name, "../" * pagename.count("/")
     cites = "".join(f"<p><strong>{html.escape(figure['name'])}</strong>: {_downloads(figure, base)}</p>"
                     f"<pre>{html.escape(citation(figure))}</pre>" for figure in records(app, "figures", chapter))
-    record = json.loads(run.read_text())
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
-           f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
-           f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
-    context["body"] += _details("Cite this page's figures", cites) + _details("How this page was run", how)
+    if cites:
+        context["body"] += _details("Cite this page's figures", cites)
+    run = Path(app.srcdir) / "_build" / "records" / "runs" / f"{chapter}.json"
+    if run.exists():
+        record = json.loads(run.read_text())
+        versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+        how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
+               f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
+               f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
+        context["body"] += _details("How this page was run", how)
 
 
 def cite_by_key(app, what, name, obj, options, lines):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from locmethods.companion import claims
-from locmethods.companion.build import family, figures, pages
+from locmethods.companion.build import book, family, figures, pages
 from locmethods.companion.build.records import write_whole
 from locmethods.companion.build.style import PAIRS
 from locmethods.companion.drawings import family as drawn
@@ -94,6 +94,15 @@ def test_a_family_that_cannot_be_drawn_is_named(root, old, new, words):
         family.methods(root)
 
 
+def test_a_family_that_cannot_be_drawn_stops_the_book_before_it_runs(root, monkeypatch):
+    monkeypatch.setattr(book, "measurements", lambda root: {})
+    book.check_sources(root)
+    page = root / "book" / "means.md"
+    page.write_text(page.read_text().replace("feedback: true", "feedback: often"))
+    with pytest.raises(pages.BookError, match="feedback of 'Shift'"):
+        book.check_sources(root)
+
+
 # Where it stands
 
 
@@ -138,6 +147,11 @@ def test_the_figure_holds_all_that_the_pages_say_and_is_drawn_at_both_widths():
         assert all(any(words_ == method.name or words_.startswith(f"{method.name} ") for words_ in words)
                    for method in FOUND)
     figures.check_drawn(one.name, table)
+
+
+def test_methods_that_no_claim_joins_are_drawn_too():
+    found = [family.Method("Mean", "means", "distance", "numbers", False, {})]
+    assert drawn.layout(table_of(found), False).edges == [] and len(family.links(found, True)) == 1
 
 
 # How it is read

@@ -220,7 +220,8 @@ def draw_unrun(app):
         shutil.rmtree(_place(app, stem), ignore_errors=True)
     leave_drawings(app, cost.STEM, cost.FIGURES, results)
     leave_drawings(app, intro.STEM, intro.FIGURES, playground.presets())
-    leave_drawings(app, intro.STEM, [family.drawing(methods)], methods)
+    if methods:
+        leave_drawings(app, intro.STEM, [family.drawing(methods)], methods)
 
 
 def _place(app, stem):
@@ -273,7 +274,6 @@ class LiveFrames(_FromRecords):
 
     def run(self):
         name, stem = self.arguments[0], Path(self.env.docname).name
-        self.follow("figures")
         file = _place(self.env.app, stem) / f"{name}.json"
         record = json.loads(file.read_text()) if file.exists() else {}
         if "labels" not in record:
@@ -293,10 +293,9 @@ class FamilyMap(_FromRecords):
     """``{family-map}``: the methods, their kinds and the claims that join them, as a figure of links and as a list."""
 
     def run(self):
-        for page in pages.chapters(self.env.srcdir):
-            self.env.note_dependency(str(page))
-        for source in (family, drawn_family):
-            self.env.note_dependency(source.__file__)
+        for source in (*pages.chapters(self.env.srcdir), Path(self.env.srcdir) / "_toc.yml", family.__file__,
+                       drawn_family.__file__):
+            self.env.note_dependency(str(source))
         try:
             methods = family.methods(self.env.srcdir)
         except pages.BookError as error:

@@ -80,11 +80,11 @@ def columns_of(methods):
     methods : list of `locmethods.companion.build.family.Method`
     """
     edges = [(one.name, claim, other) for one in methods for claim, other in one.claims.items()]
-    ends, claims, others = zip(*edges, strict=True)
     return {"method": [one.name for one in methods], "page": [one.page for one in methods],
             "kernel": [one.kernel for one in methods], "averages": [one.averages for one in methods],
-            "answer": [list(ANSWERS)[one.feedback] for one in methods], "from": list(ends), "claim": list(claims),
-            "to": list(others)}
+            "answer": [list(ANSWERS)[one.feedback] for one in methods],
+            "from": [end for end, _, _ in edges], "claim": [claim for _, claim, _ in edges],
+            "to": [other for _, _, other in edges]}
 
 
 def layout(table, narrow):

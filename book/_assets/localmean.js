@@ -4,7 +4,7 @@
 // array of d numbers, keys an array of such arrays, values an array of numbers. A kernel is {name, length}, where the
 // length is the bandwidth, the radius of a compact kernel, or the temperature of "Exponential".
 globalThis.localmean = (() => {
-  // Loops rather than map and reduce where they run once for each pair: a slider redraws 1,440 places of a plane.
+  // Loops rather than map and reduce where they run once for each pair: a slider asks at 912 places of a plane.
   const dot = (a, b) => {
     let sum = 0;
     for (let j = 0; j < a.length; j += 1) sum += a[j] * b[j];

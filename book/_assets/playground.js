@@ -74,7 +74,8 @@
   // A circle, or a diamond of the same area for the second label.
   const mark = (label, r) => {
     const a = r * Math.sqrt(Math.PI / 2);
-    return label === 1 ? `M0,${-a}L${a},0L0,${a}L${-a},0Z` : `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`;
+    return label === 1 ? `M0,${-a}L${a},0L0,${a}L${-a},0Z`
+      : `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`;
   };
   const pathOf = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
@@ -232,7 +233,8 @@
       });
       plot.field.selectAll("g").data(arrows).join("g").each(function draw(ends) {
         d3.select(this).append("path").attr("class", "play-arrow").attr("d", pathOf(ends));
-        d3.select(this).append("circle").attr("class", "play-tail").attr("r", 1.6).attr("cx", ends[0][0]).attr("cy", ends[0][1]);
+        d3.select(this).append("circle").attr("class", "play-tail").attr("r", 1.6).attr("cx", ends[0][0])
+          .attr("cy", ends[0][1]);
       });
     };
 
@@ -254,13 +256,14 @@
       plot.target.select(".play-guide").attr("d", data.plane ? "" : `M${x},${plot.y.range()[1]}V${y}`);
       plot.target.selectAll("circle").attr("cx", x).attr("cy", y);
       const at = data.plane ? [x, y] : [x, plot.y(clipped(found, plot.y.domain()))];
-      const left = at[0] > plot.width - 110;
+      const left = at[0] > plot.width - 110, value = written(found, { decimals: decimals() });
       plot.found.select("path").attr("transform", `translate(${at})`).attr("d", data.plane ? "" : mark(0, 6.5));
       plot.found.select("text").attr("x", at[0] + (left ? -16 : 16)).attr("y", at[1] - 14)
         .attr("text-anchor", left ? "end" : "start")
-        .text(state.answer === "climb" ? "" : `${state.answer === "attend" ? "mean" : state.answer} ${written(found, { decimals: decimals() })}`);
-      plot.trace.selectAll("path").data(data.plane ? [] : [plot.grid.filter(([at1]) => at1 >= visited[0] && at1 <= visited[1])])
-        .join("path").attr("d", (points) => pathOf(points.map(([a, b]) => [plot.x(a), plot.y(b)])));
+        .text({ climb: "", attend: `mean ${value}` }[state.answer] ?? `${state.answer} ${value}`);
+      const traced = data.plane ? [] : [plot.grid.filter(([where]) => where >= visited[0] && where <= visited[1])];
+      plot.trace.selectAll("path").data(traced).join("path")
+        .attr("d", (points) => pathOf(points.map(([a, b]) => [plot.x(a), plot.y(b)])));
       say(found, size(weight), path);
     };
     // The kernel about the target: its shape over the line, its length in the plane.
@@ -290,11 +293,13 @@
       const lines = [], dots = [];
       if (state.answer === "line" && !data.plane) {
         const { value, gradient } = line(weight, state.target, data.keys, data.values), [x] = state.target;
-        lines.push([x - 2 * state.length, x + 2 * state.length].map((at) => [plot.x(at), plot.y(value + gradient[0] * (at - x))]));
+        const ends = [x - 2 * state.length, x + 2 * state.length];
+        lines.push(ends.map((at) => [plot.x(at), plot.y(value + gradient[0] * (at - x))]));
       }
       if (state.answer === "mode" && !data.plane) {
         const ys = steps(data.value.domain, 121);
-        const density = ys.map((y) => mean(weight, data.values.map((value) => Math.exp(-(((y - value) / state.bump) ** 2) / 2))));
+        const bump = (y, value) => Math.exp(-(((y - value) / state.bump) ** 2) / 2);
+        const density = ys.map((y) => mean(weight, data.values.map((value) => bump(y, value))));
         const most = d3.max(density), away = plot.x(state.target[0]) > plot.width / 2 ? -1 : 1;
         lines.push(ys.map((y, i) => [plot.x(state.target[0]) + (away * 70 * density[i]) / most, plot.y(y)]));
       }
@@ -311,16 +316,20 @@
     const say = (found, worth, path) => {
       const where = data.features.map((one, j) => `${one.name} ${written(state.target[j], one)}`).join(", ");
       const end = path[path.length - 1].map((value, j) => written(value, data.features[j])).join(", ");
-      const what = `${state.answer === "attend" ? "attention's mean" : `local ${state.answer}`} of ${data.value.name} ${written(found, { ...data.value, decimals: decimals() })}`;
-      const said = state.answer === "climb" ? `the target climbs to ${end} in ${path.length - 1} steps` : what;
+      const who = state.answer === "attend" ? "attention's mean" : `local ${state.answer}`;
+      const value = written(found, { ...data.value, decimals: decimals() });
+      const said = state.answer === "climb" ? `the target climbs to ${end} in ${path.length - 1} steps`
+        : `${who} of ${data.value.name} ${value}`;
       plot.target.attr("aria-label", `target: ${data.features.map((one) => one.name).join(" and ")}`)
         .attr("aria-valuemin", data.features[0].domain[0]).attr("aria-valuemax", data.features[0].domain[1])
         .attr("aria-valuenow", state.target[0]).attr("aria-valuetext", `${where}; ${said}`);
       const { formula, page, title, call } = ANSWERS[state.answer];
       find(".play-said").innerHTML = `<strong>At ${where}: ${said}.</strong> ${formula} `
-        + `${state.answer === "attend" ? data.lifts : ""} The weights are worth ${worth.toPrecision(3)} equal ones of ${data.keys.length}. <a href="${page}">${title}</a>`;
+        + `${state.answer === "attend" ? data.lifts : ""} The weights are worth ${worth.toPrecision(3)} equal ones of `
+        + `${data.keys.length}. <a href="${page}">${title}</a>`;
       const { name, length } = kernelOf();
-      find(".play-call code").textContent = call(`[[${state.target.join(", ")}]]`, `${name}(${length})`, state, data.plane);
+      find(".play-call code").textContent
+        = call(`[[${state.target.join(", ")}]]`, `${name}(${length})`, state, data.plane);
     };
 
     // A slider: its name, its ends, what it says.
@@ -335,7 +344,8 @@
     };
     const SECOND = {
       quantile: () => ({ name: "level q", share: true, value: state.level, key: "level" }),
-      mode: () => ({ name: "width in y", ends: data.bumps, value: state.bump, unit: data.value.unit, key: "bump", hidden: data.plane }),
+      mode: () => ({ name: "width in y", ends: data.bumps, value: state.bump, unit: data.value.unit, key: "bump",
+        hidden: data.plane }),
       attend: () => ({ name: "temperature τ", ends: data.temperatures, value: state.temperature, key: "temperature" }),
     };
     const second = () => SECOND[state.answer]?.() ?? { hidden: true };

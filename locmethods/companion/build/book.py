@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from locmethods.companion.build import pages
+from locmethods.companion.build import family, pages
 from locmethods.companion.build.pages import BookError
 
 JUPYTER_BOOK = "1.0.4.post1"
@@ -59,6 +59,7 @@ def check_sources(root):
     check_jupyter_book()
     pages.pages(root)
     measurements(root)
+    family.methods(root)
 
 
 def check_complete(root, site):

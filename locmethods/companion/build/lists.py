@@ -26,6 +26,20 @@ class About(NamedTuple):
     surprise: str
 
 
+def said(page):
+    """Return what a page says of itself: what its front matter holds under ``chapter:``, nothing by default.
+
+    Raises
+    ------
+    BookError
+        If its front matter is no YAML.
+    """
+    head = re.match(r"---\n(.*?)\n---\n", Path(page).read_text(), re.DOTALL)
+    matter = pages.load_yaml(head[1], f"the front matter of {pages.name_of(page)}") if head else {}
+    found = matter.get("chapter") if isinstance(matter, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def about(page):
     """Return what a chapter says of itself.
 
@@ -35,10 +49,8 @@ def about(page):
         If its front matter lacks the question or the surprise, or it has no heading.
     """
     text, name = Path(page).read_text(), pages.name_of(page)
-    head = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
-    matter = pages.load_yaml(head[1], f"the front matter of {name}") if head else {}
-    said = matter.get("chapter") if isinstance(matter, dict) else None
-    lines = [said.get(key) if isinstance(said, dict) else None for key in ("question", "surprise")]
+    found = said(page)
+    lines = [found.get(key) for key in ("question", "surprise")]
     if not all(isinstance(line, str) and line.strip() for line in lines):
         raise BookError(f"{name} must say in its front matter, under chapter:, its question and its surprise")
     title = re.search(r"^# (.+)$", text, re.MULTILINE)

@@ -10,15 +10,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import locmethods
-from locmethods.companion.build import book, cards, figures, lists, notebooks, pages
-from locmethods.companion.drawings import cost
+from locmethods.companion import datasets
+from locmethods.companion.build import book, cards, family, figures, lists, notebooks, pages, playground
+from locmethods.companion.drawings import cost, intro
+from locmethods.companion.drawings import family as drawn_family
 
 
 def records(app, kind, chapter=None):
@@ -69,20 +73,22 @@ def _downloads(record, base):
 
 
 def page_boxes(app, pagename, templatename, context, doctree):
-    """Append to a chapter how to cite its figures and how it was run."""
-    chapter = Path(pagename).name
-    run = Path(app.srcdir) / "_build" / "records" / "runs" / f"{chapter}.json"
-    if doctree is None or not run.exists() or "body" not in context:
+    """Append to a page how to cite its figures, and to a chapter how it was run."""
+    if doctree is None or "body" not in context:
         return
-    base = "../" * pagename.count("/")
+    chapter, base = Path(pagename).name, "../" * pagename.count("/")
     cites = "".join(f"<p><strong>{html.escape(figure['name'])}</strong>: {_downloads(figure, base)}</p>"
                     f"<pre>{html.escape(citation(figure))}</pre>" for figure in records(app, "figures", chapter))
-    record = json.loads(run.read_text())
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
-           f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
-           f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
-    context["body"] += _details("Cite this page's figures", cites) + _details("How this page was run", how)
+    if cites:
+        context["body"] += _details("Cite this page's figures", cites)
+    run = Path(app.srcdir) / "_build" / "records" / "runs" / f"{chapter}.json"
+    if run.exists():
+        record = json.loads(run.read_text())
+        versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+        how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
+               f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
+               f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
+        context["body"] += _details("How this page was run", how)
 
 
 def cite_by_key(app, what, name, obj, options, lines):
@@ -204,20 +210,35 @@ def _two_digits(number):
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def draw_measurements(app):
-    """Leave the figures of the page on cost, which has no run of its own, before any page is read."""
+def draw_unrun(app):
+    """Leave the figures of the pages that have no run of their own, before any page is read."""
     try:
-        results = book.measurements(app.srcdir)
+        results, methods = book.measurements(app.srcdir), family.methods(app.srcdir)
     except pages.BookError as error:
         raise ExtensionError(str(error)) from None
-    place = Path(app.srcdir) / "_build" / "records" / "figures" / cost.STEM
-    shutil.rmtree(place, ignore_errors=True)
-    for one in cost.FIGURES:
-        table = figures.Table(figures.as_csv(one.data(results)))
+    for stem in (cost.STEM, intro.STEM):
+        shutil.rmtree(_place(app, stem), ignore_errors=True)
+    leave_drawings(app, cost.STEM, cost.FIGURES, results)
+    leave_drawings(app, intro.STEM, intro.FIGURES, playground.presets())
+    if methods:
+        leave_drawings(app, intro.STEM, [family.drawing(methods)], methods)
+
+
+def _place(app, stem):
+    """Return the folder of a page's figures."""
+    return Path(app.srcdir) / "_build" / "records" / "figures" / stem
+
+
+def leave_drawings(app, stem, drawings, source):
+    """Draw the figures of a page from what they are made of, and leave them with their records."""
+    place = _place(app, stem)
+    for one in drawings:
+        table = figures.Table(figures.as_csv(one.data(source)))
         layouts = figures.layouts_of(one.size, one.panels, one.narrow)
         canvases = {variant: figures.drawn(one.draw, table, one.name, layout) for variant, layout in layouts.items()}
+        figures.check_drawn(one.name, table)
         figures.leave_variants(place, one.name, figures.variants(one.name, canvases))
-        figures.leave(place, cost.STEM, one.name, one.caption, one.alt, table, canvas=canvases[""],
+        figures.leave(place, stem, one.name, one.caption, one.alt, table, canvas=canvases[""],
                       extra={"stacked": figures.stacked(layouts)})
 
 
@@ -229,6 +250,68 @@ class BenchmarkFigure(_FromResults):
     def run(self):
         self.results()
         return self.parse(notebooks.figure_text(self.env.srcdir, cost.STEM, self.arguments[0]))
+
+
+class LiveMean(_FromRecords):
+    """``{live-mean}``: the local mean that a reader moves, and the figure that stands in its place without scripts."""
+
+    def run(self):
+        for source in (playground, intro, datasets):
+            self.env.note_dependency(source.__file__)
+        found = self.parse(notebooks.figure_text(self.env.srcdir, intro.STEM, intro.LIVE))
+        return [*found, nodes.raw("", playground.script(intro.LIVE, playground.presets()), format="html")]
+
+
+class LiveFrames(_FromRecords):
+    """``{live-frames} means-sunspots``: the live piece in the place of frames whose slider moves a width.
+
+    Its options name columns of the figure's CSV: ``:keys:`` and ``:values:``, each as ``column as name``, and
+    ``:lengths:``, the widths of the frames; ``:unit:`` is that of the keys.
+    """
+
+    required_arguments = 1
+    option_spec: ClassVar = dict.fromkeys(("keys", "values", "lengths", "unit"), directives.unchanged_required)
+
+    def run(self):
+        name, stem = self.arguments[0], Path(self.env.docname).name
+        file = _place(self.env.app, stem) / f"{name}.json"
+        record = json.loads(file.read_text()) if file.exists() else {}
+        if "labels" not in record:
+            raise self.error(f"{stem} has no frames {name}: run the chapter again with make book")
+        table = figures.Table(file.with_suffix(".csv").read_text())
+        try:
+            keys, values = (self.options[key].partition(" as ")[::2] for key in ("keys", "values"))
+            unit = self.options.get("unit", "")
+            data = playground.from_table(record, table, keys, values, self.options["lengths"], unit)
+        except (KeyError, IndexError) as error:
+            raise self.error(f"live-frames must name columns of {name}.csv as in :keys: observed as year, and the "
+                             f"lengths of its frames: {error}") from None
+        return [nodes.raw("", playground.script(name, [data]), format="html")]
+
+
+class FamilyMap(_FromRecords):
+    """``{family-map}``: the methods, their kinds and the claims that join them, as a figure of links and as a list."""
+
+    def run(self):
+        for source in (*pages.chapters(self.env.srcdir), Path(self.env.srcdir) / "_toc.yml", family.__file__,
+                       drawn_family.__file__):
+            self.env.note_dependency(str(source))
+        try:
+            methods = family.methods(self.env.srcdir)
+        except pages.BookError as error:
+            raise self.error(str(error)) from None
+        found = self.parse(notebooks.figure_text(self.env.srcdir, intro.STEM, drawn_family.NAME))
+        if self.env.app.builder.format == "html":  # elsewhere, the drawing without its links
+            live = nodes.raw("", self.linked(methods), format="html")
+            for picture in [picture for node in found for picture in node.findall(nodes.image)]:
+                picture.replace_self(live)
+        return [*found, nodes.raw("", family.listed(methods), format="html")]
+
+    def linked(self, methods):
+        """Return the two drawings, for a desktop and a phone, and their colours."""
+        svgs = {variant: (_place(self.env.app, intro.STEM) / f"{drawn_family.NAME}{variant}.light.svg").read_text()
+                for variant in ("", ".narrow")}
+        return family.colours() + "".join(family.inline(svg, methods, bool(variant)) for variant, svg in svgs.items())
 
 
 class ChapterMap(_FromRecords):
@@ -258,6 +341,9 @@ def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("api", Api)
     app.add_directive("chapter-map", ChapterMap)
+    app.add_directive("family-map", FamilyMap)
+    app.add_directive("live-frames", LiveFrames)
+    app.add_directive("live-mean", LiveMean)
     app.add_directive("claim-card", cards.ClaimCard)
     app.add_directive("claims-ledger", cards.ClaimsLedger)
     app.add_directive("sabotage-table", cards.SabotageTable)
@@ -265,10 +351,11 @@ def setup(app):
     app.add_directive("benchmark-table", BenchmarkTable)
     app.add_directive("benchmark-figure", BenchmarkFigure)
     app.connect("builder-inited", run_chapters, priority=100)
-    app.connect("builder-inited", draw_measurements, priority=200)
+    app.connect("builder-inited", draw_unrun, priority=200)
     app.connect("autodoc-process-docstring", cite_by_key)
     app.connect("source-read", follow_runs)
     app.connect("html-page-context", clean_scripts, priority=900)
     app.connect("html-page-context", page_boxes, priority=100)
+    app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import NamedTuple
 
 import numpy as np
 
 from locmethods.companion.drawings.charts import MARKERS, ink
+from locmethods.companion.drawings.still import Drawing
 
 STEM = "cost"
 OURS = "locmethods"
 LIMIT = "the products and exponentials alone"
-
-
-class Drawing(NamedTuple):
-    """What a figure of the page is made of."""
-
-    name: str
-    draw: object
-    data: object
-    size: tuple
-    panels: tuple
-    narrow: tuple
-    caption: str
-    alt: str
-
-
 def curves(results):
     """Return the measured curves by label: n, seconds and bytes, each an array.
 

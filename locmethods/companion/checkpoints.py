@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 import locmethods
@@ -67,6 +68,7 @@ def name_of(model, text, by_torch, sources):
     return hashlib.sha256(f"{words}\0{text}\0{sources}".encode()).hexdigest()[:32]
 
 
+@cache
 def sources_that_matter():
     """Return the code of the modules that decide what training comes to, docstrings and comments left out."""
     modules = Modules(Path(locmethods.__file__).parents[1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +78,7 @@ def files_that_matter():
     return [file for place in places for file in (sorted(place.glob("*.py")) if place.is_dir() else [place])]
 
 
+@cache
 def sources_that_matter():
     """Return the code of the modules that decide what training comes to, docstrings and comments left out."""
     return "\0".join(code_of(file.read_text()) for file in files_that_matter())

@@ -147,6 +147,13 @@ def test_each_start_ends_where_a_slow_loop_ends(kernel):
         np.testing.assert_allclose(weight, kernel(place, X).sum(), rtol=1e-5)
 
 
+def test_a_start_so_far_that_its_weights_underflow_climbs_all_the_same():
+    """At 60 widths Σ K is exp(−1,800), which is zero in double precision; the mean of such weights is not."""
+    keys = np.array([[0.0], [0.3], [60.0]])
+    found = climb([[-60.0], [0.1]], keys, kernel=Gaussian(1.0), tol=1e-12)
+    assert found.points[0] == pytest.approx(found.points[1], abs=1e-9) and (found.weight > 0).all()
+
+
 def test_a_start_with_nothing_in_reach_stays():
     ends = climb([[50.0, 50.0], [0.0, 0.0]], [[0.0, 0.1]], kernel=Flat(1.0))
     np.testing.assert_array_equal(ends.points, [[50, 50], [0, 0.1]])

@@ -34,8 +34,8 @@
       title: "Mean shift", call: (at, kernel) => `lm.meanshift.climb(${at}, keys, kernel=${kernel}).points`,
     },
     attend: {
-      formula: "K = exp(q·k/τ), a softmax of inner products;", page: "hopfield.html",
-      title: "Hopfield networks",
+      formula: "K = exp(q·k/τ), a softmax of inner products;", page: "transformer.html",
+      title: "The Transformer",
       call: (at, kernel) => `lm.local_mean(lift(${at}), lift(keys), values, kernel=${kernel})`,
     },
   };

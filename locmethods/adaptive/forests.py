@@ -71,15 +71,12 @@ class ForestKernel(Kernel):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import locmethods as lm
+    >>> from locmethods.adaptive import ForestKernel
     >>> from sklearn.ensemble import RandomForestRegressor
-    >>> x = np.linspace(0, 1, 50)[:, None]
-    >>> y = np.sin(6 * x[:, 0])
-    >>> forest = RandomForestRegressor(20, min_samples_leaf=5, random_state=0).fit(x, y)
-    >>> mean = lm.local_mean([[0.3]], x, y, kernel=ForestKernel(forest))
-    >>> bool(abs(mean - forest.predict([[0.3]]))[0] < 1e-12)
-    True
+    >>> x, y = [[0.0], [1.0], [8.0], [9.0]], [1.0, 3.0, 10.0, 12.0]
+    >>> forest = RandomForestRegressor(5, bootstrap=False, max_leaf_nodes=2).fit(x, y)  # each tree cuts at 4.5
+    >>> ForestKernel(forest)([[0.3]], x).round(6), forest.predict([[0.3]]).round(6)  # the mean of 1 and 3
+    (array([[0.5, 0.5, 0. , 0. ]]), array([2.]))
     """
 
     form = "rank"

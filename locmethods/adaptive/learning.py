@@ -49,6 +49,16 @@ class Learned(NamedTuple):
         At the start and after each step.
     n_iter : int
     settled : bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.adaptive import learn_kernel
+    >>> from locmethods.kernels import Gaussian
+    >>> x = np.linspace(0, 1, 60)[:, None]
+    >>> found = learn_kernel(x, np.sin(6 * x[:, 0]) + np.tile([-0.2, 0.2], 30), kernel=Gaussian(0.3))
+    >>> found.settled, bool(found.loss < found.losses[0]), len(found.losses) == found.n_iter + 1
+    (True, True, True)
     """
 
     kernel: Kernel
@@ -79,6 +89,7 @@ def mixture(kernels, weights=None):
 
     Examples
     --------
+    >>> from locmethods.adaptive import mixture
     >>> from locmethods.kernels import Gaussian
     >>> mixture([Gaussian(1.0), Gaussian(10.0)], [1.0, 0.5])([[0.0]], [[0.0], [5.0]]).round(3)
     array([[1.5  , 0.441]])

@@ -263,6 +263,15 @@ def leave_one_out_slope(matrix, points, values, *, loss="squared"):
     loss : float
         Summed over samples.
     slope : ndarray of the shape of `matrix`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.adaptive import leave_one_out_slope
+    >>> x = np.sqrt(2 / 3 * np.log(2.0)) * np.array([[0.0], [1.0], [2.0]])  # a neighbour weighs twice the farther one
+    >>> loss, slope = leave_one_out_slope(np.eye(1), x, np.array([[0.0], [1.0], [0.0]]))
+    >>> round(loss, 3), slope.round(3)  # 4/9 + 1 + 4/9, and 32/27 ln 2: larger distances would make it worse
+    (1.889, array([[0.822]]))
     """
     mapped = points @ matrix.T
     total, columns, cross = 0.0, np.zeros(len(points)), np.zeros((points.shape[1],) * 2)

@@ -29,6 +29,14 @@ class Sinkhorn:
         How many scalings were done.
     imbalance : float
         The greatest |Σⱼ Wᵢⱼ − 1| that is left.
+
+    Examples
+    --------
+    >>> from locmethods.adaptive import sinkhorn
+    >>> from locmethods.kernels import Triangular
+    >>> found = sinkhorn([[0.0], [1.0]], kernel=Triangular(2.0))  # K has the rows (1, ½) and (½, 1)
+    >>> (found.scale**2).round(3), found.mean([0.0, 3.0]).round(6)
+    (array([0.667, 0.667]), array([1., 2.]))
     """
 
     def __init__(self, prepared, found):
@@ -129,6 +137,15 @@ class AttentionFactors(NamedTuple):
     query, keys : ndarray of shapes (n, rank) and (m, rank)
     error : float
         The greatest |log Kᵢⱼ − qᵢ·kⱼ|: by what factor, as a logarithm, a weight is off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.adaptive import attention_factors
+    >>> found = attention_factors([[1.0, 2.0], [1.0, 4.0]])  # log K has the rows (0, ln 2) and (0, 2 ln 2): rank one
+    >>> found.query.shape, np.exp(found.query @ found.keys.T).round(6)
+    ((2, 1), array([[1., 2.],
+           [1., 4.]]))
     """
 
     query: Any

@@ -40,6 +40,15 @@ class Reconstruction(NamedTuple):
         Steps taken.
     settled : bool
         Whether the last step moved every point by at most the tolerance.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import lazy_reconstruction
+    >>> from locmethods.kernels import Gaussian
+    >>> line = [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+    >>> found = lazy_reconstruction([[0.5, 2.0]], line, kernel=Gaussian(1.0), n_components=1, steps=9, tol=1e-9)
+    >>> found.points.round(6) + 0.0, found.n_iter, found.settled  # the second step moves nothing
+    (array([[0.5, 0. ]]), 2, True)
     """
 
     points: np.ndarray
@@ -78,6 +87,14 @@ def lazy_reconstruction(query, keys, *, kernel, n_components, steps=1, tol=0.0, 
     ------
     ValueError, TypeError
         As `locmethods.local_pca`, and if `steps` is no count or `tol` is negative.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import lazy_reconstruction
+    >>> from locmethods.kernels import Flat
+    >>> line = [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+    >>> lazy_reconstruction([[0.5, 2.0]], line, kernel=Flat(9.0), n_components=1).points.round(6) + 0.0  # onto the line
+    array([[0.5, 0. ]])
     """
     check_count("steps", steps, 1)
     check_tol(tol)
@@ -128,6 +145,13 @@ class LazyAutoencoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     Its code is no fixed number of coordinates: to read them one needs the plane, and the plane belongs to the target.
     A point is rebuilt from where it already is.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import LazyAutoencoder
+    >>> model = LazyAutoencoder(n_components=1).fit([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    >>> model.transform([[0.5, 2.0]]).round(6) + 0.0
+    array([[0.5, 0. ]])
     """
 
     def __init__(self, n_components=1, kernel=None, *, steps=1, tol=0.0, empty="nearest"):
@@ -187,6 +211,14 @@ class LandmarkLevel(NamedTuple):
     keys : ndarray of shape (n_landmarks, n_inputs)
     values : ndarray of shape (n_landmarks, n_outputs)
     bandwidth : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.hierarchy import LandmarkLevel
+    >>> level = LandmarkLevel(keys=np.array([[0.0], [1.0]]), values=np.array([[10.0], [20.0]]), bandwidth=1.0)
+    >>> level(np.array([[0.5]])).round(6)
+    array([[15.]])
     """
 
     keys: np.ndarray

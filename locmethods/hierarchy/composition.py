@@ -41,6 +41,15 @@ def stacked_mean(query, layers, values, *, empty="nearest"):
     ------
     ValueError, TypeError
         If there is no layer or one is no pair; otherwise as `locmethods.local_mean`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.hierarchy import stacked_mean
+    >>> from locmethods.kernels import Flat
+    >>> x = np.arange(5.0)[:, None]
+    >>> stacked_mean(x[1:3], [(x, Flat(1.0)), (x, Flat(1.0))], [0, 0, 9, 0, 0]).round(6)  # means of (0, 3, 3, 3, 0)
+    array([2., 3.])
     """
     layers = _checked(layers, empty)
     for place, (keys, kernel) in zip(_places(query, layers), layers, strict=True):
@@ -133,6 +142,17 @@ def residual_layers(points, values, *, kernel, depth, alpha=0.5, skip="previous"
     ------
     ValueError, TypeError
         If α is not in (0, 1] or an option is unknown; otherwise as `locmethods.local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import residual_layers
+    >>> from locmethods.kernels import Flat
+    >>> residual_layers([[0.0], [1.0]], [0.0, 4.0], kernel=Flat(1.0), depth=2).round(6)
+    array([[0. , 4. ],
+           [1. , 3. ],
+           [1.5, 2.5]])
+    >>> residual_layers([[0.0], [1.0]], [0.0, 4.0], kernel=Flat(1.0), depth=2, skip="input")[-1].round(6)
+    array([1., 3.])
     """
     check_count("depth", depth, 0)
     check_option("skip", skip, SKIPS)

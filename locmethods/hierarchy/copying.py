@@ -27,6 +27,14 @@ def previous_token(states):
     ------
     ValueError, TypeError
         As `locmethods.local_mean`.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import previous_token
+    >>> previous_token([[5.0], [6.0], [7.0]])
+    array([[0.],
+           [5.],
+           [6.]])
     """
     positions = np.arange(len(states), dtype=float)[:, None]
     found = local_mean(positions - 1, positions, states, kernel=Flat(SAME), empty="nan")

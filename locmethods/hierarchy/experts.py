@@ -35,6 +35,15 @@ class Gate(NamedTuple):
     centers : ndarray of shape (n_experts, n_features)
     log_prior : ndarray of shape (n_experts,)
         Logarithms of the priors, up to a number.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import gaussian_gate, softmax_gate
+    >>> gate = gaussian_gate([[1.0], [2.0]], [0.0, 0.0], bandwidth=2.0)
+    >>> gate.centers.ravel(), gate.log_prior  # 2² · 1 and 2² · 2, and 4²/8 and 8²/8
+    (array([4., 8.]), array([2., 8.]))
+    >>> [found.ravel().tolist() for found in softmax_gate(*gate, bandwidth=2.0)]  # and back
+    [[1.0, 2.0], [0.0, 0.0]]
     """
 
     centers: np.ndarray
@@ -64,6 +73,13 @@ def gaussian_gate(slopes, intercepts, *, bandwidth=1.0):
     ------
     ValueError, TypeError
         If shapes disagree, something is not finite, or the width is not positive.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import gaussian_gate
+    >>> gaussian_gate([[1.0], [2.0]], [0.0, 0.0])
+    Gate(centers=array([[1.],
+           [2.]]), log_prior=array([0.5, 2. ]))
     """
     slopes, intercepts, width = _of_experts("slopes", slopes, "intercepts", intercepts, bandwidth)
     centers = width**2 * slopes
@@ -89,6 +105,13 @@ def softmax_gate(centers, log_prior=None, *, bandwidth=1.0):
     ------
     ValueError, TypeError
         As `gaussian_gate`.
+
+    Examples
+    --------
+    >>> from locmethods.hierarchy import softmax_gate
+    >>> softmax_gate([[1.0], [2.0]])
+    (array([[1.],
+           [2.]]), array([-0.5, -2. ]))
     """
     log_prior = np.zeros(len(centers)) if log_prior is None else log_prior
     centers, log_prior, width = _of_experts("centers", centers, "log_prior", log_prior, bandwidth)

@@ -34,6 +34,14 @@ class LocalMeanLayer(nn.Module):
     ------
     ValueError, TypeError
         If a count is none, or `bandwidth` is not positive.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from locmethods.hierarchy import LocalMeanLayer
+    >>> layer = LocalMeanLayer(3, 2, n_keys=4)
+    >>> layer(torch.zeros(5, 3)).shape, layer.keys.shape, layer.values.shape
+    (torch.Size([5, 2]), torch.Size([4, 3]), torch.Size([4, 2]))
     """
 
     def __init__(self, n_inputs, n_outputs, *, n_keys=64, bandwidth=1.0, residual=False):

@@ -157,9 +157,8 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
     while len(moving):
         here = points[moving]
         there, weight[moving] = _step(here, prepared)
-        points[moving] = there
-        gone = weight[moving] == 0
-        moving = moving[~gone & (np.sqrt(np.square(there - here).sum(-1)) > stop)]
+        points[moving] = there  # with nothing in reach it is here; Σ K = 0 says less, for it may have underflowed
+        moving = moving[np.sqrt(np.square(there - here).sum(-1)) > stop]
         if steps == max_iter:
             break
         steps += bool(len(moving))

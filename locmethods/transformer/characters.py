@@ -43,6 +43,16 @@ class CharacterNetwork(nn.Module):
     The last map begins at zero, so that every character is equally likely before training, and the loss is the
     logarithm of their number. Head h begins with the kernel of positions exp(−4⁻ʰ(t − s)), h = 0, 1, …, which is an
     exponential of the lag as in [press2022]_.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from locmethods.transformer import CharacterNetwork
+    >>> network = CharacterNetwork(2, context=4, n_features=4, n_heads=2, n_layers=1, n_hidden=4)
+    >>> network(torch.tensor([[0, 1, 1]])).softmax(-1).detach()
+    tensor([[[0.5000, 0.5000],
+             [0.5000, 0.5000],
+             [0.5000, 0.5000]]])
     """
 
     def __init__(self, n_characters, context, n_features=64, n_heads=4, n_layers=2, n_hidden=256,
@@ -116,10 +126,10 @@ class CharacterModel(BaseEstimator):
 
     Examples
     --------
-    >>> model = CharacterModel(context=8, n_features=16, n_heads=2, n_layers=1, n_hidden=16, steps=60)
-    >>> model = model.fit("to be or not to be, that is the question. " * 9)
-    >>> model.sample(12, "to be or no").startswith("t to be")
-    True
+    >>> from locmethods.transformer import CharacterModel
+    >>> model = CharacterModel(context=4, n_features=8, n_heads=2, n_layers=1, n_hidden=8, steps=40).fit("ab" * 20)
+    >>> model.characters_, model.losses("abab").shape, model.sample(4, "a", temperature=0.01)
+    ('ab', (3,), 'baba')
     """
 
     def __init__(self, kernel=None, *, context=96, n_features=64, n_heads=4, n_layers=2, n_hidden=256,

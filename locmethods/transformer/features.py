@@ -30,7 +30,8 @@ class FeatureKernel(Kernel):
     Examples
     --------
     >>> import numpy as np
-    >>> FeatureKernel(np.exp)([[0.0, 0.0]], [[1.0, 0.0]]).round(3)
+    >>> from locmethods.transformer import FeatureKernel
+    >>> FeatureKernel(np.exp)([[0.0, 0.0]], [[1.0, 0.0]]).round(3)  # e + 1
     array([[3.718]])
     """
 
@@ -75,6 +76,15 @@ class PositiveRandomFeatures:
     ------
     ValueError
         If a count is none or τ is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import PositiveRandomFeatures
+    >>> features = PositiveRandomFeatures(2, 10_000)
+    >>> found = features(np.array([[0.5, 0.0]]))
+    >>> found.shape, bool(abs((found @ found.T).item() - np.exp(0.25)) < 0.1)  # the standard deviation is 0.017
+    ((1, 10000), True)
     """
 
     def __init__(self, dim, n_features=256, *, temperature=1.0, orthogonal=False, seed=0):
@@ -135,6 +145,7 @@ def linear_attention(query, keys, values, *, features, causal=False):
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods.transformer import linear_attention
     >>> linear_attention(np.zeros((2, 1)), np.zeros((2, 1)), [[1.0], [3.0]], features=np.exp, causal=True)
     array([[1.],
            [2.]])
@@ -188,6 +199,7 @@ class RecurrentAttention:
     Examples
     --------
     >>> import numpy as np
+    >>> from locmethods.transformer import RecurrentAttention
     >>> cell = RecurrentAttention(np.exp)
     >>> [cell.step(np.zeros(1), np.zeros(1), np.array([value])) for value in (1.0, 3.0)]
     [array([1.]), array([2.])]

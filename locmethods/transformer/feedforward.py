@@ -25,7 +25,8 @@ class Rectified(Kernel):
 
     Examples
     --------
-    >>> Rectified()([[1.0, 2.0]], [[3.0, 0.0], [0.0, -1.0]])
+    >>> from locmethods.transformer import Rectified
+    >>> Rectified()([[1.0, 2.0]], [[3.0, 0.0], [0.0, -1.0]]).round(6)
     array([[3., 0.]])
     """
 
@@ -79,6 +80,14 @@ def feed_forward(tokens, keys, offsets, values, bias=0.0):
     ------
     ValueError, TypeError
         As `locmethods.local_sum`.
+
+    Examples
+    --------
+    >>> from locmethods.transformer import feed_forward
+    >>> keys, values = [[1.0, 0.0], [0.0, 1.0]], [[10.0], [100.0]]
+    >>> feed_forward([[2.0, 1.0], [0.0, 5.0]], keys, [0.0, -3.0], values).round(6)  # 2 · 10 + 0, and 0 + (5 − 3) · 100
+    array([[ 20.],
+           [200.]])
     """
     tokens, keys, offsets = (as_array(name, part) for name, part in
                              (("tokens", tokens), ("keys", keys), ("offsets", offsets)))

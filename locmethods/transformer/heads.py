@@ -30,6 +30,14 @@ class HeadProfile(NamedTuple):
         That weight.
     first : ndarray of shape (...)
         The weight of the first token, the mark of the beginning.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import head_profile
+    >>> found = head_profile(np.full((4, 4), 0.25), furthest=1)
+    >>> round(float(found.entropy), 6), float(found.largest), float(found.at_offset), float(found.first)
+    (1.0, 0.25, 0.25, 0.25)
     """
 
     entropy: np.ndarray
@@ -56,6 +64,12 @@ def head_entropy(weights):
     ------
     ValueError
         If `weights` is not of that form.
+
+    Examples
+    --------
+    >>> from locmethods.transformer import head_entropy
+    >>> head_entropy([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]).round(6) + 0.0
+    array([0., 1.])
     """
     weights = as_weights(weights)
     logs = np.log(np.where(weights > 0, weights, 1.0))
@@ -81,6 +95,15 @@ def head_profile(weights, *, furthest=5):
     ------
     ValueError
         If `weights` or `furthest` is not of that form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import head_profile
+    >>> previous = np.eye(5)[[0, 0, 1, 2, 3]]  # each token looks at the one before it
+    >>> found = head_profile(previous, furthest=2)
+    >>> int(found.offset), float(found.at_offset), round(float(found.first), 3)  # two of five look at the first
+    (-1, 1.0, 0.4)
     """
     check_count("furthest", furthest, 0)
     several = [as_weights(one) for one in (weights if isinstance(weights, list) else [weights])]
@@ -121,6 +144,14 @@ def head_kinds(profile, *, positional=0.5, one_hot=0.6, uniform=0.85):
     ------
     ValueError
         If a share is not in (0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import head_kinds, head_profile
+    >>> previous, everywhere = np.eye(5)[[0, 0, 1, 2, 3]], np.full((5, 5), 0.2)
+    >>> head_kinds(head_profile(np.stack([previous, everywhere]), furthest=2)).tolist()
+    ['positional', 'uniform']
     """
     for name, value in (("positional", positional), ("one_hot", one_hot), ("uniform", uniform)):
         check_share(name, value)
@@ -144,6 +175,12 @@ def token_spread(states):
     ------
     ValueError
         If `states` has fewer than two dimensions.
+
+    Examples
+    --------
+    >>> from locmethods.transformer import token_spread
+    >>> token_spread([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]]]).round(6)  # two that are one, two opposite
+    array([0., 1.])
     """
     states = np.asarray(states)
     if states.ndim < 2:

@@ -27,6 +27,14 @@ def induction_scores(attention, period):
     ------
     ValueError
         If the matrices are not square, or the period is not as above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import induction_scores
+    >>> copies, everywhere = np.eye(6, k=-2), np.full((6, 6), 1 / 6)
+    >>> induction_scores(np.stack([copies, everywhere]), period=3).round(3)  # what followed three back stands two back
+    array([1.   , 0.167])
     """
     attention = as_array("attention", attention)
     check_count("period", period, 1)

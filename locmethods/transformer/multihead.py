@@ -55,10 +55,11 @@ class MultiHeadLocalMean(nn.Module):
     --------
     >>> import torch
     >>> from locmethods.kernels import Cauchy
-    >>> heads = MultiHeadLocalMean(8, 2, batch_first=True, kernel=Cauchy(1.0))
+    >>> from locmethods.transformer import MultiHeadLocalMean
     >>> tokens = torch.ones(1, 5, 8)
-    >>> heads(tokens, tokens, tokens)[1][0, 0]
-    tensor([0.2000, 0.2000, 0.2000, 0.2000, 0.2000], grad_fn=<SelectBackward0>)
+    >>> mean, weights = MultiHeadLocalMean(8, 2, batch_first=True, kernel=Cauchy(1.0))(tokens, tokens, tokens)
+    >>> mean.shape, weights[0, 0].detach()
+    (torch.Size([1, 5, 8]), tensor([0.2000, 0.2000, 0.2000, 0.2000, 0.2000]))
     """
 
     # Within an nn.TransformerEncoderLayer torch asks for it, and would compute softmax attention by itself if it were

@@ -34,9 +34,10 @@ class CharacterTable(BaseEstimator):
 
     Examples
     --------
+    >>> from locmethods.transformer import CharacterTable
     >>> table = CharacterTable(order=1).fit("abababab")
     >>> table.probabilities("ab")[-1].round(3)  # of a and b, after b
-    array([0.836, 0.164])
+    array([0.875, 0.125])
     """
 
     def __init__(self, order=2, *, characters=None):

@@ -31,8 +31,9 @@ def alibi_slopes(num_heads):
 
     Examples
     --------
-    >>> alibi_slopes(2)
-    array([0.0625    , 0.00390625])
+    >>> from locmethods.transformer import alibi_slopes
+    >>> 1 / alibi_slopes(4)
+    array([  4.,  16.,  64., 256.])
     """
     check_count("num_heads", num_heads, 1)
     lower = 1 << (num_heads.bit_length() - 1)
@@ -59,6 +60,13 @@ def alibi_bias(n_queries, n_keys, slopes):
     ------
     ValueError
         If a count is no positive integer.
+
+    Examples
+    --------
+    >>> from locmethods.transformer import alibi_bias
+    >>> alibi_bias(2, 3, [0.5]) + 0.0
+    array([[[ 0. , -0.5, -1. ],
+            [-0.5,  0. , -0.5]]])
     """
     check_count("n_queries", n_queries, 1)
     check_count("n_keys", n_keys, 1)
@@ -88,7 +96,8 @@ def alibi(temperature, slope):
 
     Examples
     --------
-    >>> alibi(1.0, 0.5)([[0.0, 3.0]], [[1.0, 3.0], [1.0, 1.0]]).round(3)
+    >>> from locmethods.transformer import alibi
+    >>> alibi(1.0, 0.5)([[0.0, 3.0]], [[1.0, 3.0], [1.0, 1.0]]).round(3)  # 1, and exp(−0.5 · 2)
     array([[1.   , 0.368]])
     """
     check_positive("slope", slope)
@@ -113,6 +122,13 @@ def sinusoids(positions, n_features, *, base=10_000.0):
     ------
     ValueError
         If `n_features` is odd or no positive integer, or `base` not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import sinusoids
+    >>> sinusoids([np.pi], 4, base=4.0).round(6) + 0.0  # sine and cosine of π and of π/2
+    array([[ 0., -1.,  1.,  0.]])
     """
     sine, cosine = _waves(positions, n_features, base)
     return namespace(sine).stack([sine, cosine], axis=-1).reshape(*sine.shape[:-1], n_features)
@@ -138,6 +154,14 @@ def rotate(points, positions, *, base=10_000.0):
     ------
     ValueError
         If d is odd, there are not as many positions as points, or `base` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import rotate
+    >>> rotate([[1.0, 0.0], [1.0, 0.0]], [0.0, np.pi / 2]).round(6) + 0.0  # by nothing, and by a quarter turn
+    array([[1., 0.],
+           [0., 1.]])
     """
     points, positions = as_array("points", points), as_array("positions", positions)
     if positions.shape != points.shape[-2:-1]:

@@ -16,6 +16,13 @@ def positive_features(points):
     -------
     ndarray or Tensor of the same shape
         Positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from locmethods.transformer import positive_features
+    >>> positive_features(np.array([-np.log(2.0), 0.0, 2.0])).round(6)
+    array([0.5, 1. , 3. ])
     """
     if is_tensor(points):
         from torch.nn import functional

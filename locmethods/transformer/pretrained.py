@@ -79,9 +79,9 @@ class SentenceModel(nn.Module):
 
     Examples
     --------
-    >>> model = SentenceModel.minilm()
-    >>> cat, kitten, tax = model.encode(["The cat sleeps.", "A kitten is napping.", "Taxes are due in May."])
-    >>> bool(cat @ kitten > 0.5 > cat @ tax)
+    >>> from locmethods.transformer import SentenceModel
+    >>> cat, kitten, tax = SentenceModel.minilm().encode(["The cat sleeps.", "A kitten naps.", "Taxes are due in May."])
+    >>> bool(cat @ kitten > cat @ tax)
     True
     """
 

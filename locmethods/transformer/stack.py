@@ -109,6 +109,7 @@ class HierarchicalLocalModel(nn.Module):
     Examples
     --------
     >>> import torch
+    >>> from locmethods.transformer import HierarchicalLocalModel
     >>> stack = HierarchicalLocalModel(8, 2, 3, 16, batch_first=True)
     >>> stack(torch.zeros(1, 5, 8)).shape
     torch.Size([1, 5, 8])

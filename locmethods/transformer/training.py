@@ -54,6 +54,15 @@ def train(network, tokens, *, context, steps, batch_size=4, learning_rate=3e-3, 
     -----
     ConvergenceWarning
         If a loss is not finite: training ends there.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from locmethods.transformer import CharacterNetwork, train
+    >>> network = CharacterNetwork(2, context=4, n_features=4, n_heads=2, n_layers=1, n_hidden=4)
+    >>> losses = train(network, torch.tensor([0, 1] * 10), context=4, steps=5)
+    >>> losses.shape, round(float(losses[0]), 3)  # it begins with equal chances: ln 2
+    ((5,), 0.693)
     """
     for name, count, least in (("context", context, 1), ("steps", steps, 1), ("batch_size", batch_size, 1),
                                ("seed", seed, 0), ("verbose", verbose, 0)):

@@ -16,8 +16,6 @@ TEXT = "to be or not to be, that is the question. "
 @pytest.fixture
 def counted(monkeypatch, tmp_path):
     """Keep models in a folder of the test, and return the list of what has been trained."""
-    import torch
-
     done, train_one = [], checkpoints.train_one
 
     def noted(model, text, by_torch, file):
@@ -26,7 +24,7 @@ def counted(monkeypatch, tmp_path):
 
     monkeypatch.setattr(checkpoints, "folder", lambda: tmp_path)
     monkeypatch.setattr(checkpoints, "train_one", noted)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # in this process, where the list is
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)  # in this process, where the list is
     return done
 
 

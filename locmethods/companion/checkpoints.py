@@ -2,7 +2,7 @@
 
 A model is known by all that decides what it becomes: its parameters, the text, torch's version, and the code of the
 modules that matter, without their docstrings and comments. Each is trained by one thread, so that it becomes the same
-whatever the number of cores, as many side by side as there are threads.
+whatever the number of cores, as many side by side as there are cores.
 """
 
 from __future__ import annotations
@@ -41,15 +41,14 @@ def trained(models, text, *, by_torch=False):
     dict of CharacterModel
         With the same keys. In a folder that is no clone of the book nothing is kept.
     """
-    import torch
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import Parallel, cpu_count, delayed, parallel_config
 
     place, sources = folder(), sources_that_matter()
     files = {key: place and place / f"{name_of(model, text, by_torch, sources)}.safetensors"
              for key, model in models.items()}
     found = {key: kept(file) for key, file in files.items()}
     missing = [key for key, model in found.items() if model is None]
-    jobs = max(1, min(torch.get_num_threads(), len(missing)))
+    jobs = max(1, min(cpu_count(), len(missing)))
     with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1 if jobs > 1 else None):
         new = Parallel()(delayed(train_one)(models[key], text, by_torch, files[key]) for key in missing)
     found.update(zip(missing, new, strict=True))

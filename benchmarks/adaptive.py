@@ -10,7 +10,7 @@ TREES = 100
 
 
 def forest_and_queries(n):
-    """Return a function that gives a fitted forest, its sample, and as many queries."""
+    """Return a function that gives a fitted forest with its sample, and as many queries."""
     def data():
         from sklearn.ensemble import RandomForestRegressor
 
@@ -18,7 +18,7 @@ def forest_and_queries(n):
         x = rng.uniform(size=(n, 10))
         y = np.sin(6 * x[:, 0]) + x[:, 1] + 0.3 * rng.normal(size=n)
         forest = RandomForestRegressor(TREES, min_samples_leaf=5, random_state=0, n_jobs=1).fit(x, y)
-        return forest, x, y, rng.uniform(size=(n, 10))
+        return {"forest": forest, "x": x, "y": y, "query": rng.uniform(size=(n, 10))}  # nothing may be cut off of it
     return data
 
 
@@ -27,7 +27,7 @@ def as_local_mean(data):
     import locmethods
     from locmethods.adaptive import ForestKernel
 
-    forest, x, y, query = data
+    forest, x, y, query = data.values()
     return locmethods.local_mean(query, x, y, kernel=ForestKernel(forest))
 
 
@@ -37,7 +37,7 @@ def prepared(times):
         import locmethods
         from locmethods.adaptive import ForestKernel
 
-        forest, x, y, query = data
+        forest, x, y, query = data.values()
         ready = locmethods.prepare(x, y, kernel=ForestKernel(forest))
         return np.concatenate([ready.mean(np.roll(query, shift, axis=1)) for shift in range(times)])
     return predict
@@ -46,14 +46,14 @@ def prepared(times):
 def by_itself(times):
     """Return the forest's own predictions of the same queries."""
     def predict(data):
-        forest, _, _, query = data
+        forest, query = data["forest"], data["query"]
         return np.concatenate([forest.predict(np.roll(query, shift, axis=1)) for shift in range(times)])
     return predict
 
 
 def by_dense_proximities(data):
     """Return the prediction by the matrix of proximities, tree after tree, bootstrap counts included."""
-    forest, x, y, query = data
+    forest, x, y, query = data.values()
     mine, theirs = forest.apply(query), forest.apply(x)
     whole = np.zeros((len(query), len(x)))
     for tree, drawn in enumerate(forest.estimators_samples_):

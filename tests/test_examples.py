@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import re
 from importlib import import_module
 from types import ModuleType
 
@@ -41,6 +42,26 @@ def failures(one, name):
 def test_a_public_name_has_examples_that_do_what_they_say(name):
     said = failures(NAMES[name], name)
     assert not said, said
+
+
+def links_to_nowhere(words):
+    """Return the words of a docstring that end in an underscore, which reStructuredText takes for links.
+
+    Code in backticks, citations, examples and the names of attributes at the head of a line are not among them.
+    """
+    words = inspect.cleandoc(words)
+    for other in (r"``.*?``", r"`[^`]*`", r"\[\w+\]_", r"(?m)^ *>>>.*$", r"(?m)^[\w, ]+( : |$)"):
+        words = re.sub(other, " ", words, flags=re.DOTALL if "`" in other else 0)
+    return re.findall(r"\b[A-Za-z]\w*_(?=[\s'\")\]}>/:.,;!?-]|$)", words)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_word_of_a_docstring_is_a_link_to_nowhere(name):
+    assert links_to_nowhere(NAMES[name].__doc__ or "") == []
+
+
+def test_a_link_to_nowhere_is_found():
+    assert links_to_nowhere("curve_ : ndarray of shape (n_iter_,)\n    As [adams1900]_ and ``tol_`` say.") == ["n_iter_"]
 
 
 def test_every_room_has_names_and_all_that_is_neither_module_nor_text_is_asked():

@@ -232,7 +232,7 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         A constant and slopes, in the features' units.
     noise_ : ndarray of shape (n_experts[, n_outputs])
         Standard deviations s_j.
-    likelihood_curve_ : ndarray of shape (n_iter_,)
+    likelihood_curve_ : ndarray of shape ``(n_iter_,)``
         Mean logarithm of the posterior density after each round, up to a number; it never falls.
     n_iter_ : int
     stopped_ : {"tol", "max_iter"}

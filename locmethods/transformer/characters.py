@@ -112,7 +112,7 @@ class CharacterModel(BaseEstimator):
     characters_ : str
     network_ : CharacterNetwork
         In evaluation mode.
-    losses_ : ndarray of shape (n_iter_,)
+    losses_ : ndarray of shape ``(n_iter_,)``
         The mean loss of each step's windows, in nats.
     n_iter_ : int
         Steps that were taken: `steps`, unless a loss was not finite.

@@ -61,7 +61,8 @@ def test_no_word_of_a_docstring_is_a_link_to_nowhere(name):
 
 
 def test_a_link_to_nowhere_is_found():
-    assert links_to_nowhere("curve_ : ndarray of shape (n_iter_,)\n    As [adams1900]_ and ``tol_`` say.") == ["n_iter_"]
+    words = "curve_ : ndarray of shape (n_iter_,)\n    As [adams1900]_ and ``tol_`` say."
+    assert links_to_nowhere(words) == ["n_iter_"]
 
 
 def test_every_room_has_names_and_all_that_is_neither_module_nor_text_is_asked():

@@ -431,7 +431,7 @@ def test_compiled_modules_give_the_same(kernel, backend):
      "activation must be one of 'relu', 'gelu', got 'tanh'"),
     (lambda: HierarchicalLocalModel.from_torch(nn.Linear(2, 2)), TypeError,
      "module must be an nn.TransformerEncoder or an nn.TransformerDecoder, got Linear"),
-], ids=str)
+])
 def test_what_must_hold(call, error, message):
     with pytest.raises(error) as caught:
         call()

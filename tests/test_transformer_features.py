@@ -194,7 +194,7 @@ def test_a_kernel_of_features_in_a_local_mean_with_other_kernels():
      "features are turned in pairs, so their number must be even, got 5"),
     (lambda: rotate(np.ones((3, 2)), np.arange(4)), ValueError,
      "positions must have one number for each of 3 points, got shape (4,)"),
-], ids=str)
+])
 def test_what_must_hold(call, error, message):
     with pytest.raises(error) as caught:
         call()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -11,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_X_y
 
@@ -29,6 +27,7 @@ from locmethods.arrays.estimators import targets
 from locmethods.arrays.namespace import to_numpy
 from locmethods.kernels.base import Kernel
 from locmethods.means import local_mean
+from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["Learned", "learn_kernel", "mixture"]
 
@@ -177,8 +176,8 @@ def learn_kernel(X, y, *, kernel, parameters=None, loss="squared", hollow=True, 
     slope = float(np.abs(found.jac).max(initial=0.0))
     settled = slope <= tol
     if not settled:
-        warnings.warn(f"the kernel has not settled after {found.nit} steps: the largest slope of the loss is "
-                      f"{slope:.2g} of the loss at the start; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
+        say_unsettled(f"the kernel has not settled after {found.nit} steps: the largest slope of the loss is "
+                      f"{slope:.2g} of the loss at the start; raise max_iter or tol")
     learned = objective.kernel_at(found.x)
     return Learned(learned, float(found.fun) * scale, np.array(losses), int(found.nit), settled)
 

@@ -18,6 +18,7 @@ from locmethods.kernels import Gaussian
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.bound import once
 from locmethods.means import weight_blocks
+from locmethods.numerics.settling import say_unsettled
 from locmethods.width import select_bandwidth
 
 __all__ = ["LearnedMetric", "Metric", "leave_one_out_slope"]
@@ -185,8 +186,8 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                          options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 0.0})
         slope = float(np.abs(found.jac).max())
         if slope > self.tol:
-            warnings.warn(f"the metric has not settled after {found.nit} steps: the largest slope of the loss is "
-                          f"{slope:.2g}; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
+            say_unsettled(f"the metric has not settled after {found.nit} steps: the largest slope of the loss is "
+                          f"{slope:.2g}; raise max_iter or tol")
         self.components_ = found.x.reshape(start.shape).astype(X.dtype, copy=False)
         self.kernel_ = Metric(Gaussian(1.0), self.components_)
         self.loss_ = float(found.fun) / len(points)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, check_count, check_localization, check_tol
 from locmethods.arrays.door import check_kernel, check_one_batch, check_points
 from locmethods.means import prepare
 from locmethods.numerics.scaling import symmetric_scaling
+from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["AttentionFactors", "Sinkhorn", "attention_factors", "sinkhorn"]
 
@@ -113,8 +112,8 @@ def sinkhorn(X, *, kernel, tol=1e-9, max_iter=1000):
     _check_symmetric(product, len(X), kernel)
     found = symmetric_scaling(product, np.ones(len(X)), tol=tol, max_iter=max_iter)
     if found.imbalance > tol:
-        warnings.warn(f"the matrix is not balanced after {found.n_iter} scalings: a row's sum is off by "
-                      f"{found.imbalance:.2g}; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
+        say_unsettled(f"the matrix is not balanced after {found.n_iter} scalings: a row's sum is off by "
+                      f"{found.imbalance:.2g}; raise max_iter or tol")
     return Sinkhorn(prepared, found)
 
 

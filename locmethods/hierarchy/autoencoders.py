@@ -7,13 +7,11 @@ one goes down to a code and up again by local means over landmarks.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -24,6 +22,7 @@ from locmethods.kernels import Gaussian
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_weights
 from locmethods.models.pca import local_pca
+from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["HierarchicalAutoencoder", "LandmarkLevel", "LazyAutoencoder", "Reconstruction", "lazy_reconstruction"]
 
@@ -193,8 +192,7 @@ class LazyAutoencoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         found = lazy_reconstruction(X, self.keys_, kernel=self._kernel, n_components=self.n_components,
                                     steps=self.steps, tol=self.tol, empty=self.empty)
         if self.tol > 0 and not found.settled:
-            warnings.warn(f"some points have not settled after {found.n_iter} steps: raise steps or tol",
-                          ConvergenceWarning, stacklevel=2)
+            say_unsettled(f"some points have not settled after {found.n_iter} steps: raise steps or tol")
         return found.points.astype(X.dtype, copy=False)
 
     def __sklearn_tags__(self):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,6 +17,7 @@ from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.kernels import Exponential, Gaussian
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_weights
+from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["Gate", "LocalExperts", "gaussian_gate", "mixture_of_experts", "softmax_gate"]
 
@@ -288,8 +287,7 @@ class LocalExperts(RegressorMixin, BaseEstimator):
                 for _ in range(self.n_init)]
         state, curve, settled = max(runs, key=lambda run: run[1][-1])
         if not settled:
-            warnings.warn(f"the experts have not settled after {len(curve)} rounds: raise max_iter or tol",
-                          ConvergenceWarning, stacklevel=2)
+            say_unsettled(f"the experts have not settled after {len(curve)} rounds: raise max_iter or tol")
         flat, dtype = y.ndim == 1, X.dtype
         self.centers_, self.log_prior_ = state.centers.astype(dtype), state.log_prior.astype(dtype)
         self.bandwidth_ = state.width

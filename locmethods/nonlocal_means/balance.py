@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import check_count
 from locmethods.models.pictures import number_of, window_sums
 from locmethods.nonlocal_means.filters import comparison_of, noisy
 from locmethods.nonlocal_means.pixels import as_patches, as_picture, positive
 from locmethods.numerics.scaling import symmetric_scaling
+from locmethods.numerics.settling import say_unsettled
 
 
 class Balanced(NamedTuple):
@@ -97,8 +96,8 @@ def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, 
     found = symmetric_scaling(lambda scale: window_sums(near, scale, comparison)[0],
                               np.ones((1, *values.shape[1:]), kind), tol=tol, max_iter=max_iter)
     if found.imbalance > tol:
-        warnings.warn(f"the averaging matrix is not balanced after {found.n_iter} scalings: a row's sum is off by "
-                      f"{found.imbalance:.2g}; raise max_iter or tol", ConvergenceWarning, stacklevel=2)
+        say_unsettled(f"the averaging matrix is not balanced after {found.n_iter} scalings: a row's sum is off by "
+                      f"{found.imbalance:.2g}; raise max_iter or tol")
     # Divided by what is left of the sums, so that a constant picture stays what it is.
     mean = found.scale * window_sums(near, found.scale * values, comparison)[0] / found.sums
     return Balanced(pixels.leave(mean.astype(kind, copy=False)), found.n_iter, found.imbalance)

@@ -190,8 +190,9 @@ def a_penalty_feels_the_scale_of_the_weights(seed=0):
         return np.array([fit.predict(one[None])[0] for fit, one in zip(fits, at, strict=True)])
 
     plain, scaled = ridge(w, np.full(9, penalty)), ridge(w * c[:, None], penalty * c)
-    yield at_least("penalty kept", np.abs(ridge(w * c[:, None], np.full(9, penalty)) - plain).max(), 1e-2,
-                   because="a plain inequality", broken=np.abs(scaled - plain).max(), how="the penalty scaled too")
+    yield at_least("penalty kept", np.abs(ridge(w * c[:, None], np.full(9, penalty)) - plain).max(), 1e-4,
+                   because="far above the rounding of the solves",
+                   broken=np.abs(scaled - plain).max(), how="the penalty scaled too")
     yield same("penalty scaled", scaled, plain, within=EXACT, because="solves of order 1",
                broken=ridge(w * c[:, None], np.full(9, penalty)), how="the penalty kept as it was")
 

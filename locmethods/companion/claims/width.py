@@ -425,8 +425,8 @@ def scores_believe_in_independence(seed=0):
     r"""If every row stands twice, the three scores of a local mean fall all the way to the narrowest width; for a
     wave at 150 keys whose noise has the correlation 0.8 from each to the next, leave-one-out chooses less than half of
     the best width."""
-    x, rng = ((np.arange(60) + 0.5) / 60)[:, None], np.random.default_rng(seed)
-    y = np.sin(6 * x[:, 0]) + 0.3 * rng.normal(size=60)
+    x, rng = ((np.arange(120) + 0.5) / 120)[:, None], np.random.default_rng(seed)
+    y = np.sin(6 * x[:, 0]) + 0.5 * rng.normal(size=120)
     widths = np.array([1e-4, 0.03, 0.1, 0.3])
     twice, once = ({criterion: np.array([lm.cross_validation(rows, values, kernel=Gaussian(h), criterion=criterion)
                                          for h in widths]) for criterion in ("loo", "gcv", "aicc")}

@@ -228,6 +228,17 @@ def some_digits(seed, n=300, labelled=30):
     return x, labels, np.eye(10)[np.maximum(labels, 0)] * (labels >= 0)[:, None]
 
 
+def rate_of_trust(mean, hot, alpha):
+    """Return the rate at which f ← α P f + (1 − α) y tends to its limit."""
+    limit = (1 - alpha) * np.linalg.solve(np.eye(len(mean)) - alpha * mean, hot)
+    answer, left = hot, []
+    for step in range(101):
+        if step in (50, 100):
+            left.append(np.abs(answer - limit).max())
+        answer = alpha * mean @ answer + (1 - alpha) * hot
+    return (left[1] / left[0]) ** (1 / 50)
+
+
 def extended(mean, hot):
     """Return the harmonic extension of labels, by a linear system."""
     known = hot.any(axis=1)
@@ -271,13 +282,12 @@ def held_labels_extend_harmonically(seed=0):
     path = lazy_iteration(x, start, kernel=Gaussian(0.8), safeguard="clamp", steps=250)[..., 0]
     left = np.abs(path[[150, 200, 250]] - want[:, 0]).max(1)
     radius = np.abs(np.linalg.eigvals(mean[np.ix_(~known, ~known)])).max()
-    free = lazy_iteration(x, start, kernel=Gaussian(0.8), steps=250)[[150, 200, 250], :, 0]
-    drift = np.ptp(free, axis=1)
     yield at_most("no more than the labels", path, 1.0, within=1e-12, because="rounding of means of numbers up to one",
                   broken=weights @ hot.sum(1), how="sums of weights in the place of means")
-    yield same("the rate", (left[1:] / left[:-1]) ** (1 / 50), radius, within=2e-3,
-               because="the second mode has not faded wholly after a hundred and fifty averages",
-               broken=(drift[1:] / drift[:-1]) ** (1 / 50), how="labels that nobody holds")
+    yield same("the rate", (left[1:] / left[:-1]) ** (1 / 50), radius, within=1e-2,
+               because="after 150 averages a mode that is faster by δ, and as strong at first, shifts the rate by "
+                       "δ e^(-150 δ), which is 0.0025 at most",
+               broken=rate_of_trust(mean, hot, 0.8), how="labels that count a fifth at each step and are not held")
 
     few = lm.LabelPropagation(NearestNeighbors(9)).fit(x, labels)
     theirs = LabelPropagation("knn", n_neighbors=9, tol=1e-12, max_iter=100_000).fit(x, labels)

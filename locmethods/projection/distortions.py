@@ -13,7 +13,7 @@ from locmethods.arrays.estimators import FLOATS, check_array
 
 __all__ = ["Distortion", "distortion"]
 
-BLOCK = 1 << 20  # pairs that are held at a time
+ROWS = 32  # points whose distances to all later ones are held at a time
 
 
 class Distortion(NamedTuple):
@@ -76,10 +76,9 @@ def distortion(X: ArrayLike, Z: ArrayLike) -> Distortion:
     if len(X) != len(Z):
         raise ValueError(f"X and Z must have one row a point each, got {len(X)} and {len(Z)} rows")
     lowest, highest, total, pairs = math.inf, -math.inf, 0.0, 0
-    step = max(1, BLOCK // len(X))
-    for first in range(0, len(X), step):
-        before = cdist(X[first:first + step], X[first:], "sqeuclidean")
-        after = cdist(Z[first:first + step], Z[first:], "sqeuclidean")
+    for first in range(0, len(X), ROWS):
+        before = cdist(X[first:first + ROWS], X[first:], "sqeuclidean")
+        after = cdist(Z[first:first + ROWS], Z[first:], "sqeuclidean")
         later = np.triu(before > 0, k=1)
         if later.any():
             change = after[later] / before[later] - 1

@@ -21,7 +21,7 @@ def distances(axes, table):
 def tails(axes, table):
     """The probability that a squared length is off by three tenths: exact, three bounds, and what was drawn."""
     curves = {"exact": "exact", "Chernoff": "Chernoff", "Dasgupta and Gupta": "Dasgupta, Gupta",
-              "exp(−ε²k/8)": "exp(−ε²k/8)"}
+              "2 exp(−ε²k/8)": "2 exp(−ε²k/8)"}
     charts.lines(axes, table, "dimensions", curves, logy=True, xlabel="dimensions k",
                  ylabel="P(off by more than 0.3)", ylim=(2e-7, 3))
     axes.errorbar(table["drawn at"], table["drawn"], yerr=2 * table["standard error"], color=ink(axes), marker="o",
@@ -61,8 +61,8 @@ def kernel(axes, table):
     charts.lines(axes[1], table, "dimensions", ["bound of the mean", "bound of the kernel", "kernel", "local mean"],
                  logx=True, logy=True, marker=True, xlabel="dimensions k", ylabel="moved by, at most",
                  title="patches of photographs", ylim=(0.01, 200),
-                 names={"bound of the mean": (70, 50), "bound of the kernel": (100, 0.6), "kernel": (17, 0.25),
-                        "local mean": (17, 0.045)})
+                 names={"bound of the mean": (70, 50), "bound of the kernel": (100, 0.6), "kernel": (17, 0.2),
+                        "local mean": (17, 0.035)})
     few_dimensions(axes[1])
 
 

@@ -132,6 +132,16 @@ def test_stacked_levels_planes_and_experts_are_no_slower_than_matrices_and_loops
         assert all(found["ratio"] >= 1 for found in peers)
 
 
+def test_projections_are_as_much_faster_as_was_asked():
+    rows = committed()
+    for name in ("double", "single"):
+        assert rows[f"hadamard-{name}"]["contenders"]["NumPy's product with the matrix"]["ratio"] >= 5
+    for peer in ("GaussianRandomProjection", "SparseRandomProjection"):
+        assert rows["projection-hadamard"]["contenders"][f"scikit-learn's {peer}"]["ratio"] >= 2
+    assert rows["projection-gaussian"]["contenders"]["scikit-learn's GaussianRandomProjection"]["ratio"] >= 0.9
+    assert rows["projection-sparse"]["contenders"]["scikit-learn's SparseRandomProjection"]["ratio"] >= 0.9
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

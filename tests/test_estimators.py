@@ -22,6 +22,7 @@ from locmethods.lazy import LazyMap
 from locmethods.models.classification import LocalClassifier
 from locmethods.models.pca import LocalPCA
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
+from locmethods.projection import RandomProjection
 from locmethods.relaxation import LabelPropagation
 from locmethods.trick import Localized
 
@@ -55,6 +56,8 @@ MEMORIES = [
 # They learn their kernel; on the checks' random labels the best one is that of the nearest neighbour, which is never
 # reached, so that all slopes count as settled.
 LEARNERS = [LearnedMetric(max_iter=5, tol=np.inf), LearnedMetric(1, loss="accuracy", max_iter=5, tol=np.inf)]
+# They look at the sample's shape alone.
+PROJECTIONS = [RandomProjection(2, method=method) for method in ("gaussian", "sparse", "sign", "hadamard")]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -62,7 +65,7 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS])
+@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

@@ -116,6 +116,8 @@ def test_answers_are_spoilt_wherever_they_stand():
     assert np.array_equal(turned[0], straight[0][::-1])
     assert sabotage.spoilt(torch.tensor([1.0, 2.0]), sabotage.shifted).tolist() == pytest.approx([1.2, 2.2])
     assert sabotage.spoilt(lambda: np.array([1.0]), sabotage.shifted)().tolist() == [1.1]
+    assert [sabotage.answering(lambda: 4, spoil)() for spoil in sabotage.SPOILS.values()] == [5, 2]
+    assert sabotage.answering(lambda: (True, 4), sabotage.shifted)() == (True, 4)
     assert sabotage.spoilt(2.0, sabotage.shifted) == pytest.approx(2.2)
     assert sabotage.spoilt(2.0, sabotage.reversed_rows) == 1.0
 

@@ -243,9 +243,16 @@ def numbers_of(answer):
 
 
 def answering(function, spoil):
-    """Return a function that answers as the given one does, spoilt."""
+    """Return a function that answers as the given one does, spoilt.
+
+    A count is spoilt where it is the whole answer; one that is part of an answer may be a place, of which a claim would
+    not get as far as to compare anything.
+    """
     def broken(*args, **options):
-        return spoilt(function(*args, **options), spoil)
+        answer = function(*args, **options)
+        if isinstance(answer, int) and not isinstance(answer, bool):
+            return int(spoil(np.asarray(answer)))
+        return spoilt(answer, spoil)
 
     return broken
 

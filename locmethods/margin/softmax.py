@@ -115,9 +115,12 @@ class MarginSoftmax(nn.Module):
         ValueError, TypeError
             As `forward`.
         """
-        margin, scale = self.now()
         cosines = self.cosines(features)
-        labels = None if labels is None else as_labels(labels, cosines)
+        return self.of_cosines(cosines, None if labels is None else as_labels(labels, cosines))
+
+    def of_cosines(self, cosines: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the logits of cosines, for labels that were looked at."""
+        margin, scale = self.now()
         return with_margin(cosines, labels, margin, scale, self.kind)
 
     def forward(self, features: Tensor, labels: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Tensor:
@@ -136,8 +139,9 @@ class MarginSoftmax(nn.Module):
         ValueError, TypeError
             If a shape or a label does not fit, or something is not finite.
         """
-        logits = self.logits(features, labels)
-        labels = as_labels(labels, logits)
+        cosines = self.cosines(features)
+        labels = as_labels(labels, cosines)
+        logits = self.of_cosines(cosines, labels)
         if not len(labels):
             raise ValueError("features must have a sample at least, got none")
         if sample_weight is None:
@@ -182,7 +186,10 @@ class MarginSoftmax(nn.Module):
 
 def direction(vectors):
     """Return vectors at length one, and zero where there is no length; its gradient is finite there too."""
-    # A scale that the graph does not see: directions do not depend on it. With it no square overflows or vanishes.
+    length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    if len(vectors) and all(1e-15 < float(end) < 1e15 for end in length.detach().aminmax()):
+        return vectors / length
+    # Where a square could overflow or vanish: a scale that the graph does not see, since directions don't depend on it.
     largest = vectors.detach().abs().amax(1, keepdim=True)
     scaled = vectors / torch.where(largest > 0, largest, 1.0)
     square = scaled.square().sum(1, keepdim=True)

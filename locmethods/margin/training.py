@@ -77,7 +77,6 @@ def train(network: nn.Module, loss: MarginSoftmax, inputs: ArrayLike, labels: Ar
     others = [one for one in network.parameters() if one.requires_grad and one.ndim < 2] + list(loss.parameters())
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": weight_decay},
                                    {"params": others, "weight_decay": 0.0}], lr=learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
     generator = torch.Generator().manual_seed(seed)
     network.train(), loss.train()
     losses = np.empty(steps)
@@ -90,10 +89,11 @@ def train(network: nn.Module, loss: MarginSoftmax, inputs: ArrayLike, labels: Ar
                           "learning_rate")
             losses = losses[:step + 1]
             break
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * rate(step, steps)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        schedule.step()
         if hasattr(loss, "advance"):
             loss.advance()
     network.eval(), loss.eval()

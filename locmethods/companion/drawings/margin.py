@@ -84,7 +84,7 @@ def letters(axes, table):
     scores.axhspan(low, high, color=ink(scores), alpha=0.12, linewidth=0)
     scores.axhline(mean, color=ink(scores), linestyle="--", linewidth=1.2)
     scores.text(counts[-1] * 1.1, high, "raw pixels", ha="right", va="bottom", fontsize=10)
-    for number, (way, (x, y)) in enumerate(zip(WAYS, ((0.5, 0.52), (0.03, 0.82)), strict=True)):
+    for number, (way, (x, y)) in enumerate(zip(WAYS, ((0.64, 0.6), (0.03, 0.82)), strict=True)):
         scores.text(x, y, way, transform=scores.transAxes, color=f"C{number}", fontsize=10)
     gain = table["with a margin"] - table["no margin"]
     gains.scatter(count, gain, s=30, marker=MARKERS[1], color="C1", alpha=0.6, linewidths=0)

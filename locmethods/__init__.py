@@ -42,10 +42,12 @@ _HOME = {
     "LocalExperts": "hierarchy",
     "LazyAutoencoder": "hierarchy",
     "HierarchicalAutoencoder": "hierarchy",
+    "MarginSoftmax": "margin",
+    "margin_condition": "margin",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "projection")
+          "margin", "projection")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

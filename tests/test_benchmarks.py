@@ -190,3 +190,9 @@ def test_attention_and_stacks_take_no_longer_than_torchs():
         assert rows[f"transformer-{name}"]["contenders"]["torch"]["ratio"] >= 1 / 1.1  # at most a tenth slower
     ours, dense = rows["transformer-cauchy"]["contenders"].values()
     assert dense["peak_bytes"] - ours["peak_bytes"] > 2**29  # the matrices of two heads have half a gigabyte each
+
+
+def test_a_margin_costs_no_more_than_the_peers_and_a_ranking_much_less():
+    for name, least in (("margin-cosine", 1), ("margin-angle", 1), ("average-precision", 2)):
+        ours, peer = committed()[name]["contenders"].values()
+        assert ours["ratio"] == 1 and peer["ratio"] >= least

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,6 +16,14 @@ class Sample(NamedTuple):
 
     x: np.ndarray
     y: np.ndarray
+
+
+class Glyphs(NamedTuple):
+    """Pictures of letters, in each of several typefaces."""
+
+    x: np.ndarray
+    letter: list
+    typeface: list
 
 
 class Sentences(NamedTuple):
@@ -309,3 +318,62 @@ def echoes(n=60_000, *, length=12, seed=0):
     alphabet, words = list("abcdefghijklmnopqrstuvwxyz"), -(-n // (3 * length))
     letters = np.random.default_rng(seed).choice(alphabet, size=(words, length))
     return "".join(3 * "".join(word) for word in letters)[:n]
+
+
+# Faces that ship with matplotlib and have letters of three alphabets.
+TYPEFACES = (
+    "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique",
+    "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique",
+    "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic",
+    "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta",
+)
+GLYPH_SIDE, BASELINE = 16, 12  # pixels of a picture, and the row that the letters stand on
+
+
+@cache
+def glyphs():
+    """Return every letter and digit that sixteen typefaces share, drawn at 12 pixels an em (matplotlib's fonts).
+
+    About 500 characters: Latin with accents, Greek, Cyrillic. Of characters that look the same in the first face, as
+    Latin A and Greek Alpha do, the first is taken.
+
+    Returns
+    -------
+    Glyphs
+        x of shape (n_letters, 16, 256), values in [0, 1], not to be written to.
+    """
+    from pathlib import Path
+    from unicodedata import category
+
+    from matplotlib import get_data_path
+    from matplotlib.ft2font import FT2Font
+
+    fonts = [FT2Font(str(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf"))) for name in TYPEFACES]
+    for font in fonts:
+        font.set_size(12, 72)
+    shared = set.intersection(*(set(font.get_charmap()) for font in fonts))
+    found, seen = {}, set()
+    for letter in (chr(code) for code in sorted(shared)):
+        if category(letter) in ("Lu", "Ll", "Nd"):
+            first = glyph(fonts[0], letter)
+            if first.tobytes() not in seen:
+                seen.add(first.tobytes())
+                found[letter] = [first] + [glyph(font, letter) for font in fonts[1:]]
+    x = np.array(list(found.values())).reshape(len(found), len(fonts), -1)
+    x.setflags(write=False)
+    return Glyphs(x, list(found), list(TYPEFACES))
+
+
+def glyph(font, letter):
+    """Return a letter as a grey picture, centred, on its baseline; what does not fit is cut off."""
+    from matplotlib.ft2font import LoadFlags
+
+    font.set_text(letter, 0.0, flags=LoadFlags.NO_HINTING)
+    font.draw_glyphs_to_bitmap()
+    ink = np.asarray(font.get_image()) / 255
+    room = 2 * GLYPH_SIDE
+    canvas = np.zeros((3 * room, 3 * room))
+    bottom = room + BASELINE + round(font.get_descent() / 64)
+    left = room + (GLYPH_SIDE - ink.shape[1]) // 2
+    canvas[bottom - ink.shape[0]:bottom, left:left + ink.shape[1]] = ink
+    return canvas[room:room + GLYPH_SIDE, room:room + GLYPH_SIDE]

@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import locmethods
 from locmethods.companion import datasets
-from locmethods.companion.build import book, cards, family, figures, lists, notebooks, pages, playground
+from locmethods.companion.build import book, cards, family, figures, lists, notebooks, pages, playground, publication
 from locmethods.companion.drawings import cost, intro
 from locmethods.companion.drawings import family as drawn_family
 
@@ -358,4 +358,5 @@ def setup(app):
     app.connect("html-page-context", page_boxes, priority=100)
     app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
+    publication.connect(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -252,7 +252,8 @@ def test_a_whole_site_is_found_whole_below_another_address(crawler, site):
     ("book/means.html", "#here", "#gone",
      "book/means.html leads to /owner/locmethods/book/intro.html#gone, which that page does not have"),
     ("_static/a.css", "b.png", "c.png", "_static/a.css leads to /owner/locmethods/_static/c.png, where nothing is"),
-    ("404.html", " href=", " was=", "at an address where nothing is the host answers 404, without a page that leads back"),
+    ("404.html", " href=", " was=",
+     "at an address where nothing is the host answers 404, without a page that leads back"),
 ])
 def test_what_leads_nowhere_is_named(crawler, site, file, old, new, words):
     text = (site / file).read_text()

@@ -20,7 +20,18 @@ from sphinx.util.docutils import SphinxDirective
 
 import locmethods
 from locmethods.companion import datasets
-from locmethods.companion.build import book, cards, family, figures, lists, notebooks, pages, playground, publication
+from locmethods.companion.build import (
+    bibtex,
+    book,
+    cards,
+    family,
+    figures,
+    lists,
+    notebooks,
+    pages,
+    playground,
+    publication,
+)
 from locmethods.companion.drawings import cost, intro
 from locmethods.companion.drawings import family as drawn_family
 
@@ -51,17 +62,6 @@ def follow_runs(app, docname, source):
         app.env.note_dependency(str(stamp))
 
 
-def citation(record):
-    """Return the BibTeX entry of a figure."""
-    caption = re.sub(r"[{}$\\]", "", record["caption"].split(". ")[0].rstrip("."))
-    return (f"@misc{{locmethods-{record['name']},\n"
-            f"  author = {{{{The locmethods authors}}}},\n"
-            f"  title  = {{{caption}}},\n"
-            f"  year   = {{2026}},\n"
-            f"  note   = {{Figure {record['name']} of \"Localization methods, computed\", the executable companion to "
-            f"arXiv:2605.20635; data SHA-256 {record['checksum'][:16]}}}\n}}")
-
-
 def _details(summary, body):
     return f'<details class="page-box"><summary>{html.escape(summary)}</summary>\n{body}\n</details>\n'
 
@@ -73,14 +73,17 @@ def _downloads(record, base):
 
 
 def page_boxes(app, pagename, templatename, context, doctree):
-    """Append to a page how to cite its figures, and to a chapter how it was run."""
+    """Append to a page how to cite its figures and it, and to a chapter how it was run."""
     if doctree is None or "body" not in context:
         return
     chapter, base = Path(pagename).name, "../" * pagename.count("/")
-    cites = "".join(f"<p><strong>{html.escape(figure['name'])}</strong>: {_downloads(figure, base)}</p>"
-                    f"<pre>{html.escape(citation(figure))}</pre>" for figure in records(app, "figures", chapter))
-    if cites:
-        context["body"] += _details("Cite this page's figures", cites)
+    found = records(app, "figures", chapter)
+    if found:
+        title = next(doctree.findall(nodes.title)).astext()
+        cites = f"<p>The page:</p><pre>{html.escape(bibtex.of_page(chapter, title, app.srcdir))}</pre>"
+        cites += "".join(f"<p><strong>{html.escape(figure['name'])}</strong>: {_downloads(figure, base)}</p>"
+                         f"<pre>{html.escape(bibtex.of_figure(figure, app.srcdir))}</pre>" for figure in found)
+        context["body"] += _details("Cite this page and its figures", cites)
     run = Path(app.srcdir) / "_build" / "records" / "runs" / f"{chapter}.json"
     if run.exists():
         record = json.loads(run.read_text())
@@ -150,14 +153,15 @@ class FigureList(_FromRecords):
     """``{figure-list}``: every figure, with its files and its citation."""
 
     def run(self):
-        text = []
+        text, root = [], self.env.srcdir
         for record in self.follow("figures"):
             name, chapter = record["name"], record["chapter"]
             alt = " ".join(record["alt"].split())
             text += [f"**{name}**, in {{doc}}`{chapter}`", "",
                      f"```{{image}} /_build/records/figures/{chapter}/{name}.light.svg", f":alt: {alt}", ":width: 70%",
                      "```", "", record["caption"], "", "```{raw} html", f"<p>{_downloads(record, '../')}</p>",
-                     _details("Cite this figure", f"<pre>{html.escape(citation(record))}</pre>"), "```", ""]
+                     _details("Cite this figure", f"<pre>{html.escape(bibtex.of_figure(record, root))}</pre>"), "```",
+                     ""]
         return self.parse("\n".join(text))
 
 

@@ -25,11 +25,9 @@ MONTHS = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 COMMANDS = {"emph", "textbackslash", "textasciicircum", "textasciitilde", "ldots", "texttt",
             "ss", "o", "O", "ae", "l", "L", "aa", "i", "c", "v", "u", "H", "k", "r"}
 # Of LaTeX itself: amsmath is a package that an article may lack.
-MATHEMATICS = {"alpha", "beta", "gamma", "delta", "varepsilon", "epsilon", "theta", "lambda", "mu", "nu", "pi", "rho",
-               "sigma", "tau", "phi", "varphi", "psi", "omega", "Gamma", "Delta", "Lambda", "Sigma", "Phi", "Omega", "pm",
-               "times", "cdot", "le", "ge", "approx", "ne", "to", "infty", "sqrt", "in", "circ", "frac", "Vert", "vert",
-               "sum", "mathrm", "mathbf", "tilde", "hat", "bar", "log", "exp", "max", "min", "top", "ell", "partial",
-               "ll"}
+MATHEMATICS = set("""alpha beta gamma delta varepsilon epsilon theta lambda mu nu pi rho sigma tau phi varphi psi omega
+    Gamma Delta Lambda Sigma Phi Omega pm times cdot le ge approx ne to infty sqrt in circ frac Vert vert sum mathrm
+    mathbf tilde hat bar log exp max min top ell partial ll""".split())
 
 
 def captions():

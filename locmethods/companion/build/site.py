@@ -66,10 +66,16 @@ def _details(summary, body):
     return f'<details class="page-box"><summary>{html.escape(summary)}</summary>\n{body}\n</details>\n'
 
 
+TAKEN = {".svg": "SVG", ".pdf": "PDF", ".png": "PNG", ".dark.svg": "SVG for a dark ground",
+         ".dark.png": "PNG for a dark ground", ".frames.zip": "all frames", ".csv": "data as CSV"}
+
+
 def _downloads(record, base):
-    names = {".svg": "SVG", ".pdf": "PDF", ".csv": "data as CSV"}
-    return ", ".join(f'<a href="{base}figures/{file}" download>{names[Path(file).suffix]}</a>'
-                     for file in sorted(record["files"], key=lambda file: list(names).index(Path(file).suffix)))
+    """Return the links to what can be taken away of a figure, in the order of `TAKEN`."""
+    name = record["name"]
+    files = {*record["files"], f"{name}.dark.svg"}  # the dark drawing is the page's own
+    return ", ".join(f'<a href="{base}figures/{name}{end}" download>{words}</a>' for end, words in TAKEN.items()
+                     if f"{name}{end}" in files)
 
 
 def page_boxes(app, pagename, templatename, context, doctree):
@@ -115,13 +121,13 @@ def clean_scripts(app, pagename, templatename, context, doctree):
 
 
 def copy_figures(app, exception):
-    """Copy drawings, data and PDFs beside the pages, where scripts and links find them by name."""
+    """Copy drawings, data and what is taken away beside the pages, where scripts and links find them by name."""
     target = Path(app.outdir) / "figures"
     if exception is None and app.builder.format == "html":
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for file in (Path(app.srcdir) / "_build" / "records" / "figures").glob("*/*"):
-            if file.suffix in (".svg", ".pdf", ".csv"):
+            if file.suffix in (".svg", ".pdf", ".png", ".zip", ".csv"):
                 shutil.copy2(file, target / file.name)
 
 
@@ -242,7 +248,8 @@ def leave_drawings(app, stem, drawings, source):
         canvases = {variant: figures.drawn(one.draw, table, one.name, layout) for variant, layout in layouts.items()}
         figures.check_drawn(one.name, table)
         figures.leave_variants(place, one.name, figures.variants(one.name, canvases))
-        figures.leave(place, stem, one.name, one.caption, one.alt, table, canvas=canvases[""],
+        dark = figures.drawn(one.draw, table, one.name, layouts[""], dark=True)
+        figures.leave(place, stem, one.name, one.caption, one.alt, table, canvas=canvases[""], dark=dark,
                       extra={"stacked": figures.stacked(layouts)})
 
 

@@ -23,16 +23,23 @@ def arguments_of(words):
     """Return the command line, read."""
     parser = argparse.ArgumentParser(prog="python -m locmethods.companion", description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=[*COMMANDS, "one"], help=HELP)
-    parser.add_argument("chapters", nargs="*", help="stems of pages; all by default")
-    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument("chapters", nargs="*", help="stems of pages, all by default; of try, NAME=VALUE, too")
+    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+                        help="of try: the same as NAME=VALUE")
     parser.add_argument("--force", action="store_true", help="run also what is not stale")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--at-most", type=int, default=None, metavar="N", help="of due: name N, tell how many are left")
     parser.add_argument("--root", type=Path, default=Path.cwd())
     parser.add_argument("--as", dest="purpose", default="book", help=argparse.SUPPRESS)
     chosen = parser.parse_intermixed_args(words)
-    if chosen.command == "try" and len(chosen.chapters) != 1:
-        parser.error("try takes one chapter, and parameters as -p NAME VALUE")
+    if chosen.command == "try":
+        chosen.parameter += [word.split("=", 1) for word in chosen.chapters if "=" in word]
+        chosen.chapters = [word for word in chosen.chapters if "=" not in word]
+        names = [name for name, _ in chosen.parameter]
+        if len(chosen.chapters) != 1:
+            parser.error("try takes one chapter, and its parameters as NAME=VALUE or -p NAME VALUE")
+        if len(set(names)) < len(names):
+            parser.error(f"each parameter is given once, got {' '.join(names)}")
     return chosen
 
 

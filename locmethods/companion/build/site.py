@@ -31,6 +31,7 @@ from locmethods.companion.build import (
     pages,
     playground,
     publication,
+    takeaway,
 )
 from locmethods.companion.drawings import cost, intro
 from locmethods.companion.drawings import family as drawn_family
@@ -96,7 +97,7 @@ def page_boxes(app, pagename, templatename, context, doctree):
         versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
         how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
                f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
-               f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
+               f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} NAME=VALUE</code></p>")
         context["body"] += _details("How this page was run", how)
 
 
@@ -370,4 +371,5 @@ def setup(app):
     app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
     publication.connect(app)
+    takeaway.connect(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

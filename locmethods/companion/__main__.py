@@ -1,5 +1,5 @@
 """Run the book: `python -m locmethods.companion book`, `run`, `freeze`, `try`, `due`, `readme`, `tidy`,
-`sabotage`."""
+`sabotage`, `pdf`, `epub`, `archive`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import os
 import sys
 from pathlib import Path
 
-from locmethods.companion.build import book, cells, lists, metadata, pages, run, stale
+from locmethods.companion.build import archive, book, cells, epub, lists, metadata, pages, printed, run, stale
 from locmethods.companion.build.pages import BookError
 
-COMMANDS = ("book", "run", "freeze", "try", "due", "readme", "tidy", "sabotage")
+COMMANDS = ("book", "run", "freeze", "try", "due", "readme", "tidy", "sabotage", "pdf", "epub", "archive")
 HELP = ("book: run what is stale and build the site; run: only run what is stale; freeze: record the outputs; "
         "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check; "
         "readme: write the README's table of chapters and what archives read; tidy: format the chapters' cells; "
-        "sabotage: break what the chapters present, and write down which claim notices")
+        "sabotage: break what the chapters present, and write down which claim notices; "
+        "pdf, epub: the book for paper and for reading devices, from the site; archive: the site with checksums")
 
 
 def arguments_of(words):
@@ -62,6 +63,12 @@ def main(words=None):
             tidy(root, chosen.chapters)
         elif chosen.command == "sabotage":
             sabotage(root, chosen.chapters)
+        elif chosen.command == "pdf":
+            printed.make(root)
+        elif chosen.command == "epub":
+            epub.make(root)
+        elif chosen.command == "archive":
+            archive.make(root)
         elif chosen.command == "book":
             book.check_sources(root)
             run.run_chapters(root, jobs=chosen.jobs, force=chosen.force)

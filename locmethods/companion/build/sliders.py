@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from functools import partial
 
 from locmethods.companion.build import records
+from locmethods.companion.build.archive import zipped
 from locmethods.companion.build.figures import (
     SHARP,
     Table,
@@ -82,12 +81,3 @@ def to_take(name, pictures, light, dark):
     return {f"{name}.light.svg": pictures[".light.svg"], f"{name}.dark.svg": pictures[".dark.svg"],
             f"{name}.light.png": saved(light, name, "png", ground=True, dpi=SHARP),
             f"{name}.dark.png": saved(dark, name, "png", ground=True, dpi=SHARP, dark=True)}
-
-
-def zipped(files):
-    """Return an archive of {file: bytes}: the same bytes for the same files, whenever it is made."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()

@@ -73,8 +73,8 @@ def _head(root, page):
     site = publication.place(root).site
     address = f", {site}book/{page.stem}.html" if site else ""
     return (f"*A chapter of “{metadata.title(root)}”{address}, as it was run for version {metadata.release(root)[0]}. "
-            "To run it again, install the package with its extra: `pip install '.[book]'` in a clone of the repository. "
-            "Text and figures: CC BY 4.0; code: BSD 3-Clause.*")
+            "To run it again, install the package with its extra, `pip install '.[book]'` in a clone of the "
+            "repository. Text and figures: CC BY 4.0; code: BSD 3-Clause.*")
 
 
 def _bring(repository):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -30,20 +31,28 @@ def browser():
     asked, ask = os.pipe()
     heard, answer = os.pipe()
     with tempfile.TemporaryDirectory() as profile:
-        # The browser reads from its file 3 and writes to its file 4.
+        # The browser reads from its file 3 and writes to its file 4: ours must not be these.
+        asked, answer = (_raised(file) for file in (asked, answer))
         process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{asked} 4>&{answer}', "sh", program, "--headless", "--no-sandbox",
+            ["bash", "-c", f'exec "$@" 3<&{asked} 4>&{answer}', "bash", program, "--headless", "--no-sandbox",
              "--disable-gpu", "--allow-file-access-from-files", f"--user-data-dir={profile}",
              "--remote-debugging-pipe"],
             pass_fds=(asked, answer), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(asked)
         os.close(answer)
-        with open(ask, "wb") as commands, open(heard, "rb") as answers:
+        with open(ask, "wb", buffering=0) as commands, open(heard, "rb") as answers:
             try:
                 yield Browser(commands, answers)
             finally:
                 process.terminate()
                 process.wait()
+
+
+def _raised(file):
+    """Return the same file under a number of at least ten."""
+    raised = fcntl.fcntl(file, fcntl.F_DUPFD, 10)
+    os.close(file)
+    return raised
 
 
 class Browser:
@@ -71,8 +80,10 @@ class Browser:
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
-        self._commands.write(json.dumps(message).encode() + b"\0")
-        self._commands.flush()
+        try:
+            self._commands.write(json.dumps(message).encode() + b"\0")
+        except BrokenPipeError:
+            raise BookError("the browser has ended before it was asked") from None
         said = self._until(lambda said: said.get("id") == self._number)
         if "error" in said:
             raise BookError(f"the browser does not take {method}: {said['error'].get('message')}")

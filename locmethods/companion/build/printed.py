@@ -174,11 +174,11 @@ def join(root, first, printed):
     by_name = {one.name: one for one in printed}
     for caption, names in parts(root):
         there = [by_name[name] for name in names if name in by_name]
-        parent = writer.add_outline_item(caption, starts[there[0].name]) if caption and there else None
+        parent = _bookmark(writer, caption, starts[there[0].name]) if caption and there else None
         for one in there:
-            item = writer.add_outline_item(one.title, starts[one.name], parent=parent)
+            item = _bookmark(writer, one.title, starts[one.name], parent)
             for section, number in sections(one.reader):
-                writer.add_outline_item(section, starts[one.name] + number, parent=item)
+                _bookmark(writer, section, starts[one.name] + number, item)
     writer.add_metadata({"/Title": metadata.title(root), "/Subject": metadata.project(root)["description"],
                          "/Author": ", ".join(author["name"] for author in metadata.project(root)["authors"])})
     writer.page_mode = "/UseOutlines"
@@ -186,6 +186,10 @@ def join(root, first, printed):
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def _bookmark(writer, title, number, parent=None):
+    return writer.add_outline_item(title=title, page_number=number, parent=parent)
 
 
 def sections(reader):

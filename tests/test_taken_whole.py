@@ -26,6 +26,7 @@ INTRO = HEAD.format(title="Intro", stem="intro") + """<p>See <a href="means.html
 <span class="math">\\(x_i &lt; y\\)</span>.</p><script>1</script></section></article></body></html>"""
 MEANS = HEAD.format(title="Means", stem="means") + """<h2 id="near">Near</h2><p><a href="#near">up</a></p>
 <div class="math"><span class="eqno">(1)</span>\\[\\frac{a}{b}\\]</div>
+<details><summary><p class="collapsed">Show</p><p class="expanded">Hide</p></summary>x</details>
 <figure><img alt="A line" src="../_images/a.svg" onclick="x()"/></figure><div style="height: 1200px"></div>
 <h2 id="far">Far</h2><p id="far">words <a href="intro.html#gone">back</a></p></section></article></body></html>"""
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path d="M0 0L1 1"/></svg>'
@@ -134,7 +135,7 @@ def test_the_epub_has_pages_pictures_and_mathematics(root):
         "{http://www.w3.org/1998/Math/MathML}math")]
     assert [("display" in one.attrib, "".join(one.itertext())) for one in maths] == [(False, "xi<y"), (True, "ab")]
     texts = files["EPUB/intro.xhtml"] + files["EPUB/means.xhtml"]
-    assert not re.search(rb"\\\(|\\\[|onclick|<script|headerlink", texts)
+    assert not re.search(rb"\\\(|\\\[|onclick|<script|headerlink|Hide", texts)
     package = trees["EPUB/book.opf"]
     space = "{http://www.idpf.org/2007/opf}"
     listed = {item.get("href") for item in package.iter(f"{space}item")}

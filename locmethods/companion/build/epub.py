@@ -21,7 +21,7 @@ from locmethods.companion.build.records import write_whole
 
 # What the site needs and a book on paper or a reader's device has no use for.
 _LEFT_OUT = ("script, style, noscript, template, form, button, input, output, iframe, .headerlink, .prev-next-area, "
-             "details.page-box, .playground, .frame-bar, .whole-book, .tocsection, .sd-d-none")
+             "details.page-box, .playground, .frame-bar, .whole-book, .tocsection, .sd-d-none, summary .expanded")
 _KEPT = {"id", "class", "href", "src", "alt", "title", "colspan", "rowspan", "scope", "style", "role", "aria-label"}
 _KINDS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 _XHTML = ('<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html>\n<html xmlns="http://www.w3.org/1999/xhtml" '
@@ -39,6 +39,8 @@ td, th { border-bottom: 1px solid #8a9099; padding: 0.2em 0.4em; text-align: lef
 .claim-bar, .claim-scale, .claim-legend { display: none; }
 div.math { text-align: center; margin: 0.8em 0; }
 .eqno { float: right; }
+summary p { display: inline; }
+nav ol { list-style: none; }
 """
 _CONTAINER = ('<?xml version="1.0" encoding="utf-8"?>\n<container version="1.0" '
               'xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="EPUB/book.opf" '

@@ -7,7 +7,9 @@
 # make freeze    record the chapters' outputs again, after an intended change
 # make tidy      format the chapters' cells
 # make sabotage  break what the chapters present, one thing at a time, and write down which claim notices
-# make readme    write the README's table of chapters, from what the pages say of themselves
+# make readme    write the README's table of chapters, and what archives read of the book
+# make pdf       the book on paper, and each page, in _build/html/downloads; make epub: for a reading device
+# make archive   the site as an archive with checksums, in _build/archive
 # make serve     read the book on this machine's port 8000
 # make lock      pin requirements.lock again, from pyproject.toml
 # make clean     delete everything generated, the environment included
@@ -32,7 +34,7 @@ export SCIPY_ARRAY_API := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: book test test-all lint fuzz bench freeze tidy sabotage readme serve lock clean help
+.PHONY: book test test-all lint fuzz bench freeze tidy sabotage readme pdf epub archive serve lock clean help
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -67,6 +69,10 @@ sabotage: $(READY)
 
 readme: $(READY)
 	@$(BIN)/python -m locmethods.companion readme
+
+# Of the site as make book left it; Chromium prints and typesets.
+pdf epub archive: $(READY)
+	@$(BIN)/python -m locmethods.companion $@
 
 serve: book
 	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html

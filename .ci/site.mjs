@@ -6,7 +6,7 @@ import { pathToFileURL, fileURLToPath } from 'url';
 
 const root = process.argv[2];
 const notebooks = path.join(root, '..', '..', 'book', 'notebooks');
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((file) => fs.existsSync(file));
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((file) => fs.existsSync(file));
 const pages = ['genindex.html', 'search.html',
   ...fs.readdirSync(path.join(root, 'book')).filter((file) => file.endsWith('.html')).map((file) => `book/${file}`)];
 const shapes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };

@@ -96,6 +96,7 @@ def test_a_family_that_cannot_be_drawn_is_named(root, old, new, words):
 
 def test_a_family_that_cannot_be_drawn_stops_the_book_before_it_runs(root, monkeypatch):
     monkeypatch.setattr(book, "measurements", lambda root: {})
+    write_whole(root / "pyproject.toml", "[project]\n")
     book.check_sources(root)
     page = root / "book" / "means.md"
     page.write_text(page.read_text().replace("feedback: true", "feedback: often"))

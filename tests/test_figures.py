@@ -7,24 +7,25 @@ import json
 import re
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from cycler import Cycler, cycler
+from PIL import Image
 
 from locmethods.companion import figure, frames
 from locmethods.companion.build import figures, records
 from locmethods.companion.build.figures import NARROW, Layout, Table, as_csv, layouts_of, stacked
-from locmethods.companion.build.style import PAIRS, darkened, settings
+from locmethods.companion.build.style import DARK_GROUND, GROUND, PAIRS, darkened, settings
 from locmethods.companion.drawings import charts
 
 X = np.linspace(0, 1, 9)
 THEMES = ("light", "dark")
 FILES = {f"means-square.{end}" for end in (
-    "csv", "json", "pdf", "svg", "light.svg", "dark.svg", "narrow.light.svg", "narrow.dark.svg")}
+    "csv", "json", "pdf", "png", "dark.png", "svg", "light.svg", "dark.svg", "narrow.light.svg", "narrow.dark.svg")}
 
 
 def curves(axes, table):
@@ -88,7 +89,8 @@ def test_a_figure_leaves_drawings_data_and_a_record(chapter):
     assert record == {
         "name": "means-square", "chapter": "means", "caption": "A square, $x^2$. And its root.", "alt": "Two curves.",
         "seed": 3, "parameters": {"n": 9}, "stacked": False,
-        "files": ["means-square.csv", "means-square.pdf", "means-square.svg"],
+        "files": ["means-square.csv", "means-square.dark.png", "means-square.pdf", "means-square.png",
+                  "means-square.svg"],
         "checksum": hashlib.sha256(files["means-square.csv"]).hexdigest()}
 
 
@@ -128,6 +130,15 @@ def test_the_two_themes_differ_and_keep_the_ground_free(chapter):
     assert "#24292f" in light and "#e3e6ea" not in light
     assert "#e3e6ea" in dark and "#24292f" not in dark
     assert "fill: #ffffff" in cited and "fill: #ffffff" not in light
+
+
+def test_pictures_of_pixels_are_sharp_and_stand_on_their_ground(chapter):
+    draw()
+    for end, ground, ink in (("png", GROUND, "#0067a5"), ("dark.png", DARK_GROUND, "#5bb6f0")):
+        picture = Image.open(chapter / f"means-square.{end}").convert("RGB")
+        assert picture.size == (1280, 760), "6.4 by 3.8 inches at 200 dots"
+        colours = {f"#{red:02x}{green:02x}{blue:02x}" for _, (red, green, blue) in picture.getcolors(1 << 20)}
+        assert picture.getpixel((0, 0)) == tuple(bytes.fromhex(ground[1:])) and ink in colours
 
 
 def test_drawing_leaves_the_backend_and_pyplot_alone(chapter):
@@ -236,13 +247,27 @@ def test_it_is_known_whether_panels_are_stacked_on_a_phone(panels, narrow, wante
 def test_frames_leave_each_drawing_in_both_themes(chapter, shown):
     draw(frames, still=2)
     files = contents(chapter)
-    assert set(files) == FILES | {f"means-square.{i}{variant}.{theme}.svg" for i in range(3) for theme in THEMES
-                                  for variant in ("", ".narrow")}
+    assert set(files) == FILES | {"means-square.frames.zip"} | {
+        f"means-square.{i}{variant}.{theme}.svg" for i in range(3) for theme in THEMES for variant in ("", ".narrow")}
     assert len({files[f"means-square.{i}.dark.svg"] for i in range(3)}) == 3
     assert files["means-square.light.svg"] == files["means-square.2.light.svg"]
     record = json.loads(files["means-square.json"])
     assert record["labels"] == ["one", "two", "three"] and record["still"] == 2 and record["moves"] == "power"
     assert len(shown) == 1 and shown[0][0]["text/plain"].startswith("Figure means-square: A square")
+
+
+def test_all_frames_are_taken_away_in_one_archive(chapter, shown):
+    draw(frames, still=2)
+    with zipfile.ZipFile(chapter / "means-square.frames.zip") as archive:
+        assert archive.testzip() is None
+        taken = {name: archive.read(name) for name in archive.namelist()}
+    assert set(taken) == {f"means-square.{i}.{theme}.{kind}" for i in range(3) for theme in THEMES
+                          for kind in ("svg", "png")}
+    for name in taken:
+        if name.endswith(".svg"):
+            assert taken[name] == (chapter / name).read_bytes()
+    assert taken["means-square.2.light.png"] == (chapter / "means-square.png").read_bytes()
+    assert taken["means-square.2.dark.png"] == (chapter / "means-square.dark.png").read_bytes()
 
 
 @pytest.mark.parametrize("options, words", [
@@ -291,14 +316,6 @@ def many(axes, table):
     charts.lines(axes[5], table, "x", named, xlabel="a", ylabel="b", logy=True, names="legend")
 
 
-def in_other_colours(setting):
-    """Return a setting of matplotlib in the dark theme's colours."""
-    if isinstance(setting, str):
-        return PAIRS.get(setting, setting)
-    return cycler(color=[PAIRS[colour] for colour in setting.by_key()["color"]],
-                  linestyle=setting.by_key()["linestyle"]) if isinstance(setting, Cycler) else setting
-
-
 def without_identifiers(svg):
     """Return an SVG whose identifiers, digests of what they name, are numbered in order."""
     seen = {}
@@ -308,14 +325,10 @@ def without_identifiers(svg):
     return re.sub(rb"(?<=[\"#])[a-z][0-9a-f_]{9,}", number, svg)
 
 
-def test_the_dark_theme_is_what_dark_settings_would_have_drawn(chapter, monkeypatch):
-    monkeypatch.setattr(figures, "settings", lambda name: {
-        key: in_other_colours(setting) for key, setting in settings(name).items()})
-    wanted = figures.saved(figures.drawn(many, Table(as_csv(MANY)), "means-many", Layout((6.4, 8), (3, 2))),
-                           "means-many", "svg")
-    monkeypatch.undo()
-    light = figures.saved(figures.drawn(many, Table(as_csv(MANY)), "means-many", Layout((6.4, 8), (3, 2))),
-                          "means-many", "svg")
+def test_the_dark_theme_is_what_dark_settings_would_have_drawn():
+    wanted, light = (
+        figures.saved(figures.drawn(many, Table(as_csv(MANY)), "means-many", Layout((6.4, 8), (3, 2)), dark=dark),
+                      "means-many", "svg", dark=dark) for dark in (True, False))
     assert without_identifiers(darkened(light)) == without_identifiers(wanted)
     assert without_identifiers(light) != without_identifiers(wanted)
 

@@ -57,6 +57,8 @@ def root(tmp_path):
     (root / "locmethods" / "means.py").write_text("def mean():\n    from locmethods.sums import one\nh = 1\n")
     (root / "locmethods" / "sums.py").write_text("one = 1\n")
     (root / "requirements.lock").write_text("numpy==2.0\n")
+    (root / "pyproject.toml").write_text('[project]\ndescription = "A book"\n')
+    (root / "_config.yml").write_text("title: Two chapters\n")
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n      - file: book/one\n"
                                    "      - file: book/two\n")
     write(root, "one")
@@ -263,14 +265,33 @@ def test_a_chapters_kernel_is_the_environments_own(root, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["try"], "try takes one chapter, and parameters as -p NAME VALUE"),
-    (["try", "one", "two"], "try takes one chapter, and parameters as -p NAME VALUE"),
+    (["try"], "try takes one chapter, and its parameters as NAME=VALUE or -p NAME VALUE"),
+    (["try", "n=1"], "try takes one chapter, and its parameters as NAME=VALUE or -p NAME VALUE"),
+    (["try", "one", "two"], "try takes one chapter, and its parameters as NAME=VALUE or -p NAME VALUE"),
+    (["try", "one", "n=1", "-p", "n", "2"], "each parameter is given once, got n n"),
 ])
 def test_a_wrong_command_says_what_there_is(root, capsys, arguments, words):
     with pytest.raises(SystemExit) as stopped:
         command_line.main([*arguments, "--root", str(root)])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.endswith(f"error: {words}\n")
+
+
+@pytest.mark.parametrize("words", [["n=7"], ["-p", "n", "7"], ["n=7", "-p", "label", "a=b"], ["label=a=b", "n=7"]])
+def test_a_trial_takes_its_assignments_one_by_one(root, monkeypatch, words):
+    write(root, "one", CODE)
+    page = root / "book" / "one.md"
+    page.write_text(page.read_text().replace("n = 2\n", "n, label = 2, 'x'\nkernel: str = 'flat'\n"))
+    given = []
+    monkeypatch.setattr(run.notebooks, "execute", lambda page, parameters, out: given.append(parameters))
+    command_line.main(["try", "one", *words, "--root", str(root)])
+    assert given == [{"n": 7} | ({"label": "a=b"} if len(words) > 1 and "label" in " ".join(words) else {})]
+    assert run.parameters_of(page) == ["n", "label", "kernel"]
+
+
+def test_an_unknown_parameter_is_answered_with_what_there_is(root):
+    with pytest.raises(SystemExit, match=r"^book/one.md has no parameter m, h; it has n$"):
+        command_line.main(["try", "one", "m=3", "h=2", "--root", str(root)])
 
 
 @pytest.mark.parametrize("words", [["run", "one", "three"], ["freeze", "three"], ["try", "three"], ["one", "three"]])
@@ -338,7 +359,7 @@ def test_a_whole_site_takes_the_place_of_the_old_one(root, jupyter_book, capsys)
     place = root / "_build" / "html"
     records.write_whole(place / "book" / "gone.html", "old")
     book.build_site(root)
-    assert {path.name: path.read_text() for path in place.rglob("*.html")} == dict.fromkeys(
+    assert {path.name: path.read_text() for path in (place / "book").glob("*")} == dict.fromkeys(
         ("intro.html", "one.html", "two.html"), "new")
     assert capsys.readouterr().out.startswith("building the site\n3 pages, as many as _toc.yml has\n")
     assert sorted(path.name for path in (root / "_build").iterdir()) == ["html", "site"]

@@ -1,5 +1,5 @@
 """Run the book: `python -m locmethods.companion book`, `run`, `freeze`, `try`, `due`, `readme`, `tidy`,
-`sabotage`."""
+`sabotage`, `pdf`, `epub`, `archive`."""
 
 from __future__ import annotations
 
@@ -9,30 +9,38 @@ import os
 import sys
 from pathlib import Path
 
-from locmethods.companion.build import book, cells, lists, pages, run, stale
+from locmethods.companion.build import archive, book, cells, epub, lists, metadata, pages, printed, run, stale
 from locmethods.companion.build.pages import BookError
 
-COMMANDS = ("book", "run", "freeze", "try", "due", "readme", "tidy", "sabotage")
+COMMANDS = ("book", "run", "freeze", "try", "due", "readme", "tidy", "sabotage", "pdf", "epub", "archive")
 HELP = ("book: run what is stale and build the site; run: only run what is stale; freeze: record the outputs; "
         "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check; "
-        "readme: write the README's table of chapters; tidy: format the chapters' cells; "
-        "sabotage: break what the chapters present, and write down which claim notices")
+        "readme: write the README's table of chapters and what archives read; tidy: format the chapters' cells; "
+        "sabotage: break what the chapters present, and write down which claim notices; "
+        "pdf, epub: the book for paper and for reading devices, from the site; archive: the site with checksums")
 
 
 def arguments_of(words):
     """Return the command line, read."""
     parser = argparse.ArgumentParser(prog="python -m locmethods.companion", description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=[*COMMANDS, "one"], help=HELP)
-    parser.add_argument("chapters", nargs="*", help="stems of pages; all by default")
-    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument("chapters", nargs="*", help="stems of pages, all by default; of try, NAME=VALUE, too")
+    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+                        help="of try: the same as NAME=VALUE")
     parser.add_argument("--force", action="store_true", help="run also what is not stale")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--at-most", type=int, default=None, metavar="N", help="of due: name N, tell how many are left")
     parser.add_argument("--root", type=Path, default=Path.cwd())
     parser.add_argument("--as", dest="purpose", default="book", help=argparse.SUPPRESS)
     chosen = parser.parse_intermixed_args(words)
-    if chosen.command == "try" and len(chosen.chapters) != 1:
-        parser.error("try takes one chapter, and parameters as -p NAME VALUE")
+    if chosen.command == "try":
+        chosen.parameter += [word.split("=", 1) for word in chosen.chapters if "=" in word]
+        chosen.chapters = [word for word in chosen.chapters if "=" not in word]
+        names = [name for name, _ in chosen.parameter]
+        if len(chosen.chapters) != 1:
+            parser.error("try takes one chapter, and its parameters as NAME=VALUE or -p NAME VALUE")
+        if len(set(names)) < len(names):
+            parser.error(f"each parameter is given once, got {' '.join(names)}")
     return chosen
 
 
@@ -50,10 +58,17 @@ def main(words=None):
             name_due(root, chosen.at_most)
         elif chosen.command == "readme":
             lists.write_readme(root)
+            metadata.write(root)
         elif chosen.command == "tidy":
             tidy(root, chosen.chapters)
         elif chosen.command == "sabotage":
             sabotage(root, chosen.chapters)
+        elif chosen.command == "pdf":
+            printed.make(root)
+        elif chosen.command == "epub":
+            epub.make(root)
+        elif chosen.command == "archive":
+            archive.make(root)
         elif chosen.command == "book":
             book.check_sources(root)
             run.run_chapters(root, jobs=chosen.jobs, force=chosen.force)

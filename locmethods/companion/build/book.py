@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from locmethods.companion.build import family, pages
+from locmethods.companion.build import family, pages, publication
 from locmethods.companion.build.pages import BookError
 
 JUPYTER_BOOK = "1.0.4.post1"
@@ -60,6 +60,7 @@ def check_sources(root):
     pages.pages(root)
     measurements(root)
     family.methods(root)
+    publication.place(root)
 
 
 def check_complete(root, site):
@@ -94,6 +95,7 @@ def build_site(root):
         print(done.stdout, file=sys.stderr)
         raise BookError("the site was not built, see above; what stands in _build/html is as it was")
     number = check_complete(root, work / "_build" / "html")
+    publication.leave_files(root, work / "_build" / "html")
     whole.touch()
     publish(work / "_build" / "html", Path(root) / "_build" / "html")
     print(f"{number} pages, as many as _toc.yml has\n"

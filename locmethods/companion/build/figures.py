@@ -15,12 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from locmethods.companion.build import records
-from locmethods.companion.build.style import GROUND, darkened, settings
+from locmethods.companion.build.style import DARK_GROUND, GROUND, darkened, settings
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What a plot can show, and what is the same whichever way a sum was ordered.
 DIGITS, NOTHING = 7, 1e-13
 NARROW = 3.6  # inches: a page 390 pixels wide
+SHARP = 200  # dots per inch of a picture for slides: 1280 pixels for a column of 6.4 inches
 _NO_DATES = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
              "png": {"Software": None}}
 
@@ -75,7 +76,7 @@ def _column(cells):
 
 
 def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), narrow=None, parameters=None, seed=None):
-    """Draw a figure for the page, and leave SVG, PDF, the plotted data as CSV and a record to cite it by.
+    """Draw a figure for the page, and leave SVG, PDF, PNG, the plotted data as CSV and a record to cite it by.
 
     Parameters
     ----------
@@ -83,8 +84,8 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), na
         Lower-case words joined by hyphens; in a chapter it begins with the chapter's stem.
     draw : callable
         ``draw(axes, table)`` draws what `table` holds on one Axes, or on a flat array of them for several `panels`;
-        it is called once for each width, and must leave colours to the style. `table` is read back from the CSV:
-        ``table["x"]`` is a column, or a matrix with a row for each of the array's.
+        it is called once for each width and each ground, and must leave colours to the style. `table` is read back
+        from the CSV: ``table["x"]`` is a column, or a matrix with a row for each of the array's.
     caption, alt : str
         The caption (Markdown, with mathematics) and what somebody who cannot see the figure must know.
     data : dict of str to array
@@ -113,6 +114,7 @@ def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), na
         narrow = drawn(draw, table, name, layouts[".narrow"])
         leave_variants(place, name, variants(name, {"": wide, ".narrow": narrow}))
         leave(place, records.chapter(), name, caption, alt, table, canvas=wide,
+              dark=drawn(draw, table, name, layouts[""], dark=True),
               extra={"parameters": parameters or {}, "seed": seed, "stacked": stacked(layouts)})
     show(name, caption, alt, saved(wide, name, "png", ground=True))
 
@@ -171,12 +173,12 @@ def check_drawn(name, table):
         raise ValueError(f"the data of {name} hold what the drawing does not show: {', '.join(unseen)}")
 
 
-def drawn(draw, table, name, layout):
-    """Return the drawing, laid out, in the light theme's colours."""
+def drawn(draw, table, name, layout, dark=False):
+    """Return the drawing, laid out, in the light theme's colours, or in the `dark` one's."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(settings(name)):
+    with matplotlib.rc_context(settings(name, dark)):
         canvas = Figure(figsize=layout.size)
         axes = canvas.subplots(*layout.panels)
         draw(axes if layout.panels == (1, 1) else np.ravel(axes), table)
@@ -185,20 +187,27 @@ def drawn(draw, table, name, layout):
     return canvas
 
 
-def saved(canvas, name, kind, ground=False):
-    """Return the bytes of a drawing; on a transparent ground unless `ground`."""
+def saved(canvas, name, kind, ground=False, dpi="figure", dark=False):
+    """Return the bytes of a drawing; on a transparent ground unless `ground`.
+
+    Colours by their number in the cycle are looked up only now: `dark` must be what the drawing was drawn with.
+    """
     import matplotlib
 
     out = io.BytesIO()
-    with matplotlib.rc_context(settings(name)):
-        canvas.savefig(out, format=kind, metadata=_NO_DATES[kind], facecolor=GROUND if ground else "none")
+    colour = (DARK_GROUND if dark else GROUND) if ground else "none"
+    with matplotlib.rc_context(settings(name, dark)):
+        canvas.savefig(out, format=kind, metadata=_NO_DATES[kind], facecolor=colour, dpi=dpi)
     return out.getvalue()
 
 
-def leave(place, chapter, name, caption, alt, table, *, canvas, extra=None):
-    """Write the files to cite a figure by, and last its record."""
+def leave(place, chapter, name, caption, alt, table, *, canvas, dark, more=None, extra=None):
+    """Write the files to take a figure away by, `more` among them, and last its record."""
     files = {f"{name}.svg": saved(canvas, name, "svg", ground=True),
-             f"{name}.pdf": saved(canvas, name, "pdf", ground=True), f"{name}.csv": table.text}
+             f"{name}.pdf": saved(canvas, name, "pdf", ground=True),
+             f"{name}.png": saved(canvas, name, "png", ground=True, dpi=SHARP),
+             f"{name}.dark.png": saved(dark, name, "png", ground=True, dpi=SHARP, dark=True),
+             f"{name}.csv": table.text, **(more or {})}
     for file, content in files.items():
         records.write_whole(place / file, content)
     records.write_json(place / f"{name}.json", {

@@ -6,6 +6,7 @@ chapter's stamp is written last, so whatever a killed run leaves behind is run a
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -50,9 +51,29 @@ def chosen(root, names=()):
     return [find(root, name) for name in names] if names else pages.chapters(root)
 
 
+def parameters_of(page):
+    """Return the names that a chapter's first cell assigns: its parameters."""
+    cell = next((cell for cell in pages.code_cells(pages.read(page)) if "parameters" in cell.metadata.get("tags", [])),
+                None)
+    statements = ast.parse(cell.source).body if cell is not None else []
+    targets = [target for one in statements if isinstance(one, ast.Assign) for target in one.targets]
+    targets += [one.target for one in statements if isinstance(one, ast.AnnAssign)]
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
 def try_one(root, name, parameters):
-    """Run one chapter with other parameters, into a notebook that the book does not know of."""
+    """Run one chapter with other parameters, into a notebook that the book does not know of.
+
+    Raises
+    ------
+    BookError
+        If the chapter has no such parameter.
+    """
     page = find(root, name)
+    known = parameters_of(page)
+    if unknown := [parameter for parameter in parameters if parameter not in known]:
+        raise pages.BookError(f"{pages.name_of(page)} has no parameter {', '.join(unknown)}; it has "
+                              f"{', '.join(known) or 'none'}")
     kept = notebooks.environment(root, page, os.cpu_count() or 1)
     for variable in (records.FOLDER, records.CHAPTER):  # a trial leaves no record for the book
         kept.pop(variable)

@@ -20,7 +20,19 @@ from sphinx.util.docutils import SphinxDirective
 
 import locmethods
 from locmethods.companion import datasets
-from locmethods.companion.build import book, cards, family, figures, lists, notebooks, pages, playground
+from locmethods.companion.build import (
+    bibtex,
+    book,
+    cards,
+    family,
+    figures,
+    lists,
+    notebooks,
+    pages,
+    playground,
+    publication,
+    takeaway,
+)
 from locmethods.companion.drawings import cost, intro
 from locmethods.companion.drawings import family as drawn_family
 
@@ -51,43 +63,41 @@ def follow_runs(app, docname, source):
         app.env.note_dependency(str(stamp))
 
 
-def citation(record):
-    """Return the BibTeX entry of a figure."""
-    caption = re.sub(r"[{}$\\]", "", record["caption"].split(". ")[0].rstrip("."))
-    return (f"@misc{{locmethods-{record['name']},\n"
-            f"  author = {{{{The locmethods authors}}}},\n"
-            f"  title  = {{{caption}}},\n"
-            f"  year   = {{2026}},\n"
-            f"  note   = {{Figure {record['name']} of \"Localization methods, computed\", the executable companion to "
-            f"arXiv:2605.20635; data SHA-256 {record['checksum'][:16]}}}\n}}")
-
-
 def _details(summary, body):
     return f'<details class="page-box"><summary>{html.escape(summary)}</summary>\n{body}\n</details>\n'
 
 
+TAKEN = {".svg": "SVG", ".pdf": "PDF", ".png": "PNG", ".dark.svg": "SVG for a dark ground",
+         ".dark.png": "PNG for a dark ground", ".frames.zip": "all frames", ".csv": "data as CSV"}
+
+
 def _downloads(record, base):
-    names = {".svg": "SVG", ".pdf": "PDF", ".csv": "data as CSV"}
-    return ", ".join(f'<a href="{base}figures/{file}" download>{names[Path(file).suffix]}</a>'
-                     for file in sorted(record["files"], key=lambda file: list(names).index(Path(file).suffix)))
+    """Return the links to what can be taken away of a figure, in the order of `TAKEN`."""
+    name = record["name"]
+    files = {*record["files"], f"{name}.dark.svg"}  # the dark drawing is the page's own
+    return ", ".join(f'<a href="{base}figures/{name}{end}" download>{words}</a>' for end, words in TAKEN.items()
+                     if f"{name}{end}" in files)
 
 
 def page_boxes(app, pagename, templatename, context, doctree):
-    """Append to a page how to cite its figures, and to a chapter how it was run."""
+    """Append to a page how to cite its figures and it, and to a chapter how it was run."""
     if doctree is None or "body" not in context:
         return
     chapter, base = Path(pagename).name, "../" * pagename.count("/")
-    cites = "".join(f"<p><strong>{html.escape(figure['name'])}</strong>: {_downloads(figure, base)}</p>"
-                    f"<pre>{html.escape(citation(figure))}</pre>" for figure in records(app, "figures", chapter))
-    if cites:
-        context["body"] += _details("Cite this page's figures", cites)
+    found = records(app, "figures", chapter)
+    if found:
+        title = next(doctree.findall(nodes.title)).astext()
+        cites = f"<p>The page:</p><pre>{html.escape(bibtex.of_page(chapter, title, app.srcdir))}</pre>"
+        cites += "".join(f"<p><strong>{html.escape(figure['name'])}</strong>: {_downloads(figure, base)}</p>"
+                         f"<pre>{html.escape(bibtex.of_figure(figure, app.srcdir))}</pre>" for figure in found)
+        context["body"] += _details("Cite this page and its figures", cites)
     run = Path(app.srcdir) / "_build" / "records" / "runs" / f"{chapter}.json"
     if run.exists():
         record = json.loads(run.read_text())
         versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
         how = (f"<p>In {record['seconds']:.0f} seconds, with the parameters</p>"
                f"<pre>{html.escape(record['parameters'])}</pre><p>and {html.escape(versions)}.</p>"
-               f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} -p NAME VALUE</code></p>")
+               f"<p>With others: <code>.venv/bin/python -m locmethods.companion try {chapter} NAME=VALUE</code></p>")
         context["body"] += _details("How this page was run", how)
 
 
@@ -112,13 +122,13 @@ def clean_scripts(app, pagename, templatename, context, doctree):
 
 
 def copy_figures(app, exception):
-    """Copy drawings, data and PDFs beside the pages, where scripts and links find them by name."""
+    """Copy drawings, data and what is taken away beside the pages, where scripts and links find them by name."""
     target = Path(app.outdir) / "figures"
     if exception is None and app.builder.format == "html":
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for file in (Path(app.srcdir) / "_build" / "records" / "figures").glob("*/*"):
-            if file.suffix in (".svg", ".pdf", ".csv"):
+            if file.suffix in (".svg", ".pdf", ".png", ".zip", ".csv"):
                 shutil.copy2(file, target / file.name)
 
 
@@ -150,14 +160,15 @@ class FigureList(_FromRecords):
     """``{figure-list}``: every figure, with its files and its citation."""
 
     def run(self):
-        text = []
+        text, root = [], self.env.srcdir
         for record in self.follow("figures"):
             name, chapter = record["name"], record["chapter"]
             alt = " ".join(record["alt"].split())
             text += [f"**{name}**, in {{doc}}`{chapter}`", "",
                      f"```{{image}} /_build/records/figures/{chapter}/{name}.light.svg", f":alt: {alt}", ":width: 70%",
                      "```", "", record["caption"], "", "```{raw} html", f"<p>{_downloads(record, '../')}</p>",
-                     _details("Cite this figure", f"<pre>{html.escape(citation(record))}</pre>"), "```", ""]
+                     _details("Cite this figure", f"<pre>{html.escape(bibtex.of_figure(record, root))}</pre>"), "```",
+                     ""]
         return self.parse("\n".join(text))
 
 
@@ -238,7 +249,8 @@ def leave_drawings(app, stem, drawings, source):
         canvases = {variant: figures.drawn(one.draw, table, one.name, layout) for variant, layout in layouts.items()}
         figures.check_drawn(one.name, table)
         figures.leave_variants(place, one.name, figures.variants(one.name, canvases))
-        figures.leave(place, stem, one.name, one.caption, one.alt, table, canvas=canvases[""],
+        dark = figures.drawn(one.draw, table, one.name, layouts[""], dark=True)
+        figures.leave(place, stem, one.name, one.caption, one.alt, table, canvas=canvases[""], dark=dark,
                       extra={"stacked": figures.stacked(layouts)})
 
 
@@ -358,4 +370,6 @@ def setup(app):
     app.connect("html-page-context", page_boxes, priority=100)
     app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
+    publication.connect(app)
+    takeaway.connect(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from locmethods.companion.build import records
+from locmethods.companion.build.archive import zipped
 from locmethods.companion.build.figures import (
+    SHARP,
     Table,
     as_csv,
     check,
@@ -58,13 +60,24 @@ def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4,
     wide = [drawn(one, table, name, layouts[""]) for one in draws]
     check_drawn(name, table)
     if place is not None:
+        taken = {}
         for number, one in enumerate(draws):
             canvases = {"": wide[number], ".narrow": drawn(one, table, name, layouts[".narrow"])}
             pictures = variants(f"{name}.{number}", canvases)
             leave_variants(place, f"{name}.{number}", pictures)
             if number == still:
                 leave_variants(place, name, pictures)
+            dark = drawn(one, table, name, layouts[""], dark=True)
+            taken |= to_take(f"{name}.{number}", pictures, wide[number], dark)
         leave(place, records.chapter(), name, caption, alt, table, canvas=wide[still],
+              dark=drawn(draws[still], table, name, layouts[""], dark=True), more={f"{name}.frames.zip": zipped(taken)},
               extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed,
                      "stacked": stacked(layouts)})
     show(name, caption, alt, saved(wide[still], name, "png", ground=True))
+
+
+def to_take(name, pictures, light, dark):
+    """Return {file: bytes} of a frame for both grounds, as SVG and as pixels."""
+    return {f"{name}.light.svg": pictures[".light.svg"], f"{name}.dark.svg": pictures[".dark.svg"],
+            f"{name}.light.png": saved(light, name, "png", ground=True, dpi=SHARP),
+            f"{name}.dark.png": saved(dark, name, "png", ground=True, dpi=SHARP, dark=True)}

@@ -9,7 +9,7 @@ _LIGHT = {"ink": "#24292f", "faint": "#8a9099", "ground": "#ffffff",
           "cycle": ["#0067a5", "#c4500a", "#00785a", "#a0437c", "#6b57b8", "#7a6400"]}
 _DARK = {"ink": "#e3e6ea", "faint": "#8b929c", "ground": "#14181e",
          "cycle": ["#5bb6f0", "#ff9d52", "#43d0a0", "#f09fcb", "#b8a8f5", "#e0cd52"]}
-GROUND = _LIGHT["ground"]
+GROUND, DARK_GROUND = _LIGHT["ground"], _DARK["ground"]
 
 
 def _pairs():
@@ -28,18 +28,20 @@ def darkened(svg):
     return _COLOUR.sub(lambda found: PAIRS[found.group().decode()].encode(), svg)
 
 
-def settings(name):
+def settings(name, dark=False):
     """Return matplotlib's settings, starting from its defaults, so no user's file shows through.
 
     Parameters
     ----------
     name : str
         The figure's name: it seeds the identifiers in the SVG, which are random otherwise.
+    dark : bool, default=False
+        In the dark theme's colours: for pictures of pixels, since an SVG is `darkened`.
     """
     import matplotlib
     from cycler import cycler
 
-    colours = _LIGHT
+    colours = _DARK if dark else _LIGHT
     lines = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
     # matplotlib's defaults hold the backend, which a drawing has no business to change.
     base = {key: value for key, value in matplotlib.rcParamsDefault.items() if "backend" not in key}

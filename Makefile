@@ -7,7 +7,7 @@
 # make freeze    record the chapters' outputs again, after an intended change
 # make tidy      format the chapters' cells
 # make sabotage  break what the chapters present, one thing at a time, and write down which claim notices
-# make readme    write the README's table of chapters, from what the pages say of themselves
+# make readme    write the README's table of chapters and the door's stub, from the pages and the package
 # make serve     read the book on this machine's port 8000
 # make lock      pin requirements.lock again, from pyproject.toml
 # make clean     delete everything generated, the environment included

@@ -15,7 +15,8 @@ from locmethods.companion.build.pages import BookError
 COMMANDS = ("book", "run", "freeze", "try", "due", "readme", "tidy", "sabotage")
 HELP = ("book: run what is stale and build the site; run: only run what is stale; freeze: record the outputs; "
         "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check; "
-        "readme: write the README's table of chapters; tidy: format the chapters' cells; "
+        "readme: write the README's table of chapters, and the stub of the package's door; "
+        "tidy: format the chapters' cells; "
         "sabotage: break what the chapters present, and write down which claim notices")
 
 
@@ -50,6 +51,7 @@ def main(words=None):
             name_due(root, chosen.at_most)
         elif chosen.command == "readme":
             lists.write_readme(root)
+            lists.write_door(root)
         elif chosen.command == "tidy":
             tidy(root, chosen.chapters)
         elif chosen.command == "sabotage":

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from locmethods.arrays.checks import as_number, check_count, check_option
-from locmethods.fuzzy.sets import HALF, BellSet, GaussianSet, TrapezoidSet, TriangularSet
+from locmethods.fuzzy.sets import HALF, BellSet, FuzzySet, GaussianSet, TrapezoidSet, TriangularSet
 
 SHAPES = ("gaussian", "triangular", "bell", "trapezoid")
 
@@ -31,7 +31,7 @@ def set_about(center, spacing, shape):
                         center + 0.75 * spacing)
 
 
-def partition(low, high, n_sets, shape="triangular"):
+def partition(low: float, high: float, n_sets: int, shape: str = "triangular") -> tuple[FuzzySet, ...]:
     """Return sets at equal distances from `low` to `high`, each crossing its neighbours at one half.
 
     The degrees of triangles and of trapezoids sum to one everywhere [ruspini1969]_; their outer sets have shoulders.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
@@ -99,9 +101,24 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
     if time is high then gap = 2
     """
 
-    def __init__(self, rules="clustered", *, order=None, shape=None, n_rules=8, n_sets=3, n_output_sets=5,
-                 consequents="global", alpha=0.0, training=None, max_rules=None, empty="nearest", max_iter=100,
-                 tol=1e-6, random_state=None):
+    def __init__(
+        self,
+        rules: str = "clustered",
+        *,
+        order: int | None = None,
+        shape: str | None = None,
+        n_rules: int = 8,
+        n_sets: int | Sequence[int] = 3,
+        n_output_sets: int = 5,
+        consequents: str = "global",
+        alpha: float = 0.0,
+        training: str | None = None,
+        max_rules: int | None = None,
+        empty: str = "nearest",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.rules = rules
         self.order = order
         self.shape = shape
@@ -149,7 +166,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
                              f"training=None, got order={order!r} and training={self.training!r}")
         return order, shape
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the rules, and what they answer.
 
         Parameters
@@ -242,7 +259,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         find = global_consequents if self.consequents == "global" else local_consequents
         return find(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), empty=self._fitting).consequents
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the rules' mean answer at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
 
         Parameters
@@ -254,7 +271,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         answer = takagi_sugeno(X, self.sets_, self.rules_, self.consequents_, empty=self.empty)
         return answer.astype(np.result_type(X.dtype, self.consequents_.dtype), copy=False)
 
-    def firing(self, X):
+    def firing(self, X: ArrayLike) -> np.ndarray:
         """Return by how much each rule counts at each row of `X`, of shape (n_queries, n_rules); rows sum to one.
 
         Parameters
@@ -266,7 +283,12 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         rule_base = RuleBase(self.sets_, self.rules_)
         return local_weights(rule_base.query(X), rule_base.keys, kernel=rule_base.kernel, empty=self.empty)
 
-    def sentences(self, features=None, target="y", digits=3):
+    def sentences(
+        self,
+        features: Sequence[str] | None = None,
+        target: str | Sequence[str] = "y",
+        digits: int = 3,
+    ) -> list[str]:
         """Return the rules as sentences, "if x0 is low and x1 is high then y = 2 + 0.5 x0 − 1 x1".
 
         A cluster's sets are told by their centers, "x0 is about 1.5"; those of a grid by names in ascending order. The

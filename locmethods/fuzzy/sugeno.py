@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_option
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS
 from locmethods.fuzzy.consequents import answers_of, firing_blocks
 from locmethods.fuzzy.premises import RuleBase, as_rules, check_sets
+from locmethods.fuzzy.sets import FuzzySet
 from locmethods.means import local_mean
 
 ALONE = 1e-9  # a rule whose firing is within this of one has no other beside it
 
 
-def takagi_sugeno(X, sets, rules, consequents, *, empty="nearest"):
+def takagi_sugeno(
+    X: ArrayLike,
+    sets: Sequence[Sequence[FuzzySet]],
+    rules: ArrayLike,
+    consequents: ArrayLike,
+    *,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return the answers of a Takagi–Sugeno system: Σᵣ wᵣ(x) fᵣ(x) / Σᵣ wᵣ(x), w the product of degrees [takagi1985]_.
 
     The local mean of the rules' coefficients, taken at x: of order zero it is the answer, of order one a linear

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import KMeans
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_positive, check_tol
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
-from locmethods.kernels import Exponential, Gaussian
+from locmethods.kernels import Exponential, Gaussian, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_weights
 from locmethods.numerics.settling import say_unsettled
@@ -49,7 +50,7 @@ class Gate(NamedTuple):
     log_prior: np.ndarray
 
 
-def gaussian_gate(slopes, intercepts, *, bandwidth=1.0):
+def gaussian_gate(slopes: ArrayLike, intercepts: ArrayLike, *, bandwidth: float = 1.0) -> Gate:
     """Return the Gaussian gate of one width that weighs as softmax(x·a_j + b_j) does: c_j = h²a_j.
 
     −‖x − c‖²/2h² = x·c/h² − ‖c‖²/2h² − ‖x‖²/2h², and the last term is the same for all experts; so the priors are
@@ -85,7 +86,12 @@ def gaussian_gate(slopes, intercepts, *, bandwidth=1.0):
     return Gate(centers, intercepts + (centers**2).sum(1) / (2 * width**2))
 
 
-def softmax_gate(centers, log_prior=None, *, bandwidth=1.0):
+def softmax_gate(
+    centers: ArrayLike,
+    log_prior: ArrayLike | None = None,
+    *,
+    bandwidth: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return slopes c_j/h² and intercepts log π_j − ‖c_j‖²/2h² of the softmax that weighs as a Gaussian gate does.
 
     Parameters
@@ -112,7 +118,7 @@ def softmax_gate(centers, log_prior=None, *, bandwidth=1.0):
     (array([[1.],
            [2.]]), array([-0.5, -2. ]))
     """
-    log_prior = np.zeros(len(centers)) if log_prior is None else log_prior
+    log_prior = np.zeros(len(centers)) if log_prior is None else log_prior  # type: ignore[arg-type]
     centers, log_prior, width = _of_experts("centers", centers, "log_prior", log_prior, bandwidth)
     return centers / width**2, log_prior - (centers**2).sum(1) / (2 * width**2)
 
@@ -128,7 +134,15 @@ def _of_experts(rows, matrix, numbers, vector, bandwidth):
     return matrix, vector, as_number("bandwidth", bandwidth)
 
 
-def mixture_of_experts(X, centers, coefficients, *, kernel, log_prior=None, empty="nearest"):
+def mixture_of_experts(
+    X: ArrayLike,
+    centers: ArrayLike,
+    coefficients: ArrayLike,
+    *,
+    kernel: Kernel,
+    log_prior: ArrayLike | None = None,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return Σ_j g_j(x) f_j(x), the local mean of what experts answer; g_j = π_j K(x, c_j) / Σ π K [jacobs1991]_.
 
     Experts are linear, f_j(x) = θ_j0 + x·θ_j, so the local mean of their coefficients is taken, and evaluated at x.
@@ -248,8 +262,18 @@ class LocalExperts(RegressorMixin, BaseEstimator):
     array([-1.,  1.])
     """
 
-    def __init__(self, n_experts=4, *, bandwidth=None, alpha=1.0, n_init=1, max_iter=500, tol=1e-6, empty="nearest",
-                 random_state=None):
+    def __init__(
+        self,
+        n_experts: int = 4,
+        *,
+        bandwidth: float | None = None,
+        alpha: float = 1.0,
+        n_init: int = 1,
+        max_iter: int = 500,
+        tol: float = 1e-6,
+        empty: str = "nearest",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_experts = n_experts
         self.bandwidth = bandwidth
         self.alpha = alpha
@@ -259,7 +283,7 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         self.empty = empty
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find centers, priors, width and experts.
 
         Parameters
@@ -299,14 +323,14 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         self.stopped_ = "tol" if settled else "max_iter"
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the local mean of the experts' answers at each row of `X`, of shape (n_queries[, n_outputs])."""
         X = self._rows(X)
         found = mixture_of_experts(X, self.centers_, self.coefficients_, kernel=Gaussian(self.bandwidth_),
                                    log_prior=self.log_prior_, empty=self.empty)
         return found.astype(X.dtype, copy=False)
 
-    def gate(self, X):
+    def gate(self, X: ArrayLike) -> np.ndarray:
         """Return the experts' weights at each row of `X`, of shape (n_queries, n_experts); rows sum to one."""
         X = self._rows(X)
         query, keys, kernel = _with_prior(X, self.centers_, Gaussian(self.bandwidth_), self.log_prior_)

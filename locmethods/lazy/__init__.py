@@ -8,16 +8,17 @@ blows up. `LazyMap` iterates it with a safeguard.
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
-from locmethods.kernels import Flat
+from locmethods.kernels import Flat, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.lazy.iteration import Settled, averager, iterated, lazy_iteration, say_moving, settle
 from locmethods.means import local_mean, local_weights, prepare
@@ -51,7 +52,7 @@ class Correction(NamedTuple):
     residuals: np.ndarray
 
 
-def floored(kernel, floor):
+def floored(kernel: Kernel, floor: float) -> Kernel:
     """Return the kernel K + floor: every key has at least that weight, however far.
 
     Near data the floor does not show; far from all of them the local mean becomes the global mean.
@@ -137,7 +138,16 @@ class LazyMap(RegressorMixin, BaseEstimator):
     array([0., 2., 4., 6.])
     """
 
-    def __init__(self, kernel=None, *, safeguard="clamp", relaxation=1.0, tol=1e-6, max_iter=1000, empty="nearest"):
+    def __init__(
+        self,
+        kernel: Kernel | None = None,
+        *,
+        safeguard: str = "clamp",
+        relaxation: float = 1.0,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        empty: str = "nearest",
+    ) -> None:
         self.kernel = kernel
         self.safeguard = safeguard
         self.relaxation = relaxation
@@ -145,7 +155,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.empty = empty
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Iterate the map on the sample.
 
         Parameters
@@ -177,7 +187,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
             say_moving(found.n_iter)
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the local mean of the settled values at each row of `X`, of shape (n_queries[, n_outputs])."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
@@ -189,7 +199,15 @@ class LazyMap(RegressorMixin, BaseEstimator):
         return tags
 
 
-def residual_correction(query, keys, values, *, kernel, steps=1, empty="nearest"):
+def residual_correction(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    steps: int = 1,
+    empty: str = "nearest",
+) -> Correction:
     """Smooth, smooth what is left over, add it, and so on: S Σⱼ (I − S)ʲ v, with j from 0 to `steps`.
 
     One step is twicing [tukey1977]_; many are L₂ boosting of a local mean, each lowering the order of the bias by two
@@ -242,7 +260,14 @@ def residual_correction(query, keys, values, *, kernel, steps=1, empty="nearest"
     return Correction(local_mean(query, keys, total, kernel=kernel, empty=empty), np.array(sizes))
 
 
-def twicing(query, keys, values, *, kernel, empty="nearest"):
+def twicing(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return the local mean plus the local mean of its residuals, of shape (n_queries[, n_outputs]) [tukey1977]_.
 
     Parameters, raises
@@ -260,7 +285,7 @@ def twicing(query, keys, values, *, kernel, empty="nearest"):
     return residual_correction(query, keys, values, kernel=kernel, steps=1, empty=empty).value
 
 
-def correction_factor(points, *, kernel, empty="nearest"):
+def correction_factor(points: ArrayLike, *, kernel: Kernel, empty: str = "nearest") -> float:
     """Return max |1 − λ| over the eigenvalues of K̃: the factor by which corrections finally shrink or grow.
 
     For a symmetric kernel it is 1 − λ_min, below one exactly if the kernel's matrix is positive definite.

@@ -6,10 +6,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from locmethods.arrays.checks import as_number, check_count, check_option, check_tol, is_number
 from locmethods.arrays.estimators import check_array
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_weights, prepare
 from locmethods.numerics.settling import say_unsettled
@@ -56,7 +58,16 @@ class Settled(NamedTuple):
     spread: float
 
 
-def lazy_iteration(points, values, *, kernel, steps, safeguard="none", relaxation=1.0, empty="nearest"):
+def lazy_iteration(
+    points: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    steps: int,
+    safeguard: str = "none",
+    relaxation: float = 1.0,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return the states Y₀, Y₁, … of the map Y ← (1 − r)Y + r K̃Y, a safeguard being applied at each step.
 
     Parameters
@@ -93,7 +104,17 @@ def lazy_iteration(points, values, *, kernel, steps, safeguard="none", relaxatio
     return np.stack([state for state, _ in zip(states, range(steps + 1), strict=False)])
 
 
-def settle(points, values, *, kernel, safeguard="clamp", relaxation=1.0, tol=1e-6, max_iter=1000, empty="nearest"):
+def settle(
+    points: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    safeguard: str = "clamp",
+    relaxation: float = 1.0,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    empty: str = "nearest",
+) -> Settled:
     """Iterate a lazy map until it moves no more.
 
     Parameters

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,6 +15,7 @@ from locmethods.arrays.checks import as_array, check_count, check_option
 from locmethods.arrays.estimators import FLOATS, validate_data
 from locmethods.arrays.lazy import Blocks
 from locmethods.arrays.namespace import is_lazy
+from locmethods.arrays.types import Array
 from locmethods.kernels import Flat, Kernel
 from locmethods.meanshift.ascent import as_size, blur, climb, length_of, merge_modes
 from locmethods.meanshift.seeds import estimate_bandwidth, get_bin_seeds
@@ -20,7 +23,7 @@ from locmethods.meanshift.seeds import estimate_bandwidth, get_bin_seeds
 ASSIGN = ("nearest", "basin")
 
 
-def mean_shift(X, **params):
+def mean_shift(X: ArrayLike, **params: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the modes and the labels of `MeanShift`, whose parameters it takes.
 
     Parameters
@@ -109,8 +112,22 @@ class MeanShift(ClusterMixin, BaseEstimator):
     (array([ 1. , 10.5]), array([0, 0, 0, 1, 1]))
     """
 
-    def __init__(self, *, bandwidth=None, kernel=None, blurring=False, seeds=None, bin_seeding=False, min_bin_freq=1,
-                 cluster_all=True, assign="nearest", merge_radius=None, tol=1e-3, max_iter=300, n_jobs=None):
+    def __init__(
+        self,
+        *,
+        bandwidth: float | None = None,
+        kernel: Kernel | None = None,
+        blurring: bool = False,
+        seeds: ArrayLike | None = None,
+        bin_seeding: bool = False,
+        min_bin_freq: int = 1,
+        cluster_all: bool = True,
+        assign: str = "nearest",
+        merge_radius: float | None = None,
+        tol: float = 1e-3,
+        max_iter: int = 300,
+        n_jobs: int | None = None,
+    ) -> None:
         self.bandwidth = bandwidth
         self.kernel = kernel
         self.blurring = blurring
@@ -154,7 +171,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
             radius = 8 * np.finfo(X.dtype).eps * max(float(np.abs(X).max()), 1e-290)
         return Flat(radius=float(radius)), radius
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Find the modes of the data and label them.
 
         Parameters
@@ -233,7 +250,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         label = self._nearest(ends.points, cluster_all=True)
         return label if self.cluster_all else np.where(ends.weight > 0, label, -1)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Array:
         """Return the label of each row of `X`: of the nearest mode, or of the mode it climbs to.
 
         After blurring, whose data have moved, a basin is that of the nearest datum.
@@ -259,5 +276,6 @@ class MeanShift(ClusterMixin, BaseEstimator):
             from sklearn.neighbors import NearestNeighbors
 
             return self.labels_[NearestNeighbors(n_neighbors=1).fit(self._data).kneighbors(X)[1].ravel()]
-        return self._of_ends(climb(X, self._data, kernel=self.kernel_, tol=self.tol, max_iter=self.max_iter,
+        return self._of_ends(climb(X, self._data, kernel=self.kernel_, tol=self.tol,  # type: ignore[arg-type]
+                                   max_iter=self.max_iter,
                                    length=self._length))

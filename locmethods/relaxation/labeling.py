@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, check_count, check_option, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.relaxation.neighborhoods import Graph, neighborhood
 
@@ -70,8 +73,16 @@ class RelaxationLabeling(BaseEstimator):
     array([[0.667, 0.333]])
     """
 
-    def __init__(self, compatibility=None, *, kernel=None, rule="multiplicative", normalize=None, tol=1e-6,
-                 max_iter=1000):
+    def __init__(
+        self,
+        compatibility: ArrayLike | None = None,
+        *,
+        kernel: Kernel | None = None,
+        rule: str = "multiplicative",
+        normalize: bool | None = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+    ) -> None:
         self.compatibility = compatibility
         self.kernel = kernel
         self.rule = rule
@@ -79,7 +90,7 @@ class RelaxationLabeling(BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
 
-    def fit(self, X, P):
+    def fit(self, X: ArrayLike, P: ArrayLike) -> Self:
         """Relax the probabilities.
 
         Parameters
@@ -118,12 +129,19 @@ class RelaxationLabeling(BaseEstimator):
                           "compatibilities be symmetric", ConvergenceWarning, stacklevel=2)
         return self
 
-    def fit_predict(self, X, P):
+    def fit_predict(self, X: ArrayLike, P: ArrayLike) -> np.ndarray:
         """Return ``fit(X, P).labels_``."""
         return self.fit(X, P).labels_
 
 
-def support(X, P, *, kernel=None, compatibility=None, normalize=False):
+def support(
+    X: ArrayLike,
+    P: ArrayLike,
+    *,
+    kernel: Kernel | None = None,
+    compatibility: ArrayLike | None = None,
+    normalize: bool | None = False,
+) -> np.ndarray:
     """Return qᵢ(λ) = Σⱼ wᵢⱼ Σ_μ c(λ, μ) pⱼ(μ), of shape (n_objects, n_labels).
 
     Parameters
@@ -149,7 +167,16 @@ def support(X, P, *, kernel=None, compatibility=None, normalize=False):
     return supports(p)
 
 
-def relaxation_path(X, P, *, steps, kernel=None, compatibility=None, rule="multiplicative", normalize=None):
+def relaxation_path(
+    X: ArrayLike,
+    P: ArrayLike,
+    *,
+    steps: int,
+    kernel: Kernel | None = None,
+    compatibility: ArrayLike | None = None,
+    rule: str = "multiplicative",
+    normalize: bool | None = None,
+) -> np.ndarray:
     """Return the probabilities after 0, 1, …, `steps` steps, of shape (steps + 1, n_objects, n_labels).
 
     Parameters

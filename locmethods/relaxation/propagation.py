@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_number, check_count, check_positive, check_tol, is_number
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.means import prepare
@@ -205,14 +208,22 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
     array([0, 0, 1, 1])
     """
 
-    def __init__(self, kernel=None, *, alpha=None, tol=1e-8, max_iter=1000, empty="nearest"):
+    def __init__(
+        self,
+        kernel: Kernel | None = None,
+        *,
+        alpha: float | None = None,
+        tol: float = 1e-8,
+        max_iter: int = 1000,
+        empty: str = "nearest",
+    ) -> None:
         self.kernel = kernel
         self.alpha = alpha
         self.tol = tol
         self.max_iter = max_iter
         self.empty = empty
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Spread the labels over the sample.
 
         Parameters
@@ -240,7 +251,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         self._prepared = prepare(self.X_, self.label_distributions_, kernel=kernel)
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the local mean of the samples' class probabilities, of shape (n_queries, n_classes).
 
         Where only samples without any label are in reach it is the shares of the classes among the labels.
@@ -249,7 +260,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         return _shares(self._prepared.mean(X, empty=self.empty), self._prior)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the most probable class of each row, of shape (n_queries,).
 
         Raises
@@ -294,14 +305,22 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
            [0.   , 1.   ]])
     """
 
-    def __init__(self, n_neighbors=10, *, alpha=None, regularization=1e-3, tol=1e-8, max_iter=1000):
+    def __init__(
+        self,
+        n_neighbors: int = 10,
+        *,
+        alpha: float | None = None,
+        regularization: float = 1e-3,
+        tol: float = 1e-8,
+        max_iter: int = 1000,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.alpha = alpha
         self.regularization = regularization
         self.tol = tol
         self.max_iter = max_iter
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the weights, and spread the labels along them; arguments and errors as of `LabelPropagation`."""
         alpha = _checked(self.alpha, self.tol, self.max_iter)
         check_count("n_neighbors", self.n_neighbors, 1)
@@ -317,7 +336,7 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         _keep(self, found, hot)
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the class probabilities of the samples that rebuild each row, of shape (n_queries, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
@@ -325,12 +344,12 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         weights = barycentric_weights(X, self.X_, near, regularization=self.regularization, nonnegative=True)
         return _shares((weights[..., None] * self.label_distributions_[near]).sum(axis=1), self._prior)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the most probable class of each row, of shape (n_queries,)."""
         return most_probable(self.predict_proba(X), self.classes_)
 
 
-def linear_neighborhoods(points, *, n_neighbors=10, regularization=1e-3):
+def linear_neighborhoods(points: ArrayLike, *, n_neighbors: int = 10, regularization: float = 1e-3) -> sparse.csr_array:
     """Return the non-negative weights that rebuild each point from its nearest others, rows summing to one.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from locmethods import adaptive as adaptive
 from locmethods import denoising as denoising
+from locmethods import display as display
 from locmethods import engines as engines
 from locmethods import fuzzy as fuzzy
 from locmethods import hierarchy as hierarchy

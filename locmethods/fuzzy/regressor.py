@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count, check_not_negative, check_option
 from locmethods.arrays.empty import EMPTY
-from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample
 from locmethods.fuzzy.consequents import global_consequents, local_consequents
 from locmethods.fuzzy.partitions import SHAPES, clustered, spanning
 from locmethods.fuzzy.premises import RuleBase, grid_rules
@@ -166,13 +166,17 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
                              f"training=None, got order={order!r} and training={self.training!r}")
         return order, shape
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Find the rules, and what they answer.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+            What each sample counts: with two as much as two samples, for k-means, least squares, training and pruning.
+            In the table of Wang and Mendel the strongest sample of a cell has the word whatever it counts, unless it
+            is nothing.
 
         Raises
         ------
@@ -182,6 +186,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         """
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         order, shape = self._check()
+        X, y, weight = weighted_sample(X, y, sample_weight)
         self._flat, dtype = y.ndim == 1, X.dtype
         X, y = X.astype(np.float64, copy=False), targets(y).astype(np.float64, copy=False)
         table = y[:, None] if self._flat else y
@@ -190,14 +195,15 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
             rules, consequents = self._from_table(X, table, shape)
         else:
             self.sets_, rules = self._grid(X, shape) if self.rules == "grid" else \
-                clustered(X, self.n_rules, shape, self.random_state)
-            self._train(X, table, rules, order)
-            consequents = self._consequents(X, table, rules, order)
+                clustered(X, self.n_rules, shape, self.random_state, weight)
+            self._train(X, table, rules, order, weight)
+            consequents = self._consequents(X, table, rules, order, weight)
         if self.max_rules is not None and len(rules) > self.max_rules:
-            kept = least_missed(X, table, self.sets_, rules, consequents, self.max_rules, self._fitting)
+            kept = least_missed(X, table, self.sets_, rules, consequents, self.max_rules, self._fitting,
+                                weight)
             rules, consequents = rules[kept], consequents[kept]
             if self.rules != "wang-mendel":
-                consequents = self._consequents(X, table, rules, order)
+                consequents = self._consequents(X, table, rules, order, weight)
         self.rules_ = rules
         self.consequents_ = (consequents[..., 0] if self._flat else consequents).astype(dtype)
         return self
@@ -243,21 +249,22 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
     def _untrained(self):
         self.loss_curve_, self.n_iter_, self.stopped_ = np.array([]), 1, ""
 
-    def _train(self, X, y, rules, order):
+    def _train(self, X, y, rules, order, weight):
         self._untrained()
         if self.training is None:
             return
         found = train(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), max_iter=self.max_iter,
-                      tol=float(self.tol), empty=self._fitting)
+                      tol=float(self.tol), empty=self._fitting, weight=weight)
         self.sets_, self.loss_curve_, self.n_iter_ = found.sets, found.losses, 1 + found.n_iter
         self.stopped_ = found.why
         if found.why == "max_iter":
             warnings.warn(f"training has not settled after {found.n_iter} steps: raise max_iter or tol",
                           ConvergenceWarning, stacklevel=3)
 
-    def _consequents(self, X, y, rules, order):
+    def _consequents(self, X, y, rules, order, weight):
         find = global_consequents if self.consequents == "global" else local_consequents
-        return find(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), empty=self._fitting).consequents
+        return find(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), empty=self._fitting,
+                    weight=weight).consequents
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the rules' mean answer at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).

@@ -83,7 +83,7 @@ def takagi_sugeno(
     return answer.astype(X.dtype if X.dtype in FLOATS else np.float64, copy=False)
 
 
-def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest"):
+def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest", weight=None):
     """Return the numbers of the rules that are left when the others have been dropped one by one.
 
     Dropped is the rule without which the error on the sample, the other rules as they are, grows least; where nothing
@@ -97,12 +97,14 @@ def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest"):
         As in `takagi_sugeno`, with outputs.
     n_left : int
     empty : str, default="nearest"
+    weight : ndarray of shape (n_samples,), optional
+        What each sample's error counts.
 
     Returns
     -------
     integer ndarray of shape (n_left,)
     """
-    kept = np.arange(len(rules))
+    kept, level = np.arange(len(rules)), np.average(y, axis=0, weights=weight)
     while len(kept) > n_left:
         errors = np.zeros(len(kept))
         for rows, firing in firing_blocks(X, sets, rules[kept], empty):
@@ -111,7 +113,8 @@ def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest"):
             others = 1 - firing
             alone = others < ALONE
             left = (fit[:, None] - firing[..., None] * answers) / np.where(alone, 1.0, others)[..., None]
-            left = np.where(alone[..., None], y.mean(0), left)
-            errors += ((y[rows][:, None] - left) ** 2).sum((0, 2))
+            left = np.where(alone[..., None], level, left)
+            missed = (y[rows][:, None] - left) ** 2
+            errors += (missed if weight is None else weight[rows, None, None] * missed).sum((0, 2))
         kept = np.delete(kept, errors.argmin())
     return kept

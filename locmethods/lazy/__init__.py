@@ -17,7 +17,14 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count
-from locmethods.arrays.estimators import FLOATS, check_array, validate_data
+from locmethods.arrays.estimators import (
+    FLOATS,
+    check_array,
+    validate_data,
+    weighted_sample,
+    with_weights,
+    without_weights,
+)
 from locmethods.kernels import Flat, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.lazy.iteration import Settled, averager, iterated, lazy_iteration, say_moving, settle
@@ -120,6 +127,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         Whether the values have less than a thousandth of the spread that they began with. If the kernel does not
         connect the sample, each connected group collapses to a value of its own and this stays False.
     keys_ : ndarray of shape (n_samples, n_features)
+        Those that count; so are `sample_weight_`, None if all count the same.
     n_features_in_ : int
 
     Notes
@@ -155,7 +163,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.empty = empty
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Iterate the map on the sample.
 
         Parameters
@@ -163,6 +171,9 @@ class LazyMap(RegressorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers; NaN where there is no label.
+        sample_weight : array-like of shape (n_samples,), optional
+            What each sample counts for the others, beside the kernel: with two as much as two samples. One that counts
+            nothing gets the local mean of the settled others. Kernels of ranks, which count neighbours, count it once.
 
         Raises
         ------
@@ -174,10 +185,17 @@ class LazyMap(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, None if y is None else "no_validation", dtype=FLOATS)
         y = check_array(y, dtype=FLOATS, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
         check_consistent_length(X, y)
-        found = iterated(X, y, kernel=kernel, safeguard=self.safeguard, relaxation=self.relaxation, tol=self.tol,
-                         max_iter=self.max_iter, empty=self.empty)
-        self.keys_, self.transduction_ = X, found.values.astype(y.dtype)
-        self._prepared = prepare(X, self.transduction_, kernel=kernel)
+        present, weight = np.ones(len(X), bool), None
+        if sample_weight is not None:
+            _, present, weight = weighted_sample(X, np.arange(len(X)), sample_weight)
+        found = iterated(X[present], y[present], kernel=kernel, safeguard=self.safeguard,
+                         relaxation=self.relaxation, tol=self.tol, max_iter=self.max_iter, empty=self.empty,
+                         weight=weight)
+        self.keys_, self.sample_weight_, self._outputs = X[present], weight, y.shape[1:]
+        settled = found.values.astype(y.dtype)
+        self._prepared = prepare(self.keys_, with_weights(settled, weight), kernel=kernel)
+        self.transduction_ = settled if weight is None else self._mean(X)
+        self.transduction_[present] = settled
         self.n_iter_, self.rate_, self.collapsed_ = found.n_iter, found.rate, found.spread < COLLAPSE
         if self.collapsed_:
             warnings.warn(f"the map has collapsed to consensus: its values kept {found.spread:.1g} of the spread that "
@@ -191,7 +209,10 @@ class LazyMap(RegressorMixin, BaseEstimator):
         """Return the local mean of the settled values at each row of `X`, of shape (n_queries[, n_outputs])."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return self._prepared.mean(X, empty=self.empty)
+        return self._mean(X)
+
+    def _mean(self, X):
+        return without_weights(self._prepared.mean(X, empty=self.empty), self.sample_weight_, self._outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_in_memory, check_share
-from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample
+from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample, with_weights, without_weights
 from locmethods.arrays.namespace import is_lazy
 from locmethods.kernels import Kernel
 from locmethods.kernels.columns import kernel_on
@@ -97,15 +97,8 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
             return self
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         self.keys_, self.values_, self.sample_weight_ = weighted_sample(X, targets(y), sample_weight)
-        self._prepared = prepare(self.keys_, self._columns(), kernel=kernel)
+        self._prepared = prepare(self.keys_, with_weights(self.values_, self.sample_weight_), kernel=kernel)
         return self
-
-    def _columns(self):
-        """Return what is averaged: the values, or of weighted samples w v and w, whose means have Σ K w v / Σ K w."""
-        if self.sample_weight_ is None:
-            return self.values_
-        weight = (self.sample_weight_ / self.sample_weight_.max()).astype(self.values_.dtype)[:, None]
-        return np.hstack([weight * self.values_.reshape(len(weight), -1), weight])
 
     def predict(self, X: ArrayLike, return_std: bool = False, *, noise: str = "constant") -> Any:
         """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
@@ -126,9 +119,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
             check_in_memory(X=X, keys_=self.keys_)
         if not (is_lazy(X) and is_lazy(self.keys_)):
             X = validate_data(self, X, reset=False, dtype=FLOATS)
-        mean = self._prepared.mean(X, empty=self.empty)
-        if self.sample_weight_ is not None:
-            mean = (mean[:, :-1] / mean[:, -1:]).reshape(len(mean), *self.values_.shape[1:])
+        mean = without_weights(self._prepared.mean(X, empty=self.empty), self.sample_weight_, self.values_.shape[1:])
         if not return_std:
             return mean
         return mean, standard_error(X, self.keys_, self.values_, kernel=self._prepared.kernel, noise=noise,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from locmethods.kernels import Gaussian
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.bound import Bound, once
 from locmethods.means import weight_blocks
+from locmethods.numerics.progress import tell, telling
 from locmethods.numerics.settling import say_unsettled
 from locmethods.width import select_bandwidth
 
@@ -113,6 +115,8 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     max_iter : int, default=50
     tol : float, default=1e-5
         It has settled when no slope of the loss, as a sum over samples, is larger.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -146,12 +150,14 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         init: str | ArrayLike = "tuned",
         max_iter: int = 50,
         tol: float = 1e-5,
+        verbose: bool = False,
     ) -> None:
         self.n_components = n_components
         self.loss = loss
         self.init = init
         self.max_iter = max_iter
         self.tol = tol
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the map.
@@ -192,8 +198,12 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             value, slope = leave_one_out_slope(flat.reshape(start.shape), points, values, loss=self.loss)
             return value, slope.ravel()
 
-        found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B",
-                         options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 0.0})
+        steps = count(1)
+        with telling(self):
+            found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B",
+                             callback=lambda intermediate_result: tell(
+                                 next(steps), "the loss is {:.6g}", intermediate_result.fun / len(points)),
+                             options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 0.0})
         slope = float(np.abs(found.jac).max())
         if slope > self.tol:
             say_unsettled(f"the metric has not settled after {found.nit} steps: the largest slope of the loss is "

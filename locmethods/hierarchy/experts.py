@@ -18,6 +18,7 @@ from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.kernels import Exponential, Gaussian, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_weights
+from locmethods.numerics.progress import tell, telling
 from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["Gate", "LocalExperts", "gaussian_gate", "mixture_of_experts", "softmax_gate"]
@@ -235,6 +236,8 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         See `locmethods.local_mean`; a Gaussian gate reaches everywhere.
     random_state : int, RandomState or None, default=None
         Of k-means, which places the centers at first.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -273,6 +276,7 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         tol: float = 1e-6,
         empty: str = "nearest",
         random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
     ) -> None:
         self.n_experts = n_experts
         self.bandwidth = bandwidth
@@ -282,6 +286,7 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         self.tol = tol
         self.empty = empty
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find centers, priors, width and experts.
@@ -307,8 +312,9 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         y = targets(y)
         random = check_random_state(self.random_state)
         problem = _Problem(X.astype(np.float64), y.reshape(len(y), -1).astype(np.float64), self.bandwidth, self.alpha)
-        runs = [problem.run(problem.start(self.n_experts, random), self.max_iter, self.tol)
-                for _ in range(self.n_init)]
+        with telling(self):
+            runs = [problem.run(problem.start(self.n_experts, random), self.max_iter, self.tol)
+                    for _ in range(self.n_init)]
         state, curve, settled = max(runs, key=lambda run: run[1][-1])
         if not settled:
             say_unsettled(f"the experts have not settled after {len(curve)} rounds: raise max_iter or tol")
@@ -392,6 +398,7 @@ class _Problem:
         for _ in range(max_iter):
             share, value = self.expected(state)
             curve.append(value)
+            tell(len(curve), "the mean log-posterior is {:.6g}", value)
             if value - best < tol:
                 return state, curve, True
             state, best = self.maximised(share, state), value

@@ -29,6 +29,7 @@ from locmethods.kernels import Flat, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.lazy.iteration import Settled, averager, iterated, lazy_iteration, say_moving, settle
 from locmethods.means import local_mean, local_weights, prepare
+from locmethods.numerics.progress import telling
 
 __all__ = ["Correction", "LazyMap", "Settled", "correction_factor", "floored", "lazy_iteration",
            "residual_correction", "settle", "twicing"]
@@ -114,6 +115,8 @@ class LazyMap(RegressorMixin, BaseEstimator):
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         What a row with no key in reach gives; see `locmethods.local_mean`. Under "nan" a row of the sample keeps
         its value instead.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -155,6 +158,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         tol: float = 1e-6,
         max_iter: int = 1000,
         empty: str = "nearest",
+        verbose: bool = False,
     ) -> None:
         self.kernel = kernel
         self.safeguard = safeguard
@@ -162,6 +166,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.empty = empty
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Iterate the map on the sample.
@@ -188,9 +193,10 @@ class LazyMap(RegressorMixin, BaseEstimator):
         present, weight = np.ones(len(X), bool), None
         if sample_weight is not None:
             _, present, weight = weighted_sample(X, np.arange(len(X)), sample_weight)
-        found = iterated(X[present], y[present], kernel=kernel, safeguard=self.safeguard,
-                         relaxation=self.relaxation, tol=self.tol, max_iter=self.max_iter, empty=self.empty,
-                         weight=weight)
+        with telling(self):
+            found = iterated(X[present], y[present], kernel=kernel, safeguard=self.safeguard,
+                             relaxation=self.relaxation, tol=self.tol, max_iter=self.max_iter, empty=self.empty,
+                             weight=weight)
         self.keys_, self.sample_weight_, self._outputs = X[present], weight, y.shape[1:]
         settled = found.values.astype(y.dtype)
         self._prepared = prepare(self.keys_, with_weights(settled, weight), kernel=kernel)

@@ -14,6 +14,7 @@ from locmethods.arrays.estimators import check_array, mean_and_spread
 from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_weights, prepare
+from locmethods.numerics.progress import tell
 from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["Settled", "lazy_iteration", "settle"]
@@ -187,6 +188,7 @@ def iterated(points, values, *, kernel, safeguard, relaxation, tol, max_iter, em
         else:
             moved = moved or step > nothing or _moves(first, average, nothing)
             settled = moved and (step <= nothing or step * _tail(step, before, nothing) <= tol * scale)
+        tell(n_iter, "the largest step is {:.3g}", step)
         state, before = new, step
         if settled or n_iter == max_iter:
             break

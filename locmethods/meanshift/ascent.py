@@ -14,6 +14,7 @@ from locmethods.arrays.namespace import is_lazy, to_numpy
 from locmethods.kernels import Kernel
 from locmethods.kernels.default import check_pairwise
 from locmethods.means import prepare
+from locmethods.numerics.progress import tell
 from locmethods.numerics.settling import say_unsettled
 
 
@@ -169,6 +170,7 @@ def climb(
         there, weight[moving] = _step(here, prepared)
         points[moving] = there  # with nothing in reach it is here; Σ K = 0 says less, for it may have underflowed
         moving = moving[np.sqrt(np.square(there - here).sum(-1)) > stop]
+        tell(steps + 1, "{} of {} starts are still moving", len(moving), len(points))
         if steps == max_iter:
             break
         steps += bool(len(moving))
@@ -230,6 +232,7 @@ def blur(
         there, weight = _step(points, prepare(points, kernel=kernel))
         moving = int((np.sqrt(np.square(there - points).sum(-1)) > stop).sum())
         points = there
+        tell(steps + 1, "{} of {} points are still moving", moving, len(points))
         if not moving or steps == max_iter:
             _say_moving(moving, len(points), max_iter)
             return Ascent(points, weight, steps, moving)

@@ -19,6 +19,7 @@ from locmethods.arrays.types import Array
 from locmethods.kernels import Flat, Kernel
 from locmethods.meanshift.ascent import as_size, blur, climb, length_of, merge_modes
 from locmethods.meanshift.seeds import estimate_bandwidth, get_bin_seeds
+from locmethods.numerics.progress import telling
 
 ASSIGN = ("nearest", "basin")
 
@@ -91,6 +92,8 @@ class MeanShift(ClusterMixin, BaseEstimator):
         Starts that move still after so many steps are left where they are, with a ConvergenceWarning.
     n_jobs : int, optional
         Accepted for scikit-learn's sake; the engine has threads of its own.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -127,6 +130,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         tol: float = 1e-3,
         max_iter: int = 300,
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.bandwidth = bandwidth
         self.kernel = kernel
@@ -140,6 +144,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _check(self):
         check_option("assign", self.assign, ASSIGN)
@@ -191,11 +196,9 @@ class MeanShift(ClusterMixin, BaseEstimator):
         kernel, length = self._kernel_and_length(X)
         radius = length if self.merge_radius is None else float(self.merge_radius)
         options = dict(kernel=kernel, tol=self.tol, max_iter=self.max_iter, length=length)
-        if self.blurring:
-            seeds, ascent = X, blur(X, **options)
-        else:
-            seeds = self._seeds(X, length)
-            ascent = climb(seeds, X, **options)
+        seeds = X if self.blurring else self._seeds(X, length)
+        with telling(self):
+            ascent = blur(X, **options) if self.blurring else climb(seeds, X, **options)
         dtype = X.dtype if X.dtype in FLOATS else np.float64
         modes, weight = merge_modes(ascent.points.astype(dtype), ascent.weight, radius)
         if not len(modes):

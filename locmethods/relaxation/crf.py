@@ -21,6 +21,7 @@ from locmethods.arrays.checks import as_array, check_count, check_option, check_
 from locmethods.arrays.estimators import FLOATS
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
+from locmethods.numerics.progress import tell, telling
 from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["DenseCRF", "MeanField", "mean_field", "safe_damping", "unary_from_labels"]
@@ -190,6 +191,7 @@ def _relaxed(unary, support, compatibility, damping, tol, max_iter, residuals_na
         free_energies.append(np.sum(q * (unary + log_q + message / 2), dtype=np.float64))
         whole = log_softmax(-unary - message, axis=1)
         residuals.append(float(np.abs(np.exp(whole) - q).max()))
+        tell(n_iter + 1, "the free energy is {:.6g}, a step changes {:.3g}", free_energies[-1], residuals[-1])
         if residuals[-1] <= tol or n_iter == max_iter:
             break
         log_q = log_softmax(damping * log_q + (1 - damping) * whole, axis=1)
@@ -306,6 +308,8 @@ class DenseCRF(BaseEstimator):
         The marginals have settled when a whole step would change none by more.
     max_iter : int, default=20
         Steps after which they are left where they are, with a ConvergenceWarning.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -349,6 +353,7 @@ class DenseCRF(BaseEstimator):
         damping: float | str = "auto",
         tol: float = 1e-2,
         max_iter: int = 20,
+        verbose: bool = False,
     ) -> None:
         self.position = position
         self.appearance = appearance
@@ -358,6 +363,7 @@ class DenseCRF(BaseEstimator):
         self.damping = damping
         self.tol = tol
         self.max_iter = max_iter
+        self.verbose = verbose
 
     def fit(self, picture: ArrayLike, unary: ArrayLike) -> Self:
         """Infer the marginals of a picture's labels.
@@ -389,7 +395,8 @@ class DenseCRF(BaseEstimator):
             if max(_extremes(compatibility)) > 0:
                 received = support(np.ones((len(unary), 1), unary.dtype))[:, 0]
             damping = safe_damping(own, received, compatibility=compatibility)
-        found = _relaxed(unary, support, compatibility, damping, self.tol, self.max_iter, "residuals_")
+        with telling(self):
+            found = _relaxed(unary, support, compatibility, damping, self.tol, self.max_iter, "residuals_")
         self.marginals_ = found.marginals.reshape(rows, columns, n_labels)
         self.labels_ = self.marginals_.argmax(-1)
         self.free_energies_, self.residuals_ = found.free_energies, found.residuals

@@ -15,6 +15,7 @@ from locmethods.arrays.checks import as_array, check_count, check_option, check_
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
+from locmethods.numerics.progress import tell, telling
 from locmethods.relaxation.neighborhoods import Graph, neighborhood
 
 RULES = ("multiplicative", "additive")
@@ -44,6 +45,8 @@ class RelaxationLabeling(BaseEstimator):
         It has settled when no probability moves by more.
     max_iter : int, default=1000
         Steps after which it is left where it is, with a ConvergenceWarning.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -82,6 +85,7 @@ class RelaxationLabeling(BaseEstimator):
         normalize: bool | None = None,
         tol: float = 1e-6,
         max_iter: int = 1000,
+        verbose: bool = False,
     ) -> None:
         self.compatibility = compatibility
         self.kernel = kernel
@@ -89,6 +93,7 @@ class RelaxationLabeling(BaseEstimator):
         self.normalize = normalize
         self.tol = tol
         self.max_iter = max_iter
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, P: ArrayLike) -> Self:
         """Relax the probabilities.
@@ -119,6 +124,8 @@ class RelaxationLabeling(BaseEstimator):
             p, q = new, supports(new)
             consistency.append(float((p * q).sum()))
             self.n_iter_ += 1
+            with telling(self):
+                tell(self.n_iter_, "the largest change is {:.3g}", moved)
             self.stopped_ = "settled" if moved <= self.tol else "max_iter"
         self.probabilities_, self.labels_ = p.astype(_float_of(P), copy=False), p.argmax(axis=1)
         self.consistency_ = np.array(consistency)

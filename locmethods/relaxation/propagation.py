@@ -24,6 +24,7 @@ from locmethods.means import prepare
 from locmethods.models.classification import most_probable
 from locmethods.numerics.barycentres import barycentric_weights, weight_matrix
 from locmethods.numerics.fixed_point import fixed_point
+from locmethods.numerics.progress import telling
 from locmethods.relaxation.neighborhoods import Graph, neighborhood, reached
 
 UNLABELLED = -1
@@ -179,6 +180,8 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         Averages over neighbours after which it is left where it is, with a ConvergenceWarning.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         What a row to be predicted with no key in reach gives; see `locmethods.local_mean`.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -216,12 +219,14 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         tol: float = 1e-8,
         max_iter: int = 1000,
         empty: str = "nearest",
+        verbose: bool = False,
     ) -> None:
         self.kernel = kernel
         self.alpha = alpha
         self.tol = tol
         self.max_iter = max_iter
         self.empty = empty
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Spread the labels over the sample.
@@ -243,10 +248,11 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         self.classes_, hot = one_hot(y)
         limits = {"tol": float(self.tol), "max_iter": self.max_iter}
         near = neighborhood(self.X_.astype(np.float64, copy=False), kernel, others=True)
-        if alpha is None:
-            found = hold(near, hot, **limits)
-        else:
-            found = anchor(near, hot, alpha=alpha, normalization="symmetric", **limits)
+        with telling(self):
+            if alpha is None:
+                found = hold(near, hot, **limits)
+            else:
+                found = anchor(near, hot, alpha=alpha, normalization="symmetric", **limits)
         _keep(self, found, hot)
         self._prepared = prepare(self.X_, self.label_distributions_, kernel=kernel)
         return self
@@ -286,6 +292,8 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         Of the weights, positive; see `locmethods.numerics.barycentres.barycentric_weights`.
     tol, max_iter
         As in `LabelPropagation`.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -313,12 +321,14 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         regularization: float = 1e-3,
         tol: float = 1e-8,
         max_iter: int = 1000,
+        verbose: bool = False,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.alpha = alpha
         self.regularization = regularization
         self.tol = tol
         self.max_iter = max_iter
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the weights, and spread the labels along them; arguments and errors as of `LabelPropagation`."""
@@ -329,10 +339,11 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         self.classes_, hot = one_hot(y)
         self.graph_ = linear_neighborhoods(self.X_, n_neighbors=self.n_neighbors, regularization=self.regularization)
         near, limits = Graph(self.graph_), {"tol": float(self.tol), "max_iter": self.max_iter}
-        if alpha is None:
-            found = hold(near, hot, **limits)
-        else:
-            found = anchor(near, hot, alpha=alpha, normalization="rows", **limits)
+        with telling(self):
+            if alpha is None:
+                found = hold(near, hot, **limits)
+            else:
+                found = anchor(near, hot, alpha=alpha, normalization="rows", **limits)
         _keep(self, found, hot)
         return self
 

@@ -1,7 +1,7 @@
 # make book      the book in _build/html: sets everything up, runs the chapters that changed, builds the site
 # make test      what takes minutes: unit tests, scikit-learn's contract, frozen notebooks of chapters that changed
 # make test-all  all of it: the slow tests, and every frozen notebook
-# make lint      what the linter says of the package, the tests, the benchmarks and the chapters' cells
+# make lint      what the linter says of all code, chapters' cells too, and the type checker of the package
 # make fuzz      random calls against a slow oracle, for SECONDS=600; a failure is shrunk to a call to paste
 # make bench     measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
 # make freeze    record the chapters' outputs again, after an intended change
@@ -48,6 +48,7 @@ test-all: $(READY)
 
 lint: $(READY)
 	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m mypy
 
 # bash counts seconds under the same name: only a value from make's own command line is meant.
 fuzz: $(READY)

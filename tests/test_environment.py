@@ -2,9 +2,11 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -172,6 +174,34 @@ def test_make_installs_nothing_without_a_hash_but_this_project_and_torchs_builds
     lines = re.findall(r"(?:\$\(PIP\)|-m pip) install --quiet (.*)", (ROOT / "Makefile").read_text())
     assert lines == ["--require-hashes --no-deps -r bench.lock", "--require-hashes --no-deps -r requirements.lock",
                      "--no-deps --no-build-isolation -e .", "uv"]
+
+
+@pytest.mark.slow
+def test_what_pip_install_brings_holds_each_module_and_says_what_it_is(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):  # what a build leaves behind stays out of the clone
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "locmethods", tmp_path / "locmethods", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir",
+                    "wheels", "."], cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    with zipfile.ZipFile(wheel) as held:
+        names = set(held.namelist())
+        (metadata,) = (held.read(name).decode() for name in names if name.endswith("METADATA"))
+    sources = {path.relative_to(ROOT).as_posix() for kind in ("*.py", "*.pyi", "py.typed")
+               for path in (ROOT / "locmethods").rglob(kind)}
+    assert {name for name in names if ".dist-info/" not in name} == sources
+    for line in ("Classifier: Typing :: Typed", "Provides-Extra: lab", "Project-URL: Paper, ", "License-File: LICENSE"):
+        assert f"\n{line}" in metadata
+
+
+def test_the_classifiers_name_the_pythons_that_the_project_takes():
+    named = {found[1] for one in PROJECT["classifiers"] if (found := re.fullmatch(r".* :: Python :: (3\.\d+)", one))}
+    assert named == {f"3.{minor}" for minor in range(30) if f"3.{minor}.5" in SpecifierSet(PROJECT["requires-python"])}
+
+
+def test_the_readme_names_every_extra():
+    section = re.search(r"## Install\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    assert not [extra for extra in PROJECT["optional-dependencies"] if f"`{extra}`" not in section]
 
 
 def test_ci_says_which_environment_it_tests_before_it_tests():

@@ -165,6 +165,10 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
     scikit-learn's LabelPropagation and LabelSpreading, found by conjugate gradients. The weights of up to 2,048 samples
     are kept meanwhile, in 32 MiB; of more samples no n × n matrix is formed.
 
+    There is no `sample_weight`. A sample that counts for two would be two, and two in one place are each other's
+    nearest neighbours: under `alpha` they hold on to what they have, by the weight that K gives a pair at distance
+    zero, as no single sample does. What a label counts beside its neighbours is a matter of `alpha`.
+
     Parameters
     ----------
     kernel : Kernel, optional
@@ -282,6 +286,9 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
 
     The weights are those of locally linear embedding with the further condition that none is negative, so that each
     row is a local mean. There is no bandwidth to choose.
+
+    There is no `sample_weight`: neighbours are counted, and a sample that stood there twice would have itself for its
+    nearest neighbour and be rebuilt from nothing else.
 
     Parameters
     ----------

@@ -1,17 +1,17 @@
 # make book      the book in _build/html: sets everything up, runs the chapters that changed, builds the site
 # make test      what takes minutes: unit tests, scikit-learn's contract, frozen notebooks of chapters that changed
 # make test-all  all of it: the slow tests, and every frozen notebook
-# make lint      what the linter says of the package, the tests, the benchmarks and the chapters' cells
+# make lint      what the linter says of all code, chapters' cells too, and the type checker of the package
 # make fuzz      random calls against a slow oracle, for SECONDS=600; a failure is shrunk to a call to paste
 # make bench     measure ours beside every peer, compare with the committed ratios, write benchmarks/results.json
 # make freeze    record the chapters' outputs again, after an intended change
 # make tidy      format the chapters' cells
 # make sabotage  break what the chapters present, one thing at a time, and write down which claim notices
-# make readme    write the README's table of chapters, and what archives read of the book
+# make readme    write the README's table of chapters, the door's stub, and what archives read of the book
 # make pdf       the book on paper, and each page, in _build/html/downloads; make epub: for a reading device
 # make archive   the site as an archive with checksums, in _build/archive
 # make serve     read the book on this machine's port 8000
-# make lock      pin requirements.lock again, from pyproject.toml
+# make lock      pin what pyproject.toml asks for, with hashes; ANEW=1 takes the newest of all
 # make clean     delete everything generated, the environment included
 # make help      this list
 SHELL  := /bin/bash
@@ -50,12 +50,14 @@ test-all: $(READY)
 
 lint: $(READY)
 	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m mypy
 
 # bash counts seconds under the same name: only a value from make's own command line is meant.
 fuzz: $(READY)
 	@$(BIN)/python -m tests.fuzz --seconds $(if $(filter command line,$(origin SECONDS)),$(SECONDS),600)
 
 bench: $(READY)
+	@$(PIP) install --quiet --require-hashes --no-deps -r bench.lock
 	@$(BIN)/python -m benchmarks $(ROWS)
 
 freeze: $(READY)
@@ -78,26 +80,23 @@ serve: book
 	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 # The marker is written last: an installation that was killed half-way starts again from nothing.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock torch.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: apt-get install python3 python3-venv, or say which with PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is another: say which with PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	@echo "setting up .venv (once, a few minutes): environment"
 	@$(PYTHON) -m venv --clear .venv
+	@echo "setting up .venv: the $$(grep -c == requirements.lock) packages of requirements.lock"
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements.lock
 	@echo "setting up .venv: torch"
-	@$(PIP) install --quiet "$$(grep '^torch==' requirements.lock)"
-	@echo "setting up .venv: the other $$(grep -c == requirements.lock) packages of requirements.lock"
-	@$(PIP) install --quiet -r requirements.lock
+	@$(BIN)/python .ci/torch_build.py
 	@echo "setting up .venv: locmethods"
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@pwd -P > $@
 
-# Resolved for Debian 12's Python 3.11.2: newer patch releases accept pins that it cannot install.
 lock:
 	@$(PYTHON) -m venv _build/lock && _build/lock/bin/python -m pip install --quiet uv
-	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" _build/lock/bin/uv pip compile --quiet --python-version 3.11.2 --all-extras --no-header \
-	  --no-annotate --constraint constraints.txt pyproject.toml | sed 's/+[a-z0-9]*$$//' > _build/requirements.lock
-	@mv _build/requirements.lock requirements.lock
+	@$(PYTHON) .ci/lock.py $(if $(ANEW),--anew)
 
 clean:
 	rm -rf _build .venv

@@ -47,7 +47,7 @@ _HOME = {
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "margin", "projection")
+          "margin", "projection", "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

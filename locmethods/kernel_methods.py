@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
 from locmethods.arrays.estimators import check_array
 from locmethods.arrays.levels import coded
+from locmethods.kernels import Kernel
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.models.polynomial import smoother_matrix
@@ -52,7 +55,7 @@ class LinearSmoother(NamedTuple):
     own: bool
 
     @property
-    def degrees_of_freedom(self):
+    def degrees_of_freedom(self) -> float:
         """tr S, the number of parameters that the smoother is worth [hastie1990]_.
 
         Raises
@@ -62,7 +65,7 @@ class LinearSmoother(NamedTuple):
         """
         return float(self._diagonal("degrees of freedom").sum())
 
-    def predict(self, y):
+    def predict(self, y: ArrayLike) -> np.ndarray:
         """Return S y, of shape (n_queries,) or (n_queries, n_outputs).
 
         Parameters
@@ -76,7 +79,7 @@ class LinearSmoother(NamedTuple):
         """
         return self.matrix @ self._targets(y)
 
-    def leave_one_out(self, y):
+    def leave_one_out(self, y: ArrayLike) -> np.ndarray:
         """Return (yᵢ − ŷᵢ) / (1 − Sᵢᵢ): leave-one-out residuals without a refit.
 
         They are the residuals of n refits exactly where a sample that lies on the fit of the others does not move
@@ -108,7 +111,7 @@ class LinearSmoother(NamedTuple):
                              "gives back its target whatever it is")
         return (y - self.matrix @ y) / free.reshape(-1, *[1] * (y.ndim - 1))
 
-    def is_local_mean(self, atol=1e-10):
+    def is_local_mean(self, atol: float = 1e-10) -> bool:
         """Return whether every row is a mean: weights of at least −`atol` whose sum is one to within `atol`.
 
         Then the fit stays within the range of the targets, whatever they are; if not, some targets drive it out.
@@ -128,7 +131,7 @@ class LinearSmoother(NamedTuple):
         return y
 
 
-def linear_smoother(model, X, query=None, *, rtol=1e-6):
+def linear_smoother(model: Any, X: ArrayLike, query: ArrayLike | None = None, *, rtol: float = 1e-6) -> LinearSmoother:
     """Return the matrix S of a smoother that is linear in its targets, ŷ = S y, by asking for its columns.
 
     Column j is the answer to the j-th unit vector. A scikit-learn regressor is cloned and fitted on them, all in
@@ -228,7 +231,14 @@ def _compare(left, right, rtol, name):
                          "of its answers; fix what it chooses by looking at y (hyperparameters, weights, splits)")
 
 
-def match_degrees_of_freedom(build, X, target, *, low, high):
+def match_degrees_of_freedom(
+    build: Callable[..., Any],
+    X: ArrayLike,
+    target: float,
+    *,
+    low: float,
+    high: float,
+) -> float:
     """Find the parameter at which a family of linear smoothers has given degrees of freedom.
 
     Parameters
@@ -304,7 +314,7 @@ class KernelProperties(NamedTuple):
     localizes: bool
 
 
-def kernel_properties(kernel, points):
+def kernel_properties(kernel: Kernel | Callable[..., Any], points: ArrayLike) -> KernelProperties:
     """Return whether a kernel's matrix on some points is positive semi-definite, and whether it is non-negative.
 
     A "no" is a proof, by these points; a "yes" holds for these points and no others [schoenberg1938]_.

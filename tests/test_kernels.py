@@ -1,6 +1,7 @@
 """Each kernel against its textbook formula, the algebra against matrices, and the messages whole."""
 
 import math
+import pickle
 import re
 from itertools import product
 
@@ -26,6 +27,7 @@ from locmethods.kernels import (
     Polynomial,
     Triangular,
     Tricube,
+    per_feature,
 )
 
 EPS = np.finfo(float).eps
@@ -189,3 +191,13 @@ def test_tensors_give_tensors_and_arrays_give_arrays():
 def test_bad_parameters_are_refused_with_a_message_that_says_what_must_hold(make, error, message):
     with pytest.raises(error, match="^" + re.escape(message) + "$"):
         make()
+
+
+@pytest.mark.parametrize("kernel", [
+    Gaussian(0.5).on([1]), Gaussian(0.5).on(slice(0, 2), [2, 0]),
+    Epanechnikov(3.0).on([0]) * Cauchy(0.5).on([1, 2]) + 0.1 * Laplace(1.0),
+    per_feature(Gaussian, [0.5, 1.0, 2.0]).hollow(),
+], ids=repr)
+def test_a_kernel_of_columns_survives_pickle(kernel):
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(kernel))(points), kernel(points))

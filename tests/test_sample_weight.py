@@ -97,6 +97,74 @@ def test_a_weight_is_a_number_of_samples_for_a_classifier_that_is_localized():
     assert_allclose(weighted.predict_proba(QUERY[:30]), repeated.predict_proba(QUERY[:30]), atol=1e-6)
 
 
+PARTLY = np.where(RNG.random((40, 1)) < 0.5, Y, np.nan)  # both outputs of a row are known, or none
+
+
+@pytest.mark.parametrize("options", [{}, {"relaxation": 0.6}, {"safeguard": "scale"}, {"safeguard": "orthonormal"}],
+                         ids=repr)
+@pytest.mark.parametrize("kernel", [Gaussian(0.6), Epanechnikov(0.9), Gaussian(0.3) + 0.01 * Flat(50.0)], ids=repr)
+@pytest.mark.parametrize("empty", ["nearest", "nan", "mean"])
+def test_a_weight_is_a_number_of_samples_of_a_lazy_map(kernel, options, empty):
+    y = PARTLY if "safeguard" not in options else Y
+    tight = {"tol": 1e-12, "max_iter": 200_000, "empty": empty}
+    weighted, repeated = fitted(lambda: lm.LazyMap(kernel, **options, **tight), y, COUNTS)
+    query = QUERY[:30]
+    # Both have settled to 1e-12 of a range of about six, and one sum is added up in another order.
+    assert_allclose(weighted.predict(query), repeated.predict(query), atol=1e-8)
+    assert_allclose(np.repeat(weighted.transduction_, COUNTS, axis=0), repeated.transduction_, atol=1e-8)
+    assert weighted.transduction_.shape == (40, 2)
+    absent = COUNTS == 0
+    assert_allclose(weighted.transduction_[absent], weighted.predict(X[absent]), rtol=1e-12)
+
+
+def test_a_lazy_map_whose_rows_do_not_fit_into_memory_weighs_them_too(monkeypatch):
+    from locmethods.lazy import iteration
+
+    dense = lm.LazyMap(Gaussian(0.6)).fit(X, PARTLY, sample_weight=COUNTS).transduction_
+    monkeypatch.setattr(iteration, "DENSE", 0)
+    blocked = lm.LazyMap(Gaussian(0.6)).fit(X, PARTLY, sample_weight=COUNTS).transduction_
+    assert_allclose(blocked, dense, atol=1e-12)  # the same steps, summed in another order
+
+
+RULES = {
+    "lines": {"rules": "grid"}, "constants": {"rules": "grid", "order": 0, "shape": "triangular"},
+    "penalty": {"rules": "grid", "alpha": 0.5}, "each for itself": {"rules": "grid", "consequents": "local"},
+    "trained": {"rules": "grid", "training": "hybrid", "order": 0, "alpha": 0.1, "max_iter": 3},
+    "clusters": {"n_rules": 3, "random_state": 0},
+    "fewer": {"rules": "grid", "order": 0, "alpha": 0.1, "max_rules": 4}, "a table": {"rules": "wang-mendel"},
+}
+
+
+@pytest.mark.filterwarnings("ignore:training has not settled:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", RULES)
+def test_a_weight_is_a_number_of_samples_of_rules(name):
+    for y in (Y, Y[:, 0]):
+        weighted, repeated = fitted(lambda: lm.TakagiSugenoRegressor(n_sets=2, **RULES[name]), y, COUNTS)
+        # Least squares of up to twelve columns of condition a thousand at most; three steps of training multiply that.
+        assert_allclose(weighted.predict(QUERY[:30]), repeated.predict(QUERY[:30]), rtol=1e-6, atol=1e-6)
+        assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-8)
+        if name != "a table":
+            plain = lm.TakagiSugenoRegressor(n_sets=2, **RULES[name]).fit(X[COUNTS > 0], y[COUNTS > 0])
+            assert abs(plain.predict(QUERY[:30]) - weighted.predict(QUERY[:30])).max() > 1e-3
+
+
+def test_the_error_along_which_rules_are_trained_has_the_weights():
+    from locmethods.fuzzy import grid_rules, training
+
+    sets = lm.TakagiSugenoRegressor("grid", n_sets=2).fit(X, Y).sets_
+    rules, consequents = grid_rules(sets), RNG.normal(size=(4, 1, 2))
+    once = training.gradient(X, Y, sets, rules, consequents, "nearest", COUNTS.astype(float))
+    again = training.gradient(np.repeat(X, COUNTS, axis=0), np.repeat(Y, COUNTS, axis=0), sets, rules, consequents,
+                              "nearest")
+    assert_allclose(once, again, rtol=1e-10)  # the same numbers, added up in another order
+
+
+def test_k_means_of_rules_weighs_samples():
+    heavy = np.where(np.arange(40) == 7, 1e6, 1.0)
+    model = lm.TakagiSugenoRegressor(n_rules=1, order=0, random_state=0).fit(X, Y, sample_weight=heavy)
+    assert_allclose([feature[0].center for feature in model.sets_], X[7], atol=1e-3)  # 39 others in a million
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_only_the_ratios_of_weights_count_and_equal_ones_are_none(name):
     weight = RNG.random(40)

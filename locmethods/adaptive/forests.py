@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -81,7 +84,7 @@ class ForestKernel(Kernel):
 
     form = "rank"
 
-    def __init__(self, forest, *, sample_weight=None, in_bag=True):
+    def __init__(self, forest: Any, *, sample_weight: ArrayLike | None = None, in_bag: bool = True) -> None:
         self.forest, self.sample_weight, self.in_bag = forest, sample_weight, in_bag
         self._check()
 
@@ -98,7 +101,7 @@ class ForestKernel(Kernel):
         """Return a kernel with the same forest: a copy of it would have forgotten its trees."""
         return type(self)(self.forest, sample_weight=self.sample_weight, in_bag=self.in_bag)
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         if query.ndim > 2 or keys.ndim > 2:
             raise ValueError("a forest takes no batch dimensions: points must have shape (n, n_features), got shapes "
@@ -150,7 +153,7 @@ class ForestKernel(Kernel):
         """Return where the nodes of each tree begin among all, and their number last."""
         return np.cumsum([0, *(tree.tree_.node_count for tree in self.forest.estimators_)])
 
-    def leaves(self, points, name="points"):
+    def leaves(self, points: ArrayLike, name: str = "points") -> np.ndarray:
         """Return the leaf of each point in each tree, numbered through all trees' nodes, of shape (n, n_trees).
 
         Parameters

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.utils.multiclass import check_classification_targets
@@ -25,6 +27,7 @@ from locmethods.arrays.checks import (
 from locmethods.arrays.door import check_kernel
 from locmethods.arrays.estimators import targets
 from locmethods.arrays.namespace import to_numpy
+from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel
 from locmethods.means import local_mean
 from locmethods.numerics.settling import say_unsettled
@@ -67,7 +70,7 @@ class Learned(NamedTuple):
     settled: bool
 
 
-def mixture(kernels, weights=None):
+def mixture(kernels: Sequence[Kernel], weights: Sequence[Scalar] | None = None) -> Kernel:
     """Return the mixture Σ wₖ Kₖ of kernels: a key is near if it is near in one sense or another.
 
     Parameters
@@ -103,7 +106,17 @@ def mixture(kernels, weights=None):
     return reduce(add, (weight * kernel for weight, kernel in zip(weights, kernels, strict=True)))
 
 
-def learn_kernel(X, y, *, kernel, parameters=None, loss="squared", hollow=True, max_iter=100, tol=1e-5):
+def learn_kernel(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    kernel: Kernel,
+    parameters: list[str] | None = None,
+    loss: str = "squared",
+    hollow: bool = True,
+    max_iter: int = 100,
+    tol: float = 1e-5,
+) -> Learned:
     """Choose parameters of a kernel by the gradient of its leave-one-out loss: widths, metrics and mixtures together.
 
     The loss (1/n) Σᵢ ℓ(yᵢ, m₋ᵢ) of the local mean of the others is differentiated through `locmethods.local_mean`,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from itertools import count
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -16,8 +19,9 @@ from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.arrays.namespace import as_scores, is_tensor, like, namespace, to_numpy
 from locmethods.kernels import Gaussian
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import once
+from locmethods.kernels.bound import Bound, once
 from locmethods.means import weight_blocks
+from locmethods.numerics.progress import tell, telling
 from locmethods.numerics.settling import say_unsettled
 from locmethods.width import select_bandwidth
 
@@ -55,7 +59,7 @@ class Metric(Kernel):
 
     maps_features = True
 
-    def __init__(self, kernel, matrix):
+    def __init__(self, kernel: Kernel, matrix: ArrayLike) -> None:
         self.kernel, self.matrix = kernel, matrix
         self._check()
 
@@ -67,11 +71,11 @@ class Metric(Kernel):
             raise ValueError(f"matrix must have shape (n_components, n_features), got {shape}")
 
     @property
-    def signed(self):
+    def signed(self) -> bool:
         """True if the inner kernel may be negative."""
         return self.kernel.signed
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         kept = None if getattr(self.matrix, "requires_grad", False) else kept  # a graph serves one backward pass
         images = once(kept, self, keys, ("images", id(self.matrix)), lambda: self._map(keys, "keys"))
@@ -111,6 +115,8 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     max_iter : int, default=50
     tol : float, default=1e-5
         It has settled when no slope of the loss, as a sum over samples, is larger.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -136,14 +142,24 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     1
     """
 
-    def __init__(self, n_components=None, *, loss="squared", init="tuned", max_iter=50, tol=1e-5):
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        loss: str = "squared",
+        init: str | ArrayLike = "tuned",
+        max_iter: int = 50,
+        tol: float = 1e-5,
+        verbose: bool = False,
+    ) -> None:
         self.n_components = n_components
         self.loss = loss
         self.init = init
         self.max_iter = max_iter
         self.tol = tol
+        self.verbose = verbose
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the map.
 
         Parameters
@@ -182,8 +198,12 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             value, slope = leave_one_out_slope(flat.reshape(start.shape), points, values, loss=self.loss)
             return value, slope.ravel()
 
-        found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B",
-                         options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 0.0})
+        steps = count(1)
+        with telling(self):
+            found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B",
+                             callback=lambda intermediate_result: tell(
+                                 next(steps), "the loss is {:.6g}", intermediate_result.fun / len(points)),
+                             options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 0.0})
         slope = float(np.abs(found.jac).max())
         if slope > self.tol:
             say_unsettled(f"the metric has not settled after {found.nit} steps: the largest slope of the loss is "
@@ -222,7 +242,7 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             width = select_bandwidth(mapped, values, kernel=Gaussian()).best
         return axes / width
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the mapped points, of shape (n_samples, n_components)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
@@ -239,7 +259,13 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return tags
 
 
-def leave_one_out_slope(matrix, points, values, *, loss="squared"):
+def leave_one_out_slope(
+    matrix: np.ndarray,
+    points: np.ndarray,
+    values: np.ndarray,
+    *,
+    loss: str = "squared",
+) -> tuple[float, np.ndarray]:
     """Return the leave-one-out loss of a metric, and its slope in the matrix.
 
     With weights pᵢⱼ that sum to one over j ≠ i, the mean m₋ᵢ = Σⱼ pᵢⱼ yⱼ and gᵢ = ∂ℓᵢ/∂m₋ᵢ, the loss changes with the

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count, check_localization, check_tol
 from locmethods.arrays.door import check_kernel, check_one_batch, check_points
+from locmethods.kernels import Kernel
 from locmethods.means import prepare
 from locmethods.numerics.scaling import symmetric_scaling
 from locmethods.numerics.settling import say_unsettled
@@ -38,11 +40,11 @@ class Sinkhorn:
     (array([0.667, 0.667]), array([1., 2.]))
     """
 
-    def __init__(self, prepared, found):
+    def __init__(self, prepared: Any, found: Any) -> None:
         self._prepared, self._sums = prepared, found.sums
         self.scale, self.n_iter, self.imbalance = found.scale, found.n_iter, found.imbalance
 
-    def mean(self, values):
+    def mean(self, values: ArrayLike) -> np.ndarray:
         """Return W v, divided by what is left of the sums, so that a constant stays what it is.
 
         Parameters
@@ -58,7 +60,7 @@ class Sinkhorn:
         return ((self.scale / self._sums)[:, None] * sums).reshape(values.shape)
 
 
-def sinkhorn(X, *, kernel, tol=1e-9, max_iter=1000):
+def sinkhorn(X: ArrayLike, *, kernel: Kernel, tol: float = 1e-9, max_iter: int = 1000) -> Sinkhorn:
     """Scale a symmetric kernel on a sample to a doubly stochastic one: W = D K D with all sums one [sinkhorn1967]_.
 
     The local mean divides by row sums alone: its matrix is not symmetric, a sample counts for more than another all in
@@ -152,7 +154,7 @@ class AttentionFactors(NamedTuple):
     error: float
 
 
-def attention_factors(weights, *, rank=None):
+def attention_factors(weights: ArrayLike, *, rank: int | None = None) -> AttentionFactors:
     """Return queries and keys with exp(qᵢ·kⱼ) = Kᵢⱼ, for any strictly positive matrix K: attention's kernel.
 
     log K is factored by its singular values, so that the head size is the rank of log K, at most min(n, m). A smaller

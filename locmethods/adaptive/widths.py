@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import quad
 
 from locmethods.arrays.checks import as_number, check_count
 from locmethods.arrays.door import check_kernel
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, matrix_transpose, namespace, to_numpy
+from locmethods.arrays.types import Array
 from locmethods.kernels import Balloon, Gaussian
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import block, comparable_square, once, pairwise_square
+from locmethods.kernels.bound import Bound, block, comparable_square, once, pairwise_square
 from locmethods.kernels.radial import Radial, RadialBound
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.kernels.restricted import without_own
@@ -62,7 +66,14 @@ class SamplePoint(Kernel):
     array([[1.14, 1.12, 1.03, 0.  ]])
     """
 
-    def __init__(self, kernel, *, exponent=0.5, clip=None, pilot=None):
+    def __init__(
+        self,
+        kernel: Radial,
+        *,
+        exponent: float = 0.5,
+        clip: float | None = None,
+        pilot: Radial | Callable[..., Any] | None = None,
+    ) -> None:
         self.kernel, self.exponent, self.clip, self.pilot = kernel, exponent, clip, pilot
         self._check()
 
@@ -75,14 +86,14 @@ class SamplePoint(Kernel):
         if not (self.pilot is None or isinstance(self.pilot, Radial) or callable(self.pilot)):
             raise TypeError(f"pilot must be a kernel of the distance or a function, got {type(self.pilot).__name__}")
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         if carries_grad(keys, *self.get_params().values()):
             kept = None  # a graph serves one backward pass
         log_width = once(kept, self, keys, ("widths", repr(self)), lambda: self._log_widths(keys))
         return without_own(SamplePointBound(self, query, keys, log_width[..., None]), hollow)
 
-    def widths(self, keys):
+    def widths(self, keys: ArrayLike) -> Array:
         """Return λ at each key, of shape (..., n_keys): by what the kernel's bandwidth is multiplied there.
 
         Parameters
@@ -197,14 +208,14 @@ class SelfTuning(Kernel):
 
     form = "rank"
 
-    def __init__(self, n_neighbors=7):
+    def __init__(self, n_neighbors: int = 7) -> None:
         self.n_neighbors = n_neighbors
         self._check()
 
     def _check(self):
         check_count("n_neighbors", self.n_neighbors, 1)
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         check_enough(self.n_neighbors, keys, True)
         theirs = once(kept, self, keys, ("scales", self.n_neighbors), lambda: self._squares(keys, keys, kept))
@@ -241,7 +252,7 @@ class SelfTuningBound(UnitsBound):
         return xp.sqrt(mine) * xp.sqrt(theirs)
 
 
-def kernel_density(query, keys, *, kernel):
+def kernel_density(query: ArrayLike, keys: ArrayLike, *, kernel: Kernel) -> Array:
     """Return the kernel density estimate of the keys at each query: p̂(q) = (1/n) Σᵢ K(q, xᵢ) / ∫ K(z, xᵢ) dz.
 
     Of a kernel with one width that is Parzen's estimate [parzen1962]_, of `SamplePoint` Abramson's [abramson1982]_. Of

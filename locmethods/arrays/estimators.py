@@ -75,3 +75,24 @@ def weighted_sample(X, y, sample_weight):
                          f"{weight.min() + 0.0:g} to {weight.max() + 0.0:g}")
     present = weight > 0
     return X[present], y[present], weight[present]
+
+
+def with_weights(values, weight):
+    """Return what is averaged: the values, or of weighted samples w v and w, whose means have Σ K w v / Σ K w."""
+    if weight is None:
+        return values
+    share = (weight / weight.max()).astype(values.dtype)[:, None]
+    return np.hstack([share * values.reshape(len(share), -1), share])
+
+
+def without_weights(mean, weight, shape):
+    """Return the mean of the values, of shape (n_queries, *shape), from that of `with_weights`."""
+    return mean if weight is None else (mean[:, :-1] / mean[:, -1:]).reshape(len(mean), *shape)
+
+
+def mean_and_spread(columns, weight=None):
+    """Return mean and standard deviation of each column, of samples that count what `weight` says."""
+    if weight is None:
+        return columns.mean(0), columns.std(0)
+    mean = np.average(columns, axis=0, weights=weight)
+    return mean, np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))

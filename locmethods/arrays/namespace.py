@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cache
+from typing import TYPE_CHECKING, TypeGuard
 
 import array_api_compat.numpy as numpy_namespace
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 @cache
@@ -16,9 +20,10 @@ def _is_tensor_type(kind):
         base.__module__ == "torch" and base.__name__ == "Tensor" for base in kind.__mro__)
 
 
-def is_tensor(value) -> bool:
+def is_tensor(value) -> TypeGuard[torch.Tensor]:
     """Return True for a torch tensor, without importing torch."""
-    return _is_tensor_type(type(value))  # asked some thirty times in a call: an answer for each type is kept
+    # Asked some thirty times in a call: an answer for each type is kept.
+    return _is_tensor_type(type(value))  # type: ignore[arg-type]
 
 
 def is_lazy(value) -> bool:

@@ -15,9 +15,10 @@ from locmethods.companion.build.pages import BookError
 COMMANDS = ("book", "run", "freeze", "try", "due", "readme", "tidy", "sabotage", "pdf", "epub", "archive")
 HELP = ("book: run what is stale and build the site; run: only run what is stale; freeze: record the outputs; "
         "try: run one chapter with other parameters; due: name the frozen notebooks that wait for a check; "
-        "readme: write the README's table of chapters and what archives read; tidy: format the chapters' cells; "
-        "sabotage: break what the chapters present, and write down which claim notices; "
-        "pdf, epub: the book for paper and for reading devices, from the site; archive: the site with checksums")
+         "readme: write the README's table of chapters, the stub of the package's door, and what archives read; "
+         "tidy: format the chapters' cells; "
+         "sabotage: break what the chapters present, and write down which claim notices; "
+         "pdf, epub: the book for paper and for reading devices, from the site; archive: the site with checksums")
 
 
 def arguments_of(words):
@@ -58,6 +59,7 @@ def main(words=None):
             name_due(root, chosen.at_most)
         elif chosen.command == "readme":
             lists.write_readme(root)
+            lists.write_door(root)
             metadata.write(root)
         elif chosen.command == "tidy":
             tidy(root, chosen.chapters)

@@ -10,8 +10,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from locmethods.transformer import CharacterModel
 
 ROOT = Path(__file__).resolve().parents[2]
 # A test holds this list to what the model imports. (Asking the imports here would make the page depend on the build.)
@@ -24,7 +29,7 @@ MATTERS = ("locmethods/kernels", "locmethods/transformer/averages.py", "locmetho
            "locmethods/companion/checkpoints.py")
 
 
-def trained(models, text, *, by_torch=False):
+def trained(models: Mapping[Any, CharacterModel], text: str, *, by_torch: bool = False) -> dict[Any, CharacterModel]:
     """Return fitted copies of models: those that were kept, the others trained now and kept.
 
     Parameters

@@ -33,7 +33,7 @@ class Sentences(NamedTuple):
     topic: list
 
 
-def engel():
+def engel() -> Sample:
     """Return income and food expenditure of 235 Belgian households of 1857, in francs a year (statsmodels)."""
     from statsmodels.datasets import engel
 
@@ -41,7 +41,7 @@ def engel():
     return Sample(table["income"].to_numpy(float), table["foodexp"].to_numpy(float))
 
 
-def sunspots():
+def sunspots() -> Sample:
     """Return the years 1700–2008 and the yearly mean number of sunspots (statsmodels)."""
     from statsmodels.datasets import sunspots
 
@@ -49,7 +49,7 @@ def sunspots():
     return Sample(table["YEAR"].to_numpy(float), table["SUNACTIVITY"].to_numpy(float))
 
 
-def nile():
+def nile() -> Sample:
     """Return the years 1871–1970 and the yearly flow of the Nile at Aswan, in 10⁸ m³ (statsmodels)."""
     from statsmodels.datasets import nile
 
@@ -57,7 +57,7 @@ def nile():
     return Sample(table["year"].to_numpy(float), table["volume"].to_numpy(float))
 
 
-def visits():
+def visits() -> Sample:
     """Return an index of chronic diseases, and how often a doctor was visited within a year (statsmodels).
 
     Of the RAND Health Insurance Experiment; every fifth of 20,190 years of a person, so that neighbouring rows, which
@@ -69,7 +69,7 @@ def visits():
     return Sample(table["disea"].to_numpy(float), table["mdvis"].to_numpy(float))
 
 
-def digits():
+def digits() -> Sample:
     """Return 1,797 handwritten digits, 8 × 8 pixels scaled to [0, 1], and their labels (scikit-learn)."""
     from sklearn.datasets import load_digits
 
@@ -77,7 +77,7 @@ def digits():
     return Sample(x / 16, y)
 
 
-def breast_cancer(*, standardise=True):
+def breast_cancer(*, standardise: bool = True) -> Sample:
     """Return 30 measurements of 569 tumours, and 1 for benign, 0 for malignant (scikit-learn).
 
     Parameters
@@ -91,7 +91,7 @@ def breast_cancer(*, standardise=True):
     return Sample((x - x.mean(0)) / x.std(0) if standardise else x, y)
 
 
-def photograph(size=128):
+def photograph(size: int = 128) -> np.ndarray:
     """Return the grey photograph of a flower, `size` pixels square, values in [0, 1] (scikit-learn).
 
     Parameters
@@ -109,14 +109,14 @@ def photograph(size=128):
     return grey[:edge, :edge].reshape(size, box, size, box).mean((1, 3))
 
 
-def moons(n=200, *, seed=0, noise=0.25):
+def moons(n: int = 200, *, seed: int = 0, noise: float = 0.25) -> Sample:
     """Return two interleaved half circles of `n` points with labels 0 and 1 (scikit-learn, generated)."""
     from sklearn.datasets import make_moons
 
     return Sample(*make_moons(n, noise=noise, random_state=seed))
 
 
-def petals():
+def petals() -> Sample:
     """Return length and width of the petals of 150 irises, in centimetres, and their species (scikit-learn)."""
     from sklearn.datasets import load_iris
 
@@ -124,7 +124,7 @@ def petals():
     return Sample(x[:, 2:], y)
 
 
-def temple(box=6):
+def temple(box: int = 6) -> np.ndarray:
     """Return a colour photograph of a temple, values in [0, 1]: means over boxes of `box` pixels (scikit-learn).
 
     Parameters
@@ -141,7 +141,7 @@ def temple(box=6):
     return picture.reshape(rows, box, columns, box, 3).mean((1, 3))
 
 
-def photographs(size=64):
+def photographs(size: int = 64) -> np.ndarray:
     """Return six grey photographs of scikit-image's, of shape (6, size, size), values in [0, 1].
 
     A cameraman, an astronaut, a cat, a cup of coffee, a rocket and the moon's surface: those that ship inside the
@@ -159,7 +159,7 @@ def photographs(size=64):
 
 
 # Rows and columns of the corners of brush strokes on the temple's 400 × 600 pixels.
-STROKES = {
+STROKES: dict[str, list[tuple[tuple[int, int], ...]]] = {
     "sky": [((20, 20), (30, 170)), ((60, 330), (120, 580)), ((180, 330), (230, 480)), ((295, 5), (295, 60))],
     "temple": [((50, 195), (70, 200)), ((110, 150), (115, 250)), ((170, 130), (190, 280)), ((270, 90), (285, 300))],
     "trees": [((350, 40), (330, 100), (380, 160)), ((330, 380), (370, 500)), ((200, 588), (300, 588)),
@@ -167,7 +167,7 @@ STROKES = {
 }
 
 
-def temple_strokes(box=6):
+def temple_strokes(box: int = 6) -> np.ndarray:
     """Return strokes of a brush on `temple`: 0 on sky and lake, 1 on the temple, 2 on trees, −1 elsewhere.
 
     Drawn by hand for this book; lines a pixel or two wide.
@@ -193,7 +193,7 @@ def temple_strokes(box=6):
     return labels
 
 
-def coins():
+def coins() -> np.ndarray:
     """Return a grey photograph of coins, 75 × 120 pixels with values in [0, 1] (scikit-image, a part at half size)."""
     from skimage.data import coins
 
@@ -201,7 +201,7 @@ def coins():
     return part.reshape(75, 2, 120, 2).mean((1, 3))
 
 
-def diabetes():
+def diabetes() -> Sample:
     """Return 10 measurements of 442 patients, standardised, and their disease's progress in a year (scikit-learn)."""
     from sklearn.datasets import load_diabetes
 
@@ -209,7 +209,7 @@ def diabetes():
     return Sample((x - x.mean(0)) / x.std(0), y)
 
 
-def crops():
+def crops() -> Sample:
     """Return 200 grey crops of photographs, 25 × 25 pixels in [0, 1], and 1 for a face, 0 for none (scikit-image)."""
     from skimage.data import lfw_subset
 
@@ -221,7 +221,7 @@ PHOTOGRAPHS = ("astronaut", "brick", "camera", "cell", "chelsea", "clock", "coff
                "hubble_deep_field", "immunohistochemistry", "moon", "page", "retina", "rocket", "text")
 
 
-def shipped(name, side=64, box=1, *, grey=True):
+def shipped(name: str, side: int = 64, box: int | None = 1, *, grey: bool = True) -> np.ndarray:
     """Return the middle of a photograph that ships with scikit-image, values in [0, 1].
 
     Parameters
@@ -256,7 +256,7 @@ NO_SENTENCE = re.compile(r"::=|>>>|\*\*\*|===|---|version 3|^\w+\(|[=<>{}|\\]{2}
 STRAIGHT = str.maketrans("‘’“”\u00a0", "''\"\" ")
 
 
-def documentation_sentences(each=None):
+def documentation_sentences(each: int | None = None) -> Sentences:
     """Return sentences of Python's documentation, each of 8 to 40 words, with the topic in which it stands.
 
     From ``pydoc_data``, which is what ``help("assert")`` reads. A sentence that stands in several topics is left out,
@@ -274,7 +274,7 @@ def documentation_sentences(each=None):
     """
     from pydoc_data.topics import topics
 
-    found = {}
+    found: dict[str, set[str]] = {}
     for topic, page in topics.items():
         for block in re.split(r"\n\s*\n", page.translate(STRAIGHT)):
             prose = " ".join(block.split()).removeprefix("* ")
@@ -289,7 +289,7 @@ def documentation_sentences(each=None):
     return Sentences(text, [once[sentence] for sentence in text])
 
 
-def is_prose(sentence):
+def is_prose(sentence: str) -> bool:
     """Return True for a whole sentence of 8 to 40 words."""
     return (sentence[:1].isupper() and sentence.endswith(".") and 8 <= len(sentence.split()) <= 40
             and not NO_SENTENCE.search(sentence))
@@ -299,7 +299,7 @@ def is_prose(sentence):
 CHARACTERS = "\n" + "".join(map(chr, range(32, 127)))
 
 
-def documentation():
+def documentation() -> str:
     """Return the topics of Python's own documentation as one text of 96 characters, each paragraph once (Python).
 
     What ``help("topic")`` prints, which differs a little between versions of Python. Topics repeat each other, and what
@@ -313,7 +313,7 @@ def documentation():
     return "".join(one if one in CHARACTERS else "?" for one in text.replace("…", "..."))
 
 
-def echoes(n=60_000, *, length=12, seed=0):
+def echoes(n: int = 60_000, *, length: int = 12, seed: int = 0) -> str:
     """Return `n` random letters in words of `length`, each of which is said three times (generated)."""
     alphabet, words = list("abcdefghijklmnopqrstuvwxyz"), -(-n // (3 * length))
     letters = np.random.default_rng(seed).choice(alphabet, size=(words, length))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def pixel_places(shape):
+def pixel_places(shape: tuple[int, ...]) -> np.ndarray:
     """Return the row and column of each pixel, of shape (rows·columns, 2), in pixels."""
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 2).astype(float)
 
 
-def joint_domain(picture, *, spatial, colour):
+def joint_domain(picture: ArrayLike, *, spatial: float, colour: float) -> np.ndarray:
     """Return each pixel's place and colour in one vector, for clustering by both [comaniciu2002]_.
 
     Parameters
@@ -37,7 +38,7 @@ def joint_domain(picture, *, spatial, colour):
     return np.column_stack([pixel_places(picture.shape[:2]) / spatial, colours / colour])
 
 
-def paint(labels, picture):
+def paint(labels: ArrayLike, picture: ArrayLike) -> np.ndarray:
     """Return the picture with each pixel in the mean colour of its label, of the picture's shape.
 
     Parameters

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -60,14 +62,22 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     array([[0.462]])
     """
 
-    def __init__(self, sigma=1.0, *, prior="empirical", bandwidth=1.0, noise="gaussian", empty="nearest"):
+    def __init__(
+        self,
+        sigma: float = 1.0,
+        *,
+        prior: str = "empirical",
+        bandwidth: float = 1.0,
+        noise: str = "gaussian",
+        empty: str = "nearest",
+    ) -> None:
         self.sigma = sigma
         self.prior = prior
         self.bandwidth = bandwidth
         self.noise = noise
         self.empty = empty
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the clean data.
 
         Parameters
@@ -97,7 +107,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self._prepared = prepare(X, kernel=Gaussian(1.0))
         return self
 
-    def denoise(self, X, sigma=None):
+    def denoise(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         """Return the posterior mean of each row, of shape (n_queries, n_features).
 
         Parameters
@@ -123,15 +133,15 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         stays = self._bandwidth**2 / self._width(sigma)**2
         return stays * X + (1 - stays) * mean
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the posterior means at the estimator's own `sigma`; see `denoise`."""
         return self.denoise(X)
 
-    def __call__(self, X, sigma):
+    def __call__(self, X: ArrayLike, sigma: float | None) -> np.ndarray:
         """Return ``denoise(X, sigma)``: a denoiser as the samplers take it."""
         return self.denoise(X, sigma)
 
-    def score_function(self, X, sigma=None):
+    def score_function(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         r"""Return ∇ log p(x), the gradient of the noisy data's log-density, by Tweedie's formula (D(x) − x)/σ².
 
         Parameters
@@ -156,7 +166,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return -outside / sigma**2 - (along / (self.variances_ + sigma**2)) @ self.components_
         return (self._keys(sigma).mean(X) - X) / self._width(sigma)**2
 
-    def log_density(self, X, sigma=None):
+    def log_density(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         """Return log p(x) of each row under the prior and the noise; of Poisson noise the probability of the counts.
 
         Parameters
@@ -179,7 +189,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         weight = self._keys(sigma).sum(X).log_normaliser
         return weight - math.log(len(self.keys_)) + log_factor(self.noise, self._width(sigma), X)
 
-    def posterior_covariance(self, X, sigma=None):
+    def posterior_covariance(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         """Return the covariance of the clean point given the noisy one: what is left to know.
 
         Parameters
@@ -203,7 +213,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         stays = self._bandwidth**2 / self._width(sigma)**2
         return (1 - stays)**2 * local + stays * sigma**2 * np.eye(X.shape[1], dtype=X.dtype)
 
-    def jacobian(self, X, sigma=None):
+    def jacobian(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         """Return ∂D/∂x, which for Gaussian noise is the posterior covariance over σ².
 
         Parameters

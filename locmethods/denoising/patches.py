@@ -15,9 +15,10 @@ at all positions, those at any. Followed by a sampler, it puts together new pict
 from __future__ import annotations
 
 import numbers
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -118,12 +119,12 @@ class PatchDenoiser(BaseEstimator):
     True
     """
 
-    def __init__(self, window=5, *, position="any", padding="zeros"):
+    def __init__(self, window: int | None = 5, *, position: str = "any", padding: str = "zeros") -> None:
         self.window = window
         self.position = position
         self.padding = padding
 
-    def fit(self, pictures, y=None):
+    def fit(self, pictures: ArrayLike, y: object = None) -> Self:
         """Cut the training pictures into patches.
 
         Parameters
@@ -161,7 +162,7 @@ class PatchDenoiser(BaseEstimator):
         self.n_patches_ = n if self._whole else n * h * w
         return self
 
-    def denoise(self, pictures, sigma):
+    def denoise(self, pictures: ArrayLike, sigma: float) -> np.ndarray:
         """Return the denoised pictures.
 
         Parameters
@@ -200,7 +201,7 @@ class PatchDenoiser(BaseEstimator):
                 found[:, rows[:, None], columns] = mean.reshape(len(noisy), len(rows), len(columns), -1)
         return found.reshape(pictures.shape)
 
-    def __call__(self, x, sigma):
+    def __call__(self, x: ArrayLike, sigma: float) -> np.ndarray:
         """Return D(x, σ), as `denoise` does: what a sampler asks."""
         return self.denoise(x, sigma)
 

@@ -7,10 +7,12 @@ points that it expects, of the same shape. Everything here is NumPy.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_option, check_positive
 from locmethods.kernels import Gaussian
@@ -45,7 +47,7 @@ class Flow(NamedTuple):
     evaluations: int
 
 
-def noise_schedule(n_steps, *, sigma_max, sigma_min, rho=7.0):
+def noise_schedule(n_steps: int, *, sigma_max: float, sigma_min: float, rho: float = 7.0) -> np.ndarray:
     """Return falling noise levels for `n_steps` steps, of shape (n_steps + 1,), the last of them zero [karras2022]_.
 
     Their ρ-th roots are evenly spaced, so that most steps are spent where there is little noise.
@@ -82,7 +84,14 @@ def noise_schedule(n_steps, *, sigma_max, sigma_min, rho=7.0):
     return np.append(levels, 0.0)
 
 
-def probability_flow(denoiser, start, sigmas, *, method="heun", keep_path=False):
+def probability_flow(
+    denoiser: Callable[..., Any],
+    start: ArrayLike,
+    sigmas: ArrayLike,
+    *,
+    method: str = "heun",
+    keep_path: bool = False,
+) -> Flow:
     """Follow dx/dσ = (x − D(x, σ))/σ through falling noise levels: the probability-flow equation [song2021]_.
 
     With the exact denoiser it carries the density of the noisy data at the first level to that at each other one.
@@ -129,7 +138,16 @@ def probability_flow(denoiser, start, sigmas, *, method="heun", keep_path=False)
     return _followed(ask, x, steps, keep_path)
 
 
-def stochastic_flow(denoiser, start, sigmas, *, churn=0.2, method="heun", seed=None, keep_path=False):
+def stochastic_flow(
+    denoiser: Callable[..., Any],
+    start: ArrayLike,
+    sigmas: ArrayLike,
+    *,
+    churn: float = 0.2,
+    method: str = "heun",
+    seed: int | np.random.Generator | None = None,
+    keep_path: bool = False,
+) -> Flow:
     """Follow the same equation with noise added before each step: its errors are forgotten [karras2022]_.
 
     At each level the points get fresh noise that lifts it from σ to (1 + churn)σ, and the step starts from there.
@@ -175,7 +193,14 @@ def stochastic_flow(denoiser, start, sigmas, *, churn=0.2, method="heun", seed=N
     return _followed(ask, x, steps, keep_path)
 
 
-def annealed_mean_shift(starts, keys, widths, *, relaxation=None, keep_path=False):
+def annealed_mean_shift(
+    starts: ArrayLike,
+    keys: ArrayLike,
+    widths: ArrayLike,
+    *,
+    relaxation: float | None = None,
+    keep_path: bool = False,
+) -> Flow:
     """Take one step of Gaussian mean shift at each of several falling widths: x ← x + ω(m(x) − x).
 
     With ω = 1 − h′/h, h′ being the next width, it is `probability_flow` by Euler's steps with the exact denoiser, noise

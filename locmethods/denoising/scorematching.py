@@ -8,11 +8,12 @@ neither [hyvarinen2005]_.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number, check_positive
 
 
-def explicit_score_matching(score, target, *, weights=None):
+def explicit_score_matching(score: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None) -> float:
     """Return ½ E‖s(x) − t(x)‖², how far a score is from the true one.
 
     Parameters
@@ -37,7 +38,14 @@ def explicit_score_matching(score, target, *, weights=None):
     return _mean(0.5 * np.square(score - target).sum(1), weights)
 
 
-def denoising_score_matching(score, clean, noisy, sigma, *, weights=None):
+def denoising_score_matching(
+    score: ArrayLike,
+    clean: ArrayLike,
+    noisy: ArrayLike,
+    sigma: float,
+    *,
+    weights: ArrayLike | None = None,
+) -> float:
     """Return ½ E‖s(x) + (x − z)/σ²‖², how far a score at noisy points x is from the noise that was added to z.
 
     Over Gaussian noise of level σ it is `explicit_score_matching` with the score of the noisy data, plus a number that
@@ -70,7 +78,7 @@ def denoising_score_matching(score, clean, noisy, sigma, *, weights=None):
     return _mean(0.5 * np.square(score + (noisy - clean) / as_number("sigma", sigma)**2).sum(1), weights)
 
 
-def implicit_score_matching(score, divergence, *, weights=None):
+def implicit_score_matching(score: ArrayLike, divergence: ArrayLike, *, weights: ArrayLike | None = None) -> float:
     """Return E[½‖s(x)‖² + ∇·s(x)], which needs no true score: `explicit_score_matching` up to a number.
 
     Parameters
@@ -100,7 +108,7 @@ def implicit_score_matching(score, divergence, *, weights=None):
     return _mean(0.5 * np.square(score).sum(1) + divergence, weights)
 
 
-def denoising_risk(denoised, clean, *, weights=None):
+def denoising_risk(denoised: ArrayLike, clean: ArrayLike, *, weights: ArrayLike | None = None) -> float:
     """Return E‖D(x) − z‖², the squared error of denoised points, summed over the features.
 
     Of two denoisers the one with the smaller risk is nearer to the exact one, by exactly the difference: the risk is

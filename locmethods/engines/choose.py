@@ -8,6 +8,7 @@ and nowhere else.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import reduce
@@ -21,13 +22,13 @@ from locmethods.engines.task import Sums, joined
 
 # In the order in which they are asked.
 ENGINES = {engine.NAME: engine for engine in (neighbors, cells, scaled, attention, native, blocked)}
-_forced = ContextVar("forced engine", default=None)
+_forced: ContextVar[str | None] = ContextVar("forced engine", default=None)
 # A part of a sum of kernels whose bound is this far below the whole adds nothing that a float64 could show.
 NEGLIGIBLE = -45.0
 
 
 @contextmanager
-def forced(engine):
+def forced(engine: str) -> Iterator[None]:
     """Make an engine compute every sum within a ``with`` block, for tests and for comparing.
 
     Parameters

@@ -103,7 +103,7 @@ class _BlockwiseSums(torch.autograd.Function):
     @staticmethod
     def backward(ctx, numerator, total, _):
         """Return the gradients, given the slopes of the first two parts."""
-        scale, values, *tensors = ctx.saved_tensors[0], *ctx.tensors
+        scale, values, *tensors = ctx.saved_tensors[0], *ctx.tensors  # type: ignore[misc]
         wanted = [values if ctx.needs_input_grad[2] else None, *tensors]
         scale = torch.where(scale == -math.inf, 0.0, scale).unsqueeze(-1)  # −inf − (−inf) is not a number
         if torch.is_grad_enabled():

@@ -234,7 +234,7 @@ def revised(piece, rows, again) -> Piece:
         return whole
 
     found = [None if part is None else put(part, whole) for part, whole in zip(again[:4], piece[:4], strict=True)]
-    return Piece(*found, fallback=again.fallback and again.fallback.map(put))
+    return Piece(*found, fallback=again.fallback and again.fallback.map(put))  # type: ignore[misc]  # found has four
 
 
 def finish(piece, empty):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from locmethods.arrays.estimators import mean_and_spread
 from locmethods.fuzzy.premises import RuleBase
 from locmethods.means import weight_blocks
 from locmethods.numerics.threads import in_threads
@@ -35,12 +36,17 @@ def firing_blocks(X, sets, rules, empty="nearest"):
 class Units:
     """Features and targets in units in which least squares is well scaled: zero mean and, of features, spread one."""
 
-    def __init__(self, X, y, order):
-        self.center, spread = X.mean(0), X.std(0)
+    def __init__(self, X, y, order, weight=None):
+        self.center, spread = mean_and_spread(X, weight)
         self.spread = np.where(spread > 0, spread, 1.0)
-        self.level, self.order = y.mean(0), order
+        self.level, self.order = mean_and_spread(y, weight)[0], order
         self.y = y - self.level
         self.X = X
+        self.root = None if weight is None else np.sqrt(weight)[:, None]
+
+    def counted(self, problem, rows):
+        """Return rows of a least-squares problem of shape (..., b, n), each times the root of what it counts."""
+        return problem if self.root is None else problem * self.root[rows]
 
     def basis(self, rows):
         """Return 1, and of order one the features, of shape (b, p)."""
@@ -70,7 +76,7 @@ class Fit(NamedTuple):
     loss: float
 
 
-def global_consequents(X, y, sets, rules, *, order, alpha=0.0, empty="nearest"):
+def global_consequents(X, y, sets, rules, *, order, alpha=0.0, empty="nearest", weight=None):
     """Return the consequents that minimise Σᵢ (yᵢ − Σᵣ φᵣ(xᵢ) fᵣ(xᵢ))² over all rules together.
 
     The rows of the problem pass by in blocks, several at once, of which only the triangular factors are kept: theirs
@@ -89,37 +95,39 @@ def global_consequents(X, y, sets, rules, *, order, alpha=0.0, empty="nearest"):
         Weight of the penalty Σ θ², on levels relative to the mean of `y` and slopes per standard deviation; without
         one, of several solutions the shortest is taken.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
+    weight : ndarray of shape (n_samples,), optional
+        What each sample's square counts.
 
     Returns
     -------
     Fit
     """
-    units, triangle = Units(X, y, order), None
+    units, triangle = Units(X, y, order, weight), None
     p, n_outputs = 1 + order * X.shape[1], y.shape[1]
     for rows, firing in firing_blocks(X, sets, rules, empty):
         def problem(part, start=rows.start, firing=firing):
             here = slice(start + part.start, start + part.stop)
             design = firing[part][:, :, None] * units.basis(here)[:, None]  # (b, n_rules, p)
-            return np.hstack([design.reshape(len(design), -1), units.y[here]])
+            return units.counted(np.hstack([design.reshape(len(design), -1), units.y[here]]), here)
 
         step = max(4 * len(rules) * p, NUMBERS // (len(rules) * p))
         triangle = _folded(triangle, problem, len(firing), step)
     return _fit(units, triangle, _solve(triangle, n_outputs, alpha, len(X)), alpha, len(rules))
 
 
-def local_consequents(X, y, sets, rules, *, order, alpha=0.0, empty="nearest"):
+def local_consequents(X, y, sets, rules, *, order, alpha=0.0, empty="nearest", weight=None):
     """Return the consequents that minimise Σᵢ φᵣ(xᵢ) (yᵢ − fᵣ(xᵢ))² for each rule alone: the trick at each rule.
 
     Parameters, returns
     -------------------
     As `global_consequents`.
     """
-    units, triangles = Units(X, y, order), None
+    units, triangles = Units(X, y, order, weight), None
     p = 1 + order * X.shape[1]
     for rows, firing in firing_blocks(X, sets, rules, empty):
         def problems(part, start=rows.start, firing=firing):
             here = slice(start + part.start, start + part.stop)
-            problem = np.hstack([units.basis(here), units.y[here]])
+            problem = units.counted(np.hstack([units.basis(here), units.y[here]]), here)
             return np.sqrt(firing[part]).T[:, :, None] * problem  # (n_rules, b, p + o)
 
         step = max(4 * p, NUMBERS // (len(rules) * (p + y.shape[1])))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_option
 from locmethods.arrays.empty import EMPTY
@@ -75,8 +77,18 @@ class MamdaniSystem:
     array([83., 50.])
     """
 
-    def __init__(self, inputs, outputs, rules, *, inference="max-min", defuzzify="centroid", ranges=None,
-                 resolution=501, empty="raise"):
+    def __init__(
+        self,
+        inputs: dict[str, dict[str, FuzzySet]],
+        outputs: dict[str, dict[str, FuzzySet]],
+        rules: Sequence[str],
+        *,
+        inference: str = "max-min",
+        defuzzify: str = "centroid",
+        ranges: dict[str, tuple[float, float]] | None = None,
+        resolution: int = 501,
+        empty: str = "raise",
+    ) -> None:
         check_option("inference", inference, INFERENCES)
         check_option("defuzzify", defuzzify, DEFUZZIFIERS)
         check_option("empty", empty, EMPTY)
@@ -96,14 +108,14 @@ class MamdaniSystem:
         silent = [name for name, column in zip(outputs, self._consequents.T, strict=True) if (column == ANY).all()]
         if silent:
             raise ValueError(f"every output must have a rule, got none for {', '.join(silent)}")
-        self._areas = [Area(tuple(terms.values()), *_range_of(name, terms, ranges), resolution)
+        self._areas = [Area(tuple(terms.values()), *_range_of(name, terms, ranges), resolution)  # type: ignore[call-arg]
                        for name, terms in outputs.items()]
 
     def __repr__(self):
         return (f"MamdaniSystem({len(self.rules)} rules from {', '.join(self.inputs)} to {', '.join(self.outputs)}, "
                 f"inference={self.inference!r}, defuzzify={self.defuzzify!r})")
 
-    def firing(self, X):
+    def firing(self, X: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
         """Return the degree to which each rule fires, of shape (n_queries, n_rules).
 
         Parameters
@@ -116,7 +128,7 @@ class MamdaniSystem:
         join = np.minimum if self.inference == "max-min" else np.multiply
         return over_features(Table.degrees, join, X, [Table(sets) for sets in self.sets], self.premises, whatever=1.0)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
         """Return the outputs, of shape (n_queries,), or (n_queries, n_outputs) if there are several.
 
         Parameters

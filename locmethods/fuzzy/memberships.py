@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number
 from locmethods.fuzzy.sets import (
@@ -17,7 +18,7 @@ from locmethods.fuzzy.sets import (
 )
 
 
-def gaussian(x, center, width):
+def gaussian(x: ArrayLike, center: ArrayLike, width: ArrayLike) -> np.ndarray:
     """Return exp(−(x − c)²/2w²), the Gaussian membership.
 
     Parameters
@@ -46,7 +47,7 @@ def gaussian(x, center, width):
     return GaussianSet.formula(x, center, width)
 
 
-def bell(x, center, width, slope=2.0):
+def bell(x: ArrayLike, center: ArrayLike, width: ArrayLike, slope: ArrayLike = 2.0) -> np.ndarray:
     """Return 1/(1 + |(x − c)/w|²ᵇ), the generalised bell of [jang1993]_.
 
     Parameters
@@ -77,7 +78,7 @@ def bell(x, center, width, slope=2.0):
     return BellSet.formula(x, center, width, slope)
 
 
-def triangular(x, left, peak, right):
+def triangular(x: ArrayLike, left: ArrayLike, peak: ArrayLike, right: ArrayLike) -> np.ndarray:
     """Return the triangle that rises from `left` to one at `peak` and falls to zero at `right`.
 
     Parameters
@@ -110,7 +111,7 @@ def triangular(x, left, peak, right):
     return TriangularSet.formula(x, left, peak, right)
 
 
-def trapezoid(x, left, top_left, top_right, right):
+def trapezoid(x: ArrayLike, left: ArrayLike, top_left: ArrayLike, top_right: ArrayLike, right: ArrayLike) -> np.ndarray:
     """Return the trapezoid that is one from `top_left` to `top_right` and zero outside of `left` and `right`.
 
     Parameters

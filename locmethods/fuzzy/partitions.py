@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from locmethods.arrays.checks import as_number, check_count, check_option
-from locmethods.fuzzy.sets import HALF, BellSet, GaussianSet, TrapezoidSet, TriangularSet
+from locmethods.arrays.estimators import mean_and_spread
+from locmethods.fuzzy.sets import HALF, BellSet, FuzzySet, GaussianSet, TrapezoidSet, TriangularSet
 
 SHAPES = ("gaussian", "triangular", "bell", "trapezoid")
 
@@ -31,7 +32,7 @@ def set_about(center, spacing, shape):
                         center + 0.75 * spacing)
 
 
-def partition(low, high, n_sets, shape="triangular"):
+def partition(low: float, high: float, n_sets: int, shape: str = "triangular") -> tuple[FuzzySet, ...]:
     """Return sets at equal distances from `low` to `high`, each crossing its neighbours at one half.
 
     The degrees of triangles and of trapezoids sum to one everywhere [ruspini1969]_; their outer sets have shoulders.
@@ -95,7 +96,7 @@ def spanning(values, n_sets, shape):
     return partition(low, high, n_sets, shape)
 
 
-def clustered(X, n_rules, shape, random_state):
+def clustered(X, n_rules, shape, random_state, weight=None):
     """Return sets about the centers of k-means, as wide as the mean distance of the two nearest other centers.
 
     Distances are those of features in units of their standard deviations; there are no more centers than different
@@ -107,6 +108,8 @@ def clustered(X, n_rules, shape, random_state):
     n_rules : int
     shape : {"gaussian", "triangular", "bell", "trapezoid"}
     random_state : int, RandomState or None
+    weight : ndarray of shape (n_samples,), optional
+        What each sample counts.
 
     Returns
     -------
@@ -114,15 +117,20 @@ def clustered(X, n_rules, shape, random_state):
         Of each feature, a set for each rule.
     rules : integer ndarray of shape (n_rules, n_features)
     """
-    spread = np.where(X.std(0) > 0, X.std(0), 1.0)
-    Z = (X - X.mean(0)) / spread
-    n_rules = min(n_rules, len(np.unique(Z, axis=0)))
-    means = KMeans(n_rules, n_init=3, random_state=random_state).fit(Z).cluster_centers_
+    level, spread = mean_and_spread(X, weight)
+    spread = np.where(spread > 0, spread, 1.0)
+    Z = (X - level) / spread
+    different, which = np.unique(Z, axis=0, return_inverse=True)
+    n_rules = min(n_rules, len(different))
+    if weight is not None or len(different) < len(Z):
+        # Where k-means starts is drawn among samples: so that a weight of two is two samples, equal ones are one.
+        Z, weight = different, np.bincount(which.ravel(), weight)
+    means = KMeans(n_rules, n_init=3, random_state=random_state).fit(Z, sample_weight=weight).cluster_centers_
     if n_rules > 1:
         gaps = np.sort(np.sqrt(((means[:, None] - means) ** 2).sum(-1)), axis=1)[:, 1:3].mean(1)
     else:
         gaps = np.ones(1)
     gaps = np.where(gaps > 0, gaps, 1.0)
     sets = [tuple(set_about(center, gap * unit, shape) for center, gap in zip(column, gaps, strict=True))
-            for column, unit in zip((means * spread + X.mean(0)).T, spread, strict=True)]
+            for column, unit in zip((means * spread + level).T, spread, strict=True)]
     return sets, np.repeat(np.arange(n_rules)[:, None], X.shape[1], axis=1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +50,7 @@ class Premise(Kernel):
 
     form = "composite"
 
-    def __init__(self, sets, conjunction="product"):
+    def __init__(self, sets: Sequence[Sequence[FuzzySet]], conjunction: str = "product") -> None:
         self.sets = sets
         self.conjunction = conjunction
         self._check()
@@ -60,7 +62,7 @@ class Premise(Kernel):
         check_option("conjunction", self.conjunction, CONJUNCTIONS)
         check_sets(self.sets)
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         if is_tensor(query) or is_tensor(keys):
             raise TypeError("fuzzy sets take arrays, got a tensor: call its numpy()")
         return without_own(PremiseBound(self, query, as_rules(keys, self.sets)), hollow)
@@ -166,7 +168,7 @@ def over_features(measure, join, X, tables, rules, whatever=0.0):
     return total
 
 
-def grid_rules(sets):
+def grid_rules(sets: Sequence[Sequence[FuzzySet]]) -> np.ndarray:
     """Return every combination of the features' sets as a rule, of shape (n_rules, n_features).
 
     Parameters

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count, check_not_negative, check_option
 from locmethods.arrays.empty import EMPTY
-from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample
 from locmethods.fuzzy.consequents import global_consequents, local_consequents
 from locmethods.fuzzy.partitions import SHAPES, clustered, spanning
 from locmethods.fuzzy.premises import RuleBase, grid_rules
@@ -99,9 +101,24 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
     if time is high then gap = 2
     """
 
-    def __init__(self, rules="clustered", *, order=None, shape=None, n_rules=8, n_sets=3, n_output_sets=5,
-                 consequents="global", alpha=0.0, training=None, max_rules=None, empty="nearest", max_iter=100,
-                 tol=1e-6, random_state=None):
+    def __init__(
+        self,
+        rules: str = "clustered",
+        *,
+        order: int | None = None,
+        shape: str | None = None,
+        n_rules: int = 8,
+        n_sets: int | Sequence[int] = 3,
+        n_output_sets: int = 5,
+        consequents: str = "global",
+        alpha: float = 0.0,
+        training: str | None = None,
+        max_rules: int | None = None,
+        empty: str = "nearest",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.rules = rules
         self.order = order
         self.shape = shape
@@ -149,13 +166,17 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
                              f"training=None, got order={order!r} and training={self.training!r}")
         return order, shape
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Find the rules, and what they answer.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+            What each sample counts: with two as much as two samples, for k-means, least squares, training and pruning.
+            In the table of Wang and Mendel the strongest sample of a cell has the word whatever it counts, unless it
+            is nothing.
 
         Raises
         ------
@@ -165,6 +186,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         """
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         order, shape = self._check()
+        X, y, weight = weighted_sample(X, y, sample_weight)
         self._flat, dtype = y.ndim == 1, X.dtype
         X, y = X.astype(np.float64, copy=False), targets(y).astype(np.float64, copy=False)
         table = y[:, None] if self._flat else y
@@ -173,14 +195,15 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
             rules, consequents = self._from_table(X, table, shape)
         else:
             self.sets_, rules = self._grid(X, shape) if self.rules == "grid" else \
-                clustered(X, self.n_rules, shape, self.random_state)
-            self._train(X, table, rules, order)
-            consequents = self._consequents(X, table, rules, order)
+                clustered(X, self.n_rules, shape, self.random_state, weight)
+            self._train(X, table, rules, order, weight)
+            consequents = self._consequents(X, table, rules, order, weight)
         if self.max_rules is not None and len(rules) > self.max_rules:
-            kept = least_missed(X, table, self.sets_, rules, consequents, self.max_rules, self._fitting)
+            kept = least_missed(X, table, self.sets_, rules, consequents, self.max_rules, self._fitting,
+                                weight)
             rules, consequents = rules[kept], consequents[kept]
             if self.rules != "wang-mendel":
-                consequents = self._consequents(X, table, rules, order)
+                consequents = self._consequents(X, table, rules, order, weight)
         self.rules_ = rules
         self.consequents_ = (consequents[..., 0] if self._flat else consequents).astype(dtype)
         return self
@@ -226,23 +249,24 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
     def _untrained(self):
         self.loss_curve_, self.n_iter_, self.stopped_ = np.array([]), 1, ""
 
-    def _train(self, X, y, rules, order):
+    def _train(self, X, y, rules, order, weight):
         self._untrained()
         if self.training is None:
             return
         found = train(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), max_iter=self.max_iter,
-                      tol=float(self.tol), empty=self._fitting)
+                      tol=float(self.tol), empty=self._fitting, weight=weight)
         self.sets_, self.loss_curve_, self.n_iter_ = found.sets, found.losses, 1 + found.n_iter
         self.stopped_ = found.why
         if found.why == "max_iter":
             warnings.warn(f"training has not settled after {found.n_iter} steps: raise max_iter or tol",
                           ConvergenceWarning, stacklevel=3)
 
-    def _consequents(self, X, y, rules, order):
+    def _consequents(self, X, y, rules, order, weight):
         find = global_consequents if self.consequents == "global" else local_consequents
-        return find(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), empty=self._fitting).consequents
+        return find(X, y, self.sets_, rules, order=order, alpha=float(self.alpha), empty=self._fitting,
+                    weight=weight).consequents
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the rules' mean answer at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
 
         Parameters
@@ -254,7 +278,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         answer = takagi_sugeno(X, self.sets_, self.rules_, self.consequents_, empty=self.empty)
         return answer.astype(np.result_type(X.dtype, self.consequents_.dtype), copy=False)
 
-    def firing(self, X):
+    def firing(self, X: ArrayLike) -> np.ndarray:
         """Return by how much each rule counts at each row of `X`, of shape (n_queries, n_rules); rows sum to one.
 
         Parameters
@@ -266,7 +290,12 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
         rule_base = RuleBase(self.sets_, self.rules_)
         return local_weights(rule_base.query(X), rule_base.keys, kernel=rule_base.kernel, empty=self.empty)
 
-    def sentences(self, features=None, target="y", digits=3):
+    def sentences(
+        self,
+        features: Sequence[str] | None = None,
+        target: str | Sequence[str] = "y",
+        digits: int = 3,
+    ) -> list[str]:
         """Return the rules as sentences, "if x0 is low and x1 is high then y = 2 + 0.5 x0 − 1 x1".
 
         A cluster's sets are told by their centers, "x0 is about 1.5"; those of a grid by names in ascending order. The

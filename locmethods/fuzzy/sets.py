@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number
 
@@ -62,8 +65,14 @@ class FuzzySet:
     (array([0. , 0.5, 1. ]), (20.0, 20.0), (10.0, 25.0))
     """
 
+    if TYPE_CHECKING:  # what a subclass has
+        core: tuple[float, float]
+        half_width: float
+        formula: Callable[..., np.ndarray]
+        log_formula: Callable[..., np.ndarray]
+
     def __post_init__(self):
-        for field in fields(self):
+        for field in fields(self):  # type: ignore[arg-type]  # each set is a dataclass
             object.__setattr__(self, field.name, as_number(field.name, getattr(self, field.name)))
         self._check()
 
@@ -71,24 +80,24 @@ class FuzzySet:
         """Raise ValueError unless every number is admissible."""
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[float, ...]:
         """The set's numbers, as a tuple."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 
-    def degree(self, x):
+    def degree(self, x: ArrayLike) -> np.ndarray:
         """Return the degrees, in [0, 1], to which numbers belong to the set, in the shape of `x`."""
         return type(self).formula(as_array("x", x), *self.parameters)
 
-    def log_degree(self, x):
+    def log_degree(self, x: ArrayLike) -> np.ndarray:
         """Return the logarithms of the degrees, −inf outside the set; they do not underflow."""
         return type(self).log_formula(as_array("x", x), *self.parameters)
 
-    def gap(self, x):
+    def gap(self, x: np.ndarray) -> np.ndarray:
         """Return how far numbers are from the set's core, in half-widths: what orders sets where none is in reach."""
         low, high = self.core
         return (np.maximum(low - x, 0) + np.maximum(x - high, 0)) / self.half_width
 
-    def cut(self, level):
+    def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of the interval on which the degree is at least `level`, in (0, 1]; they may be infinite.
 
         Parameters
@@ -101,13 +110,16 @@ class FuzzySet:
 class Peaked(FuzzySet):
     """A set that falls from its `center` and ends nowhere. Abstract."""
 
+    if TYPE_CHECKING:
+        center: float
+
     @property
-    def core(self):
+    def core(self) -> tuple[float, float]:
         """The center, twice."""
         return self.center, self.center
 
     @property
-    def support(self):
+    def support(self) -> tuple[float, float]:
         """The whole line."""
         return -math.inf, math.inf
 
@@ -130,21 +142,21 @@ class GaussianSet(Peaked):
         check_gaussian(self.center, self.width)
 
     @staticmethod
-    def log_formula(x, center, width):
+    def log_formula(x: np.ndarray, center: float, width: float) -> np.ndarray:
         """Return −(x − c)²/2w²."""
         return -0.5 * ((x - center) / width) ** 2
 
     @staticmethod
-    def formula(x, center, width):
+    def formula(x: np.ndarray, center: float, width: float) -> np.ndarray:
         """Return exp(−(x − c)²/2w²)."""
         return np.exp(GaussianSet.log_formula(x, center, width))
 
     @property
-    def half_width(self):
+    def half_width(self) -> float:
         """From the center to where the degree is one half."""
         return self.width * HALF
 
-    def cut(self, level):
+    def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         reach = self.width * np.sqrt(-2 * np.log(level))
         return self.center - reach, self.center + reach
 
@@ -168,23 +180,23 @@ class BellSet(Peaked):
         check_bell(self.center, self.width, self.slope)
 
     @staticmethod
-    def log_formula(x, center, width, slope):
+    def log_formula(x: np.ndarray, center: float, width: float, slope: float) -> np.ndarray:
         """Return −log(1 + u²ᵇ), from log u where u²ᵇ is no float any more."""
         with np.errstate(divide="ignore"):  # log 0 at the center
             return -np.logaddexp(0, 2 * slope * np.log(abs((x - center) / width)))
 
     @staticmethod
-    def formula(x, center, width, slope):
+    def formula(x: np.ndarray, center: float, width: float, slope: float) -> np.ndarray:
         """Return 1/(1 + u²ᵇ)."""
         with np.errstate(over="ignore"):  # 1/inf is what it should be
             return 1 / (1 + abs((x - center) / width) ** (2 * slope))
 
     @property
-    def half_width(self):
+    def half_width(self) -> float:
         """From the center to where the degree is one half."""
         return self.width
 
-    def cut(self, level):
+    def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(divide="ignore"):
             reach = self.width * (1 / np.asarray(level) - 1) ** (0.5 / self.slope)
         return self.center - reach, self.center + reach
@@ -193,25 +205,30 @@ class BellSet(Peaked):
 class Flanked(FuzzySet):
     """A set with straight flanks from `left` and from `right` up to its top. Abstract: it has a `top`, (low, high)."""
 
+    if TYPE_CHECKING:
+        left: float
+        right: float
+        top: tuple[float, float]
+
     @property
-    def core(self):
+    def core(self) -> tuple[float, float]:
         """Where the degree is one: the top, or a whole side if there is a shoulder."""
         low, high = self.top
         return (-math.inf if self.left == -math.inf else low), (math.inf if self.right == math.inf else high)
 
     @property
-    def support(self):
+    def support(self) -> tuple[float, float]:
         """Between the feet."""
         return self.left, self.right
 
     @property
-    def half_width(self):
+    def half_width(self) -> float:
         """From the core to where the degree is one half, the mean of both sides."""
         low, high = self.top
         flanks = [width for width in (low - self.left, self.right - high) if 0 < width < math.inf]
         return sum(flanks) / len(flanks) / 2 if flanks else 1.0
 
-    def cut(self, level):
+    def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         low, high = self.top
         return _at(level, self.left, low), _at(level, self.right, high)
 
@@ -235,17 +252,17 @@ class TriangularSet(Flanked):
         check_triangular(self.left, self.peak, self.right)
 
     @property
-    def top(self):
+    def top(self) -> tuple[float, float]:
         """The peak, twice."""
         return self.peak, self.peak
 
     @staticmethod
-    def formula(x, left, peak, right):
+    def formula(x: np.ndarray, left: float, peak: float, right: float) -> np.ndarray:
         """Return the lower of the two flanks."""
         return TrapezoidSet.formula(x, left, peak, peak, right)
 
     @staticmethod
-    def log_formula(x, left, peak, right):
+    def log_formula(x: np.ndarray, left: float, peak: float, right: float) -> np.ndarray:
         """Return the logarithm of the degree."""
         return TrapezoidSet.log_formula(x, left, peak, peak, right)
 
@@ -270,17 +287,17 @@ class TrapezoidSet(Flanked):
         check_trapezoid(self.left, self.top_left, self.top_right, self.right)
 
     @property
-    def top(self):
+    def top(self) -> tuple[float, float]:
         """Where the flanks end."""
         return self.top_left, self.top_right
 
     @staticmethod
-    def formula(x, left, top_left, top_right, right):
+    def formula(x: np.ndarray, left: float, top_left: float, top_right: float, right: float) -> np.ndarray:
         """Return the lower of the two flanks."""
         return np.minimum(_rise(x, left, top_left), _rise(-x, -right, -top_right))
 
     @staticmethod
-    def log_formula(x, left, top_left, top_right, right):
+    def log_formula(x: np.ndarray, left: float, top_left: float, top_right: float, right: float) -> np.ndarray:
         """Return the logarithm of the degree."""
         with np.errstate(divide="ignore"):
             return np.log(TrapezoidSet.formula(x, left, top_left, top_right, right))

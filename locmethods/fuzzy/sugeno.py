@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_option
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS
 from locmethods.fuzzy.consequents import answers_of, firing_blocks
 from locmethods.fuzzy.premises import RuleBase, as_rules, check_sets
+from locmethods.fuzzy.sets import FuzzySet
 from locmethods.means import local_mean
 
 ALONE = 1e-9  # a rule whose firing is within this of one has no other beside it
 
 
-def takagi_sugeno(X, sets, rules, consequents, *, empty="nearest"):
+def takagi_sugeno(
+    X: ArrayLike,
+    sets: Sequence[Sequence[FuzzySet]],
+    rules: ArrayLike,
+    consequents: ArrayLike,
+    *,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return the answers of a Takagi–Sugeno system: Σᵣ wᵣ(x) fᵣ(x) / Σᵣ wᵣ(x), w the product of degrees [takagi1985]_.
 
     The local mean of the rules' coefficients, taken at x: of order zero it is the answer, of order one a linear
@@ -72,7 +83,7 @@ def takagi_sugeno(X, sets, rules, consequents, *, empty="nearest"):
     return answer.astype(X.dtype if X.dtype in FLOATS else np.float64, copy=False)
 
 
-def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest"):
+def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest", weight=None):
     """Return the numbers of the rules that are left when the others have been dropped one by one.
 
     Dropped is the rule without which the error on the sample, the other rules as they are, grows least; where nothing
@@ -86,12 +97,14 @@ def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest"):
         As in `takagi_sugeno`, with outputs.
     n_left : int
     empty : str, default="nearest"
+    weight : ndarray of shape (n_samples,), optional
+        What each sample's error counts.
 
     Returns
     -------
     integer ndarray of shape (n_left,)
     """
-    kept = np.arange(len(rules))
+    kept, level = np.arange(len(rules)), np.average(y, axis=0, weights=weight)
     while len(kept) > n_left:
         errors = np.zeros(len(kept))
         for rows, firing in firing_blocks(X, sets, rules[kept], empty):
@@ -100,7 +113,8 @@ def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest"):
             others = 1 - firing
             alone = others < ALONE
             left = (fit[:, None] - firing[..., None] * answers) / np.where(alone, 1.0, others)[..., None]
-            left = np.where(alone[..., None], y.mean(0), left)
-            errors += ((y[rows][:, None] - left) ** 2).sum((0, 2))
+            left = np.where(alone[..., None], level, left)
+            missed = (y[rows][:, None] - left) ** 2
+            errors += (missed if weight is None else weight[rows, None, None] * missed).sum((0, 2))
         kept = np.delete(kept, errors.argmin())
     return kept

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
+from locmethods.arrays.estimators import mean_and_spread
 from locmethods.fuzzy.consequents import answers_of, firing_blocks, global_consequents
 from locmethods.fuzzy.sets import BellSet, GaussianSet
 
@@ -36,7 +37,7 @@ class Training(NamedTuple):
     why: str
 
 
-def train(X, y, sets, rules, *, order, alpha, max_iter, tol, empty):
+def train(X, y, sets, rules, *, order, alpha, max_iter, tol, empty, weight=None):
     """Move the centers and widths of Gaussian or bell sets so that the least-squares error falls [jang1993]_.
 
     The error is a function of the sets alone, for the consequents are the best ones for them; so its gradient is what
@@ -54,29 +55,34 @@ def train(X, y, sets, rules, *, order, alpha, max_iter, tol, empty):
     tol : float
         A step that lessens the error by less than this share of the targets' variance is the last.
     empty : str
+    weight : ndarray of shape (n_samples,), optional
+        What each sample's square counts.
 
     Returns
     -------
     Training
     """
     kind, sizes = type(sets[0][0]), [len(feature) for feature in sets]
-    start, unit = _packed(sets), max(((y - y.mean(0)) ** 2).sum(), np.finfo(np.float64).tiny)
+    counts = 1.0 if weight is None else weight[:, None]
+    start, total = _packed(sets), (counts * (y - mean_and_spread(y, weight)[0]) ** 2).sum()
+    unit = max(total, np.finfo(np.float64).tiny)
 
     def objective(theta):
         now = _unpacked(theta, kind, sizes)
-        fit = global_consequents(X, y, now, rules, order=order, alpha=alpha, empty=empty)
-        return fit.loss / unit, gradient(X, y, now, rules, fit.consequents, empty) / unit
+        fit = global_consequents(X, y, now, rules, order=order, alpha=alpha, empty=empty, weight=weight)
+        return fit.loss / unit, gradient(X, y, now, rules, fit.consequents, empty, weight) / unit
 
     losses = [objective(start)[0]]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=_bounds(start, X, kind, sizes),
                      callback=lambda intermediate_result: losses.append(intermediate_result.fun),
                      options={"maxiter": max_iter, "ftol": tol, "gtol": GRADIENT})
+    n_samples = len(X) if weight is None else weight.sum()
     why = ("tol", "max_iter", "no better step")[found.status]
-    return Training(_unpacked(found.x, kind, sizes), np.array(losses) * unit / len(X), int(found.nit), why)
+    return Training(_unpacked(found.x, kind, sizes), np.array(losses) * unit / n_samples, int(found.nit), why)
 
 
-def gradient(X, y, sets, rules, consequents, empty):
-    """Return the derivative of Σ (y − ŷ)² in each set's center, log width and, of bells, log slope.
+def gradient(X, y, sets, rules, consequents, empty, weight=None):
+    """Return the derivative of Σ w (y − ŷ)² in each set's center, log width and, of bells, log slope.
 
     ∂ŷ/∂log wᵣ = φᵣ (fᵣ − ŷ), where wᵣ is the product of the degrees, so that each degree enters by its logarithm.
 
@@ -88,6 +94,7 @@ def gradient(X, y, sets, rules, consequents, empty):
     rules : integer array of shape (n_rules, n_features)
     consequents : ndarray of shape (n_rules, 1 or 1 + n_features, n_outputs)
     empty : str
+    weight : ndarray of shape (n_samples,), optional
 
     Returns
     -------
@@ -100,6 +107,8 @@ def gradient(X, y, sets, rules, consequents, empty):
         answers = answers_of(X[rows], consequents)  # (b, n_rules, n_outputs)
         fit = np.einsum("br,bro->bo", firing, answers)
         slope = -2 * firing * np.einsum("bo,bro->br", y[rows] - fit, answers - fit[:, None])  # in log wᵣ
+        if weight is not None:
+            slope *= weight[rows, None]
         for j, feature in enumerate(sets):
             asks = rules[:, j, None] == np.arange(len(feature))  # (n_rules, n_sets)
             columns = np.array([one.parameters for one in feature]).T

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_consistent_length
 
 from locmethods.arrays.estimators import check_array
@@ -41,7 +43,12 @@ class RuleTable(NamedTuple):
     counts: np.ndarray
 
 
-def wang_mendel(X, y, sets, output_sets):
+def wang_mendel(
+    X: ArrayLike,
+    y: ArrayLike,
+    sets: Sequence[Sequence[FuzzySet]],
+    output_sets: Sequence[FuzzySet],
+) -> RuleTable:
     """Find rules in data by the method of [wang1992]_.
 
     Each sample becomes the rule of the sets to which it belongs most, in every feature and in the target. Of the rules

@@ -7,9 +7,11 @@ one goes down to a code and up again by local means over landmarks.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances
@@ -18,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count, check_not_negative, check_option, check_positive, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
-from locmethods.kernels import Gaussian
+from locmethods.kernels import Gaussian, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_weights
 from locmethods.models.pca import local_pca
@@ -55,7 +57,16 @@ class Reconstruction(NamedTuple):
     settled: bool
 
 
-def lazy_reconstruction(query, keys, *, kernel, n_components, steps=1, tol=0.0, empty="nearest"):
+def lazy_reconstruction(
+    query: ArrayLike,
+    keys: ArrayLike,
+    *,
+    kernel: Kernel,
+    n_components: int,
+    steps: int = 1,
+    tol: float = 0.0,
+    empty: str = "nearest",
+) -> Reconstruction:
     """Move each point onto the principal plane of its own neighbourhood, x ← m(x) + U(x)ᵀU(x)(x − m(x)), and again.
 
     m is the local mean at x and the rows of U are the first axes of the local covariance [kambhatla1997]_. A step is
@@ -153,14 +164,22 @@ class LazyAutoencoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     array([[0.5, 0. ]])
     """
 
-    def __init__(self, n_components=1, kernel=None, *, steps=1, tol=0.0, empty="nearest"):
+    def __init__(
+        self,
+        n_components: int = 1,
+        kernel: Kernel | None = None,
+        *,
+        steps: int = 1,
+        tol: float = 0.0,
+        empty: str = "nearest",
+    ) -> None:
         self.n_components = n_components
         self.kernel = kernel
         self.steps = steps
         self.tol = tol
         self.empty = empty
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the sample.
 
         Parameters
@@ -185,7 +204,7 @@ class LazyAutoencoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.keys_ = X
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the rows of `X` rebuilt, of the shape of `X`."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
@@ -223,7 +242,7 @@ class LandmarkLevel(NamedTuple):
     values: np.ndarray
     bandwidth: float
 
-    def __call__(self, points):
+    def __call__(self, points: ArrayLike) -> np.ndarray:
         """Return the Gaussian local mean of the values at each point, of shape (n_points, n_outputs)."""
         return local_mean(points, self.keys, self.values, kernel=Gaussian(self.bandwidth))
 
@@ -275,14 +294,22 @@ class HierarchicalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     True
     """
 
-    def __init__(self, n_components=2, *, n_landmarks=100, widths=(0.5, 1.0), alpha=1e-3, random_state=None):
+    def __init__(
+        self,
+        n_components: int | Sequence[int] = 2,
+        *,
+        n_landmarks: int = 100,
+        widths: tuple[float, float] = (0.5, 1.0),
+        alpha: float = 1e-3,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_components = n_components
         self.n_landmarks = n_landmarks
         self.widths = widths
         self.alpha = alpha
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Place the landmarks and find what stands at them.
 
         Parameters
@@ -355,7 +382,7 @@ class HierarchicalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         values = middle + np.linalg.pinv(gram, rcond=1e-12, hermitian=True) @ (weights.T @ (goal - middle))
         return LandmarkLevel(keys, values, bandwidth)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the code of each row of `X`, of shape (n_queries, n_components of the last level)."""
         check_is_fitted(self)
         state = validate_data(self, X, reset=False, dtype=FLOATS)
@@ -363,7 +390,7 @@ class HierarchicalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             state = level(state)
         return state
 
-    def inverse_transform(self, codes):
+    def inverse_transform(self, codes: ArrayLike) -> np.ndarray:
         """Return the points of the codes, of shape (n_queries, n_features).
 
         Parameters
@@ -383,7 +410,7 @@ class HierarchicalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             state = level(state)
         return state
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Return what is left of the rows of `X` after going down and up, of the shape of `X`."""
         return self.inverse_transform(self.transform(X))
 

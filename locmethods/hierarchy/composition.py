@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from locmethods.arrays.checks import check_count, check_option, is_number
 from locmethods.arrays.estimators import check_array
+from locmethods.arrays.types import Array
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.lazy.iteration import averager
 from locmethods.means import local_mean, local_weights
@@ -17,7 +22,13 @@ EMPTY = ("nearest", "mean", "raise")  # what a layer above can average
 SKIPS = ("previous", "input")
 
 
-def stacked_mean(query, layers, values, *, empty="nearest"):
+def stacked_mean(
+    query: ArrayLike,
+    layers: Sequence[tuple[ArrayLike, Kernel]],
+    values: ArrayLike,
+    *,
+    empty: str = "nearest",
+) -> Array:
     """Average values at the keys of the next layer, average these averages, and so on, last at the query.
 
     The first layer averages `values`, which stand at its keys; what it says at the keys of the second layer is what
@@ -54,10 +65,10 @@ def stacked_mean(query, layers, values, *, empty="nearest"):
     layers = _checked(layers, empty)
     for place, (keys, kernel) in zip(_places(query, layers), layers, strict=True):
         values = local_mean(place, keys, values, kernel=kernel, empty=empty)
-    return values
+    return values  # type: ignore[return-value]  # a local mean by now
 
 
-def compose(query, layers, *, empty="nearest"):
+def compose(query: ArrayLike, layers: Sequence[tuple[ArrayLike, Kernel]], *, empty: str = "nearest") -> Array:
     """Return the weights of the one local mean that a stack of local means is, K̃_L ⋯ K̃₂ K̃₁.
 
     The product of matrices whose rows sum to one is such a matrix. Over evenly spread keys Gaussian layers of widths
@@ -111,7 +122,16 @@ def _places(query, layers):
     return [*(keys for keys, _ in layers[1:]), query]
 
 
-def residual_layers(points, values, *, kernel, depth, alpha=0.5, skip="previous", empty="nearest"):
+def residual_layers(
+    points: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    depth: int,
+    alpha: float = 0.5,
+    skip: str = "previous",
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return the states of a stack of averaging layers with a residual path.
 
     With ``skip="previous"`` a layer is v ← (1 − α)v + αK̃v: every eigenvalue λ of K̃ becomes 1 − α + αλ, and the stack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import check_count
 from locmethods.kernels import Flat
@@ -13,7 +14,7 @@ __all__ = ["induction_head", "previous_token"]
 SAME = 0.5  # a radius below every distance between different whole numbers, or between different one-hot rows
 
 
-def previous_token(states):
+def previous_token(states: ArrayLike) -> np.ndarray:
     """Return at each position what stands one before it, of the shape of `states`; zeros at the first position.
 
     A local mean whose kernel compares positions: the query is i − 1, the keys are 0, 1, …, and only the key at the
@@ -36,12 +37,12 @@ def previous_token(states):
            [5.],
            [6.]])
     """
-    positions = np.arange(len(states), dtype=float)[:, None]
+    positions = np.arange(len(states), dtype=np.float64)[:, None]  # type: ignore[arg-type]
     found = local_mean(positions - 1, positions, states, kernel=Flat(SAME), empty="nan")
     return np.nan_to_num(found)
 
 
-def induction_head(tokens, *, n_tokens=None):
+def induction_head(tokens: ArrayLike, *, n_tokens: int | None = None) -> np.ndarray:
     """Return what followed earlier occurrences of each position's token: shares, by two local means [olsson2022]_.
 
     The first layer writes beside each position the token before it (`previous_token`). The second asks with the

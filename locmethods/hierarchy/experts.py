@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import KMeans
@@ -14,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_positive, check_tol
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
-from locmethods.kernels import Exponential, Gaussian
+from locmethods.kernels import Exponential, Gaussian, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_weights
+from locmethods.numerics.progress import tell, telling
 from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["Gate", "LocalExperts", "gaussian_gate", "mixture_of_experts", "softmax_gate"]
@@ -49,7 +51,7 @@ class Gate(NamedTuple):
     log_prior: np.ndarray
 
 
-def gaussian_gate(slopes, intercepts, *, bandwidth=1.0):
+def gaussian_gate(slopes: ArrayLike, intercepts: ArrayLike, *, bandwidth: float = 1.0) -> Gate:
     """Return the Gaussian gate of one width that weighs as softmax(x·a_j + b_j) does: c_j = h²a_j.
 
     −‖x − c‖²/2h² = x·c/h² − ‖c‖²/2h² − ‖x‖²/2h², and the last term is the same for all experts; so the priors are
@@ -85,7 +87,12 @@ def gaussian_gate(slopes, intercepts, *, bandwidth=1.0):
     return Gate(centers, intercepts + (centers**2).sum(1) / (2 * width**2))
 
 
-def softmax_gate(centers, log_prior=None, *, bandwidth=1.0):
+def softmax_gate(
+    centers: ArrayLike,
+    log_prior: ArrayLike | None = None,
+    *,
+    bandwidth: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return slopes c_j/h² and intercepts log π_j − ‖c_j‖²/2h² of the softmax that weighs as a Gaussian gate does.
 
     Parameters
@@ -112,7 +119,7 @@ def softmax_gate(centers, log_prior=None, *, bandwidth=1.0):
     (array([[1.],
            [2.]]), array([-0.5, -2. ]))
     """
-    log_prior = np.zeros(len(centers)) if log_prior is None else log_prior
+    log_prior = np.zeros(len(centers)) if log_prior is None else log_prior  # type: ignore[arg-type]
     centers, log_prior, width = _of_experts("centers", centers, "log_prior", log_prior, bandwidth)
     return centers / width**2, log_prior - (centers**2).sum(1) / (2 * width**2)
 
@@ -128,7 +135,15 @@ def _of_experts(rows, matrix, numbers, vector, bandwidth):
     return matrix, vector, as_number("bandwidth", bandwidth)
 
 
-def mixture_of_experts(X, centers, coefficients, *, kernel, log_prior=None, empty="nearest"):
+def mixture_of_experts(
+    X: ArrayLike,
+    centers: ArrayLike,
+    coefficients: ArrayLike,
+    *,
+    kernel: Kernel,
+    log_prior: ArrayLike | None = None,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return Σ_j g_j(x) f_j(x), the local mean of what experts answer; g_j = π_j K(x, c_j) / Σ π K [jacobs1991]_.
 
     Experts are linear, f_j(x) = θ_j0 + x·θ_j, so the local mean of their coefficients is taken, and evaluated at x.
@@ -221,6 +236,8 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         See `locmethods.local_mean`; a Gaussian gate reaches everywhere.
     random_state : int, RandomState or None, default=None
         Of k-means, which places the centers at first.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -248,8 +265,19 @@ class LocalExperts(RegressorMixin, BaseEstimator):
     array([-1.,  1.])
     """
 
-    def __init__(self, n_experts=4, *, bandwidth=None, alpha=1.0, n_init=1, max_iter=500, tol=1e-6, empty="nearest",
-                 random_state=None):
+    def __init__(
+        self,
+        n_experts: int = 4,
+        *,
+        bandwidth: float | None = None,
+        alpha: float = 1.0,
+        n_init: int = 1,
+        max_iter: int = 500,
+        tol: float = 1e-6,
+        empty: str = "nearest",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.n_experts = n_experts
         self.bandwidth = bandwidth
         self.alpha = alpha
@@ -258,8 +286,9 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         self.tol = tol
         self.empty = empty
         self.random_state = random_state
+        self.verbose = verbose
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find centers, priors, width and experts.
 
         Parameters
@@ -283,8 +312,9 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         y = targets(y)
         random = check_random_state(self.random_state)
         problem = _Problem(X.astype(np.float64), y.reshape(len(y), -1).astype(np.float64), self.bandwidth, self.alpha)
-        runs = [problem.run(problem.start(self.n_experts, random), self.max_iter, self.tol)
-                for _ in range(self.n_init)]
+        with telling(self):
+            runs = [problem.run(problem.start(self.n_experts, random), self.max_iter, self.tol)
+                    for _ in range(self.n_init)]
         state, curve, settled = max(runs, key=lambda run: run[1][-1])
         if not settled:
             say_unsettled(f"the experts have not settled after {len(curve)} rounds: raise max_iter or tol")
@@ -299,14 +329,14 @@ class LocalExperts(RegressorMixin, BaseEstimator):
         self.stopped_ = "tol" if settled else "max_iter"
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the local mean of the experts' answers at each row of `X`, of shape (n_queries[, n_outputs])."""
         X = self._rows(X)
         found = mixture_of_experts(X, self.centers_, self.coefficients_, kernel=Gaussian(self.bandwidth_),
                                    log_prior=self.log_prior_, empty=self.empty)
         return found.astype(X.dtype, copy=False)
 
-    def gate(self, X):
+    def gate(self, X: ArrayLike) -> np.ndarray:
         """Return the experts' weights at each row of `X`, of shape (n_queries, n_experts); rows sum to one."""
         X = self._rows(X)
         query, keys, kernel = _with_prior(X, self.centers_, Gaussian(self.bandwidth_), self.log_prior_)
@@ -368,6 +398,7 @@ class _Problem:
         for _ in range(max_iter):
             share, value = self.expected(state)
             curve.append(value)
+            tell(len(curve), "the mean log-posterior is {:.6g}", value)
             if value - best < tol:
                 return state, curve, True
             state, best = self.maximised(share, state), value

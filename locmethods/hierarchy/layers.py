@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import nn
@@ -44,7 +45,15 @@ class LocalMeanLayer(nn.Module):
     (torch.Size([5, 2]), torch.Size([4, 3]), torch.Size([4, 2]))
     """
 
-    def __init__(self, n_inputs, n_outputs, *, n_keys=64, bandwidth=1.0, residual=False):
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        n_keys: int = 64,
+        bandwidth: float = 1.0,
+        residual: bool = False,
+    ) -> None:
         super().__init__()
         for name, count in (("n_inputs", n_inputs), ("n_outputs", n_outputs), ("n_keys", n_keys)):
             check_count(name, count, 1)
@@ -56,7 +65,7 @@ class LocalMeanLayer(nn.Module):
         if residual:
             self.path = nn.Identity() if n_inputs == n_outputs else nn.Linear(n_inputs, n_outputs, bias=False)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's outputs, of shape (..., n_outputs).
 
         Parameters
@@ -69,7 +78,8 @@ class LocalMeanLayer(nn.Module):
             As `locmethods.local_mean`.
         """
         rows = x.reshape(-1, x.shape[-1])
-        mean = local_mean(*self._softmax_gate(rows), self.values, kernel=Exponential())
+        query, keys = self._softmax_gate(rows)
+        mean = local_mean(query, keys, self.values, kernel=Exponential())
         mean = mean.reshape(*x.shape[:-1], -1)
         return mean if self.path is None else mean + self.path(x)
 
@@ -85,7 +95,7 @@ class LocalMeanLayer(nn.Module):
         return torch.cat([query, torch.ones_like(query[:, :1])], 1), torch.cat([keys, below], 1)
 
     @torch.no_grad()
-    def start_at(self, inputs, generator=None):
+    def start_at(self, inputs: torch.Tensor, generator: torch.Generator | None = None) -> None:
         """Put the keys on inputs, and choose the width after their distances.
 
         Values become a random linear map of the keys, so that the layer is a smooth version of that map at first.
@@ -133,7 +143,14 @@ class LocalMeanStack(nn.Sequential):
     torch.Size([5, 10])
     """
 
-    def __init__(self, sizes, *, n_keys=64, bandwidth=1.0, residual=False):
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        n_keys: int = 64,
+        bandwidth: float = 1.0,
+        residual: bool = False,
+    ) -> None:
         if not isinstance(sizes, Sequence) or len(sizes) < 2:
             raise ValueError(f"sizes must be a sequence of at least two numbers of features, got {sizes!r}")
         layers = [LocalMeanLayer(n_inputs, n_outputs, n_keys=n_keys, bandwidth=bandwidth,
@@ -142,7 +159,7 @@ class LocalMeanStack(nn.Sequential):
         super().__init__(*layers)
 
     @torch.no_grad()
-    def start_at(self, inputs, generator=None):
+    def start_at(self, inputs: torch.Tensor, generator: torch.Generator | None = None) -> Self:
         """Put each layer's keys on what the layers below make of the inputs; see `LocalMeanLayer.start_at`.
 
         Parameters
@@ -156,6 +173,6 @@ class LocalMeanStack(nn.Sequential):
             Itself.
         """
         for layer in self:
-            layer.start_at(inputs, generator)
+            layer.start_at(inputs, generator)  # type: ignore[operator]  # each is a LocalMeanLayer
             inputs = layer(inputs)
         return self

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count, check_option
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean
 from locmethods.width import select_bandwidth
@@ -82,8 +86,18 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, n_levels=2, kernel=None, *, answer_kernel=None, compare="answers", average="targets",
-                 residual=False, widths="loo", empty="nearest"):
+    def __init__(
+        self,
+        n_levels: int = 2,
+        kernel: Kernel | None = None,
+        *,
+        answer_kernel: Kernel | None = None,
+        compare: str = "answers",
+        average: str = "targets",
+        residual: bool = False,
+        widths: str = "loo",
+        empty: str = "nearest",
+    ) -> None:
         self.n_levels = n_levels
         self.kernel = kernel
         self.answer_kernel = answer_kernel
@@ -93,7 +107,7 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
         self.widths = widths
         self.empty = empty
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit level after level.
 
         Parameters
@@ -117,6 +131,7 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
         y = targets(y)
         self._flat = y.ndim == 1
         y = y.reshape(len(y), -1)
+        self.kernels_: list[Kernel]
         self.kernels_, self.keys_, self.values_, self.spreads_, losses = [], [], [], [], []
         answers = None
         for level in range(self.n_levels):
@@ -140,11 +155,11 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
         self.loss_curve_ = np.array(losses)
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the last level's answer at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
         return self.staged_predict(X)[-1]
 
-    def staged_predict(self, X):
+    def staged_predict(self, X: ArrayLike) -> list[np.ndarray]:
         """Return a list of each level's answers at the rows of `X`, of shape (n_queries,) or (n_queries, n_outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)

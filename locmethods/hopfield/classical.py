@@ -6,7 +6,10 @@ linear kernel. That kernel is signed, so it is a sum and no mean.
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -78,7 +81,7 @@ def check_network(estimator, **options):
         as_number("binarize", estimator.binarize)
 
 
-def hebbian_weights(patterns, *, self_coupling=False):
+def hebbian_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> np.ndarray:
     """Return Hebb's weights XᵀX/n_bits, of shape (n_bits, n_bits) [hopfield1982]_.
 
     Parameters
@@ -107,7 +110,7 @@ def hebbian_weights(patterns, *, self_coupling=False):
     return _without_diagonal(patterns.T @ patterns / patterns.dtype.type(patterns.shape[1]), self_coupling)
 
 
-def projection_weights(patterns, *, self_coupling=False):
+def projection_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> np.ndarray:
     """Return the weights X⁺X that project onto the patterns' span, of shape (n_bits, n_bits) [personnaz1985]_.
 
     Every pattern is a fixed point, however correlated they are, as long as they do not span everything.
@@ -142,7 +145,7 @@ def _without_diagonal(weights, self_coupling):
     return weights
 
 
-def network_energy(states, weights):
+def network_energy(states: ArrayLike, weights: ArrayLike) -> np.ndarray:
     """Return −½ sᵀWs for each state, of shape (n_states,) [hopfield1982]_.
 
     Parameters
@@ -172,7 +175,15 @@ def _energy(states, weights):
                            for part in slices(len(states), STATES)])
 
 
-def run_network(states, weights, *, update="asynchronous", shuffle=False, random_state=None, max_steps=100):
+def run_network(
+    states: ArrayLike,
+    weights: ArrayLike,
+    *,
+    update: str = "asynchronous",
+    shuffle: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+    max_steps: int = 100,
+) -> Recall:
     """Let each bit take the sign of its field Σ_j w_ij s_j until no bit changes; a field of zero changes nothing.
 
     Asynchronously, bit after bit, no flip raises the energy −½ sᵀWs if the weights are symmetric and their diagonal
@@ -392,8 +403,17 @@ class HopfieldNetwork(BaseEstimator):
     array([[ 1.,  1.,  1., -1., -1., -1.]])
     """
 
-    def __init__(self, storage="hebb", *, update="asynchronous", shuffle=False, self_coupling=False, binarize=0.0,
-                 max_steps=100, random_state=None):
+    def __init__(
+        self,
+        storage: str = "hebb",
+        *,
+        update: str = "asynchronous",
+        shuffle: bool = False,
+        self_coupling: bool = False,
+        binarize: float | None = 0.0,
+        max_steps: int = 100,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.storage = storage
         self.update = update
         self.shuffle = shuffle
@@ -402,7 +422,7 @@ class HopfieldNetwork(BaseEstimator):
         self.max_steps = max_steps
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Store patterns.
 
         Parameters
@@ -452,7 +472,7 @@ class HopfieldNetwork(BaseEstimator):
             weights = Matrix((whole + half * np.eye(n_bits)).astype(dtype, copy=False), nothing)
         return stepper(weights, update, self.shuffle, self.random_state), dtype
 
-    def recall(self, X):
+    def recall(self, X: ArrayLike) -> np.ndarray:
         """Return the states where rows of `X` settle, of −1 and +1, of shape (n_states, n_features).
 
         Parameters
@@ -461,15 +481,15 @@ class HopfieldNetwork(BaseEstimator):
         """
         return self._run(X).states
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return `recall` of `X`."""
         return self._run(X).states
 
-    def trace(self, X):
+    def trace(self, X: ArrayLike) -> np.ndarray:
         """Return the `Recall` of rows of `X`: where they settle, after how many steps, at which energies."""
         return self._run(X, energy=True)
 
-    def energy(self, X):
+    def energy(self, X: ArrayLike) -> np.ndarray:
         """Return −½ sᵀWs for each row of `X`, of shape (n_states,)."""
         X = self._checked(X)
         return _energy(binarized(X, self.binarize), self.weights_).astype(X.dtype, copy=False)

@@ -7,8 +7,10 @@ E(ξ) = −log Σ_μ max(0, 1 − β‖x_μ − ξ‖²/2), whose steps are mean
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -107,8 +109,19 @@ class DenseAssociativeMemory(BaseEstimator):
     (array([[1., 1., 1., 1., 1.]]), array([ True,  True]))
     """
 
-    def __init__(self, interaction="polynomial", *, degree=3, beta=1.0, update="asynchronous", shuffle=False,
-                 binarize=0.0, tol=1e-9, max_steps=100, random_state=None):
+    def __init__(
+        self,
+        interaction: str = "polynomial",
+        *,
+        degree: int = 3,
+        beta: float = 1.0,
+        update: str = "asynchronous",
+        shuffle: bool = False,
+        binarize: float | None = 0.0,
+        tol: float = 1e-9,
+        max_steps: int = 100,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.interaction = interaction
         self.degree = degree
         self.beta = beta
@@ -123,7 +136,7 @@ class DenseAssociativeMemory(BaseEstimator):
     def _real(self):
         return self.interaction == "epanechnikov"
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Store patterns.
 
         Parameters
@@ -153,7 +166,7 @@ class DenseAssociativeMemory(BaseEstimator):
             self.stable_ = (self._all_at_once(self.patterns_) == self.patterns_).all(1)
         return self
 
-    def recall(self, X):
+    def recall(self, X: ArrayLike) -> np.ndarray:
         """Return the states where rows of `X` settle, of shape (n_states, n_features).
 
         Parameters
@@ -162,15 +175,15 @@ class DenseAssociativeMemory(BaseEstimator):
         """
         return self._iterate(self._states(X)).states
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return `recall` of `X`."""
         return self._iterate(self._states(X)).states
 
-    def trace(self, X):
+    def trace(self, X: ArrayLike) -> np.ndarray:
         """Return the `Recall` of rows of `X`: where they settle, after how many steps, at which energies."""
         return self._iterate(self._states(X), energy=self._energy)
 
-    def energy(self, X):
+    def energy(self, X: ArrayLike) -> np.ndarray:
         """Return the energy of each row of `X`, of shape (n_states,).
 
         −n_features Σ_μ (x_μ·s/n_features)ᵖ of a polynomial memory, −(1/β) log Σ_μ exp(β x_μ·s) of an exponential one,

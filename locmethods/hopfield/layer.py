@@ -51,8 +51,19 @@ class HopfieldLayer(nn.Module):
     torch.Size([5, 8])
     """
 
-    def __init__(self, n_features, n_heads=1, *, stored_features=None, value_features=None, head_features=None,
-                 beta=None, learn_beta=False, steps=1, bias=True):
+    def __init__(
+        self,
+        n_features: int,
+        n_heads: int = 1,
+        *,
+        stored_features: int | None = None,
+        value_features: int | None = None,
+        head_features: int | None = None,
+        beta: float | None = None,
+        learn_beta: bool = False,
+        steps: int = 1,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         stored_features = n_features if stored_features is None else stored_features
         value_features = stored_features if value_features is None else value_features
@@ -76,7 +87,14 @@ class HopfieldLayer(nn.Module):
         # Its logarithm is learned, so that it stays positive.
         self.log_beta = nn.Parameter(torch.full((n_heads, 1, 1), math.log(beta)), requires_grad=learn_beta)
 
-    def forward(self, states, stored, values=None, *, mask=None):
+    def forward(
+        self,
+        states: torch.Tensor,
+        stored: torch.Tensor,
+        values: torch.Tensor | None = None,
+        *,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return what the states retrieve, of shape (..., n_states, n_features).
 
         Parameters
@@ -105,6 +123,6 @@ class HopfieldLayer(nn.Module):
         found = local_mean(scale * heads, patterns, contents, kernel=kernel, empty="nan").nan_to_num()
         return self.out(found.transpose(-3, -2).flatten(-2))
 
-    def in_heads(self, features):
+    def in_heads(self, features: torch.Tensor) -> torch.Tensor:
         """Return features of shape (..., n, n_heads · d) as (..., n_heads, n, d)."""
         return features.unflatten(-1, (self.n_heads, -1)).transpose(-3, -2)

@@ -7,8 +7,10 @@ patterns as keys and values. It descends E(ξ) = −(1/β) log Σ_i exp(β x_i·
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +19,7 @@ from locmethods.arrays.checks import as_array, as_number, check_count, check_not
 from locmethods.arrays.door import check_points
 from locmethods.arrays.estimators import FLOATS, check_array, targets, validate_data
 from locmethods.arrays.namespace import slices
+from locmethods.arrays.types import Array, Scalar
 from locmethods.hopfield.iteration import iterate
 from locmethods.kernels import Exponential
 from locmethods.means import local_mean, local_sum, prepare
@@ -30,7 +33,14 @@ def attention_kernel(beta):
     return Exponential(temperature=1 / beta)
 
 
-def retrieve(states, patterns, values=None, *, beta=1.0, steps=1):
+def retrieve(
+    states: ArrayLike,
+    patterns: ArrayLike,
+    values: ArrayLike | None = None,
+    *,
+    beta: Scalar = 1.0,
+    steps: int = 1,
+) -> Array:
     """Move states to the softmax local mean of the patterns, ξ ← X softmax(βXᵀξ), several times [ramsauer2021]_.
 
     Parameters
@@ -67,7 +77,7 @@ def retrieve(states, patterns, values=None, *, beta=1.0, steps=1):
     return local_mean(states, patterns, values, kernel=kernel)
 
 
-def retrieval_energy(states, patterns, *, beta=1.0):
+def retrieval_energy(states: ArrayLike, patterns: ArrayLike, *, beta: float = 1.0) -> np.ndarray:
     """Return E(ξ) = −(1/β) log Σ exp(β x_i·ξ) + ½‖ξ‖² + (1/β) log n + ½ max‖x_i‖², at least zero [ramsauer2021]_.
 
     A step of `retrieve` lowers it by at least half of the step's squared length.
@@ -111,7 +121,7 @@ def _energy(states, sums, beta, n_patterns, half_square):
     return energy.astype(states.dtype, copy=False)
 
 
-def separation(patterns):
+def separation(patterns: ArrayLike) -> np.ndarray:
     """Return Δ_i = x_i·x_i − max_{j≠i} x_i·x_j for each pattern, of shape (n_patterns,) [ramsauer2021]_.
 
     What is large beside 1/β is a memory of its own: from a state at the distance r of x_i one step ends no farther from
@@ -153,7 +163,7 @@ def _patterns(patterns):
     return patterns
 
 
-def separation_bound(patterns, distance, *, beta=1.0):
+def separation_bound(patterns: ArrayLike, distance: ArrayLike, *, beta: float = 1.0) -> np.ndarray:
     """Return 2M(n − 1) exp(−β(Δ_i − 2Mr)), how far from x_i one step can end that began at the distance r of it.
 
     M is the largest norm of a pattern, Δ_i as in `separation`; the form is that of [ramsauer2021]_. A bound above 2M
@@ -225,12 +235,12 @@ class ModernHopfield(BaseEstimator):
     array([[1., 0.]])
     """
 
-    def __init__(self, beta=1.0, *, tol=1e-6, max_steps=1000):
+    def __init__(self, beta: float = 1.0, *, tol: float = 1e-6, max_steps: int = 1000) -> None:
         self.beta = beta
         self.tol = tol
         self.max_steps = max_steps
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Store patterns.
 
         Parameters
@@ -257,7 +267,7 @@ class ModernHopfield(BaseEstimator):
         self._prepared, self._half_square = prepare(X, kernel=kernel), _largest(X)
         return self
 
-    def recall(self, X):
+    def recall(self, X: ArrayLike) -> np.ndarray:
         """Return the states where rows of `X` settle, of shape (n_states, n_features).
 
         Parameters
@@ -266,16 +276,16 @@ class ModernHopfield(BaseEstimator):
         """
         return self._iterate(self._states(X)).states
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the local mean of the values at the states where rows of `X` settle; `recall` if there are none."""
         states = self._iterate(self._states(X)).states
         return states if self.values_ is None else self._prepared.mean(states, values=self.values_)
 
-    def trace(self, X):
+    def trace(self, X: ArrayLike) -> np.ndarray:
         """Return the `Recall` of rows of `X`: where they settle, after how many steps, at which energies."""
         return self._iterate(self._states(X), energy=self._energy)
 
-    def energy(self, X):
+    def energy(self, X: ArrayLike) -> np.ndarray:
         """Return the energy of each row of `X`, of shape (n_states,); see `retrieval_energy`."""
         return self._energy(self._states(X))
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
 
 from locmethods.arrays.checks import as_array, as_number, check_positive
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, log_or_nothing, namespace, to_numpy
+from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel, as_parameter, cut
 from locmethods.kernels.bound import Bound, Term, block, log_at, once
 from locmethods.kernels.restricted import Restricted
@@ -455,7 +457,7 @@ class Masked(_Around):
                           lambda term: term._replace(mask=both_allow(mask, term.mask)))
 
 
-def per_feature(kind, widths):
+def per_feature(kind: type[Kernel], widths: Sequence[Scalar]) -> Kernel:
     """Return the product of kernels of one feature each, with a width per feature: Π K(|qⱼ − kⱼ| / hⱼ).
 
     For the Gaussian it is the Gaussian of the features divided by their widths; for other kernels a box, or what has
@@ -490,7 +492,8 @@ def per_feature(kind, widths):
     widths = list(widths)
     if not widths:
         raise ValueError("widths must have one number for each feature, got none")
-    return product_of([PullBack(kind(width), [j]) for j, width in enumerate(widths)])
+    return product_of([PullBack(kind(width), [j])  # type: ignore[call-arg]  # of kernels of one width
+                       for j, width in enumerate(widths)])
 
 
 def product_of(kernels):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.namespace import is_tensor, like, namespace, to_numpy
 from locmethods.kernels.base import Kernel, short
-from locmethods.kernels.bound import Scaled, block, once, pairwise_square
+from locmethods.kernels.bound import Bound, Scaled, block, once, pairwise_square
 from locmethods.kernels.radial import Radial, RadialBound
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.kernels.restricted import without_own
@@ -49,7 +50,7 @@ class Balloon(Kernel):
 
     form = "rank"
 
-    def __init__(self, kernel, n_neighbors=5):
+    def __init__(self, kernel: Radial, n_neighbors: int = 5) -> None:
         self.kernel, self.n_neighbors = kernel, n_neighbors
         self._check()
 
@@ -59,7 +60,7 @@ class Balloon(Kernel):
                             f"{short(self.kernel)}")
         check_count("n_neighbors", self.n_neighbors, 1)
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         check_enough(self.n_neighbors, keys, hollow)
         farthest = _rows(keys, like(self._edges(to_numpy(query), to_numpy(keys), hollow, keys, kept), query))

@@ -5,12 +5,18 @@ from __future__ import annotations
 import inspect
 import math
 from functools import cache
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_number, check_positive
 from locmethods.arrays.door import enter
 from locmethods.arrays.namespace import is_tensor, namespace
+from locmethods.arrays.types import Array, Features, Scalar
+
+if TYPE_CHECKING:
+    from locmethods.kernels.bound import Bound
 
 __all__ = ["Kernel"]
 
@@ -44,15 +50,19 @@ class Kernel:
     form = "composite"
     signed = False
     reach = math.inf
-    length = None
+    length: float | None = None
     maps_features = False
-    columns = None
+    columns: tuple[str, ...] | None = None
     __array_ufunc__ = None  # so that np.float64(2) * kernel asks the kernel
 
     def _check(self):
         """Raise ValueError or TypeError unless every parameter is admissible."""
 
-    def labelled(self, n_features, name):
+    if TYPE_CHECKING:  # a class that does not define it is no kernel yet, and `check_kernel` says so
+
+        def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound: ...
+
+    def labelled(self, n_features: int, name: str) -> dict[int, list[Kernel]]:
         """Return by column the kernels of levels that compare it, for points of so many features.
 
         Parameters
@@ -68,7 +78,7 @@ class Kernel:
         """
         return {}
 
-    def __call__(self, query, keys=None):
+    def __call__(self, query: ArrayLike, keys: ArrayLike | None = None) -> Array:
         """Return the kernel matrix, un-normalised, of shape (..., n_queries, n_keys).
 
         Parameters
@@ -89,36 +99,36 @@ class Kernel:
             weight = namespace(bound.like).exp(bound.log(*every))
         return door.leave(weight * bound.sign(*every) if bound.signed else weight)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Kernel | Scalar) -> Kernel:
         from locmethods.kernels.algebra import Product, Scaled
 
         return Product(self, other) if isinstance(other, Kernel) else Scaled(self, other)
 
-    def __rmul__(self, other):
+    def __rmul__(self, other: Scalar) -> Kernel:
         from locmethods.kernels.algebra import Scaled
 
         return Scaled(self, other)
 
-    def __add__(self, other):
+    def __add__(self, other: Kernel) -> Kernel:
         from locmethods.kernels.algebra import Sum
 
         if not isinstance(other, Kernel):
             raise TypeError(f"a kernel can be added to a kernel only, got {type(other).__name__}")
         return Sum(self, other)
 
-    def on(self, features, key_features=None):
+    def on(self, features: Features, key_features: Features | None = None) -> Kernel:
         """Return K(φ(query), ψ(key)): the pull-back along `features` φ and `key_features` ψ (φ by default)."""
         from locmethods.kernels.algebra import PullBack
 
         return PullBack(self, features, key_features)
 
-    def hollow(self):
+    def hollow(self) -> Kernel:
         """Return the kernel without its diagonal: key i has no weight for query i (leave-one-out)."""
         from locmethods.kernels.algebra import Hollow
 
         return Hollow(self)
 
-    def where(self, mask):
+    def where(self, mask: ArrayLike) -> Kernel:
         """Return the kernel restricted to the pairs where `mask` is True (True means: may attend)."""
         from locmethods.kernels.algebra import Masked
 
@@ -129,7 +139,7 @@ class Kernel:
     def _names(cls):
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; those of inner kernels as ``name__parameter``."""
         found = {}
         for name in self._names():
@@ -139,7 +149,7 @@ class Kernel:
             found[name] = value
         return found
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters by name, ``name__parameter`` reaching into inner kernels, and return the kernel.
 
         Raises

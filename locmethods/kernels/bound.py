@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from locmethods.arrays.namespace import carries_grad, detached, matrix_transpose, namespace
+from locmethods.arrays.types import Array
 
 __all__ = ["root"]
 
@@ -99,7 +100,7 @@ class Cells(NamedTuple):
     query: Any
     keys: Any
     weight: Any
-    count: int
+    count: int  # type: ignore[assignment]  # nobody asks this tuple how often it holds something
 
 
 def membership(numbers, count, weight=None):
@@ -246,7 +247,7 @@ def there(keys, reference):
     return np.take_along_axis(keys, reference[..., None], axis=-2)
 
 
-def root(squared):
+def root(squared: Any) -> Array:
     """Return √x for x ≥ 0, whose gradient at zero is zero instead of infinite: what a kernel of the distance needs.
 
     Parameters

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 
 from locmethods.arrays.levels import check_no_missing, is_frame, picked
 from locmethods.kernels.algebra import product_of
 from locmethods.kernels.base import Kernel, cut
+from locmethods.kernels.bound import Bound
 from locmethods.kernels.levels import Categorical, OfLevels
 
 __all__ = ["Columns"]
@@ -56,7 +59,7 @@ class Columns(Kernel):
 
     maps_features = True
 
-    def __init__(self, kernels=None, /, **named):
+    def __init__(self, kernels: Mapping[str, Kernel] | None = None, /, **named: Kernel) -> None:
         if kernels is not None and not isinstance(kernels, dict):
             raise TypeError(f"kernels must be a dict from a column's name to its kernel, got {type(kernels).__name__}")
         self._kernels = {**(kernels or {}), **named}
@@ -78,26 +81,26 @@ class Columns(Kernel):
         return [self._kernels[name] for name in self.columns]
 
     @property
-    def columns(self):
+    def columns(self) -> tuple[str, ...]:
         """The names of the columns that have a kernel."""
         return tuple(name for name, kernel in self._kernels.items() if kernel is not None)
 
     @property
-    def signed(self):
+    def signed(self) -> bool:
         """True if a column's kernel may be negative."""
         return self._product.signed
 
-    def labelled(self, n_features, name):
+    def labelled(self, n_features: int, name: str) -> dict[int, list[Kernel]]:
         return self._product.labelled(n_features, name)
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         for name, points in (("query", query), ("keys", keys)):
             if points.shape[-1] != len(self.columns):
                 raise ValueError(f"{name} must have the columns {', '.join(map(repr, self.columns))}, got shape "
                                  f"{tuple(points.shape)}")
         return self._product.bind(query, keys, hollow=hollow, kept=kept)
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the kernels by column, and their parameters as ``column__parameter``."""
         found = dict(self._kernels)
         for column, kernel in self._kernels.items():
@@ -105,7 +108,7 @@ class Columns(Kernel):
                 found.update({f"{column}__{name}": value for name, value in kernel.get_params().items()})
         return found
 
-    def set_params(self, /, **params):
+    def set_params(self, /, **params: Any) -> Self:
         """Set kernels by column, and their parameters as ``column__parameter``; return the kernel.
 
         Raises
@@ -138,7 +141,7 @@ class Columns(Kernel):
     def __repr__(self):
         return cut(f"Columns({self._kernels!r})")
 
-    def learned(self, frame, name="X"):
+    def learned(self, frame: Any, name: str = "X") -> Columns:
         """Return the kernel with the levels that it lacks filled in from a data frame; this one is not changed.
 
         Parameters

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from locmethods.arrays.checks import as_number, check_count
 from locmethods.arrays.namespace import carries_grad, detached, log_or_nothing, matrix_transpose, namespace
+from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
 from locmethods.kernels.bound import Bound, Factor, Term, block, outer_shape
 from locmethods.kernels.restricted import without_own
@@ -46,14 +48,14 @@ class Exponential(Kernel):
 
     form = "inner product"
 
-    def __init__(self, temperature=1.0):
+    def __init__(self, temperature: Scalar = 1.0) -> None:
         self.temperature = temperature
         self._check()
 
     def _check(self):
         check_parameters_positive(self, ["temperature"])
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         return without_own(ExponentialBound(self, query, keys), hollow)
 
@@ -104,7 +106,7 @@ class Polynomial(Kernel):
 
     form = "inner product"
 
-    def __init__(self, degree=2, offset=0.0):
+    def __init__(self, degree: int = 2, offset: float = 0.0) -> None:
         self.degree, self.offset = degree, offset
         self._check()
 
@@ -115,11 +117,11 @@ class Polynomial(Kernel):
             raise ValueError(f"offset must be finite, got {self.offset!r}")
 
     @property
-    def signed(self):
+    def signed(self) -> bool:
         """True for an odd degree."""
         return self.degree % 2 == 1
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         return without_own(PolynomialBound(self, query, keys), hollow)
 
@@ -159,8 +161,8 @@ class Linear(Kernel):
     form = "inner product"
     signed = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         pass
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         return Polynomial(degree=1).bind(query, keys, hollow=hollow, kept=kept)

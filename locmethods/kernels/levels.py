@@ -8,6 +8,8 @@ codes at the door, by the kernel's ``levels``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from locmethods.arrays.checks import as_number, check_count
 from locmethods.arrays.levels import are_numbers, is_missing
 from locmethods.arrays.levels import named as in_words
 from locmethods.arrays.namespace import carries_grad, detached, like, namespace, to_numpy
+from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel, as_parameter, short
 from locmethods.kernels.bound import Bound, block, once, outer_shape, there
 from locmethods.kernels.restricted import without_own
@@ -31,17 +34,21 @@ class OfLevels(Kernel):
 
     form = "levels"
 
+    if TYPE_CHECKING:  # what a subclass has
+        levels: Any
+
     @property
-    def known(self):
+    def known(self) -> tuple[Any, ...] | None:
         """The levels as a tuple; None if they have not been given."""
-        return None if self.levels is None else tuple(np.asarray(self.levels, dtype=object).tolist())
+        return None if self.levels is None else tuple(np.asarray(self.levels, dtype=np.object_).tolist())
 
     @property
-    def count(self):
+    def count(self) -> int | None:
         """How many levels there are; None if nobody has said."""
-        return None if self.levels is None else len(self.known)
+        known = self.known
+        return None if known is None else len(known)
 
-    def labelled(self, n_features, name):
+    def labelled(self, n_features: int, name: str) -> dict[int, list[Kernel]]:
         return {j: [self] for j in range(n_features)}
 
     def _check_levels(self):
@@ -60,7 +67,7 @@ class OfLevels(Kernel):
         if len(distinct) < len(known):
             raise ValueError(f"levels must be distinct, got {in_words(known)}")
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         if self.known is None and self._needs_levels():
             raise ValueError(f"{type(self).__name__} must know how many levels there are: give levels=[…] or n_levels")
@@ -130,7 +137,12 @@ class Categorical(OfLevels):
     array([2.])
     """
 
-    def __init__(self, bandwidth=0.1, levels=None, n_levels=None):
+    def __init__(
+        self,
+        bandwidth: Scalar = 0.1,
+        levels: Sequence[Any] | None = None,
+        n_levels: int | None = None,
+    ) -> None:
         self.bandwidth = bandwidth
         self.levels = levels
         self.n_levels = n_levels
@@ -148,7 +160,7 @@ class Categorical(OfLevels):
                              f"levels, got {self.bandwidth!r}")
 
     @property
-    def count(self):
+    def count(self) -> int | None:
         """How many levels there are; None if nobody has said."""
         return super().count if self.n_levels is None else int(self.n_levels)
 
@@ -193,7 +205,7 @@ class Ordered(OfLevels):
     array([[1.  , 0.5 , 0.25]])
     """
 
-    def __init__(self, bandwidth=0.1, levels=None):
+    def __init__(self, bandwidth: Scalar = 0.1, levels: Sequence[Any] | None = None) -> None:
         self.bandwidth = bandwidth
         self.levels = levels
         self._check()

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from locmethods.arrays.checks import as_number, check_positive
 from locmethods.arrays.namespace import carries_grad, is_tensor, namespace
+from locmethods.arrays.types import Array, Scalar
 from locmethods.kernels.base import Kernel, as_parameter
 from locmethods.kernels.bound import (
     Bound,
@@ -70,7 +74,7 @@ class Radial(Kernel):
 
     form = "radial"
     closed = False
-    log_ratio = None
+    log_ratio: Callable[..., Any] | None = None
 
     def __init_subclass__(cls):
         """A new formula does not inherit what was proved for another."""
@@ -78,7 +82,7 @@ class Radial(Kernel):
         if "log_profile" in vars(cls) and "log_ratio" not in vars(cls):
             cls.log_ratio = None
 
-    def __init__(self, *, bandwidth=None, radius=None):
+    def __init__(self, *, bandwidth: Scalar | None = None, radius: Scalar | None = None) -> None:
         self._check_formula()
         if (bandwidth is None) == (radius is None):
             raise TypeError(f"{type(self).__name__} must give Radial a bandwidth, or a radius for compact support, and "
@@ -87,7 +91,7 @@ class Radial(Kernel):
         setattr(self, self._length_name, radius if bandwidth is None else bandwidth)
         self._check()
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         """Return log K for an array of u² = r²/h², in the array namespace `xp`."""
         raise NotImplementedError
 
@@ -100,16 +104,16 @@ class Radial(Kernel):
         check_positive(self._length_name, getattr(self, self._length_name))
 
     @property
-    def length(self):
+    def length(self) -> float:
         """The bandwidth or the radius, as a float."""
         return as_number(self._length_name, getattr(self, self._length_name))
 
     @property
-    def reach(self):
+    def reach(self) -> float:
         """The radius, or inf if there is none."""
         return self.length if self._length_name == "radius" else math.inf
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         return without_own(RadialBound(self, query, keys), hollow)
 
@@ -225,13 +229,13 @@ class Gaussian(Radial):
     array([[1.   , 0.607, 0.135]])
     """
 
-    def __init__(self, bandwidth=1.0):
+    def __init__(self, bandwidth: Scalar = 1.0) -> None:
         super().__init__(bandwidth=bandwidth)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return u2 * -0.5
 
-    def log_ratio(self, more, least, xp):
+    def log_ratio(self, more: Any, least: Any, xp: ModuleType) -> Array:
         return more * -0.5
 
 
@@ -251,13 +255,13 @@ class Laplace(Radial):
     array([[1. , 0.5]])
     """
 
-    def __init__(self, bandwidth=1.0):
+    def __init__(self, bandwidth: Scalar = 1.0) -> None:
         super().__init__(bandwidth=bandwidth)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return -root(u2)
 
-    def log_ratio(self, more, least, xp):
+    def log_ratio(self, more: Any, least: Any, xp: ModuleType) -> Array:
         # r − ρ = (r² − ρ²)/(r + ρ); both vanish together only when query, key and reference coincide.
         both = root(xp.clip(more + least, 0.0, None)) + root(least)
         return -xp.where(both > 0, more / xp.where(both > 0, both, 1.0), 0.0)
@@ -278,10 +282,10 @@ class Cauchy(Radial):
     array([[1. , 0.5, 0.1]])
     """
 
-    def __init__(self, bandwidth=1.0):
+    def __init__(self, bandwidth: Scalar = 1.0) -> None:
         super().__init__(bandwidth=bandwidth)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return -xp.log1p(u2)
 
 
@@ -300,10 +304,10 @@ class Epanechnikov(Radial):
     array([[0.75, 0.  ]])
     """
 
-    def __init__(self, radius=1.0):
+    def __init__(self, radius: Scalar = 1.0) -> None:
         super().__init__(radius=radius)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return xp.log1p(-u2)
 
 
@@ -322,10 +326,10 @@ class Triangular(Radial):
     array([[0.5, 0. ]])
     """
 
-    def __init__(self, radius=1.0):
+    def __init__(self, radius: Scalar = 1.0) -> None:
         super().__init__(radius=radius)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return xp.log1p(-root(u2))
 
 
@@ -344,10 +348,10 @@ class Biweight(Radial):
     array([[0.5625, 0.    ]])
     """
 
-    def __init__(self, radius=1.0):
+    def __init__(self, radius: Scalar = 1.0) -> None:
         super().__init__(radius=radius)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return 2 * xp.log1p(-u2)
 
 
@@ -366,10 +370,10 @@ class Tricube(Radial):
     array([[0.67, 0.  ]])
     """
 
-    def __init__(self, radius=1.0):
+    def __init__(self, radius: Scalar = 1.0) -> None:
         super().__init__(radius=radius)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return 3 * xp.log1p(-u2 * root(u2))
 
 
@@ -390,8 +394,8 @@ class Flat(Radial):
 
     closed = True
 
-    def __init__(self, radius=1.0):
+    def __init__(self, radius: Scalar = 1.0) -> None:
         super().__init__(radius=radius)
 
-    def log_profile(self, u2, xp):
+    def log_profile(self, u2: Any, xp: ModuleType) -> Array:
         return u2 * 0.0

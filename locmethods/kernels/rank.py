@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -41,14 +42,14 @@ class NearestNeighbors(Kernel):
 
     form = "rank"
 
-    def __init__(self, n_neighbors=5):
+    def __init__(self, n_neighbors: int = 5) -> None:
         self.n_neighbors = n_neighbors
         self._check()
 
     def _check(self):
         check_count("n_neighbors", self.n_neighbors, 1)
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         check_enough(self.n_neighbors, keys, hollow)
         return RankBound(self, query, keys, hollow, kept)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from locmethods.arrays.checks import as_number
 from locmethods.arrays.namespace import carries_grad, namespace
+from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
 from locmethods.kernels.bound import Bound, Factor, Term, block, comparable_square, outer_shape, pairwise_square
 from locmethods.kernels.restricted import without_own
@@ -40,14 +43,14 @@ class Shepard(Kernel):
 
     form = "radial"
 
-    def __init__(self, power=2.0):
+    def __init__(self, power: Scalar = 2.0) -> None:
         self.power = power
         self._check()
 
     def _check(self):
         check_parameters_positive(self, ["power"])
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         return without_own(ShepardBound(self, query, keys), hollow)
 

@@ -8,19 +8,28 @@ blows up. `LazyMap` iterates it with a safeguard.
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count
-from locmethods.arrays.estimators import FLOATS, check_array, validate_data
-from locmethods.kernels import Flat
+from locmethods.arrays.estimators import (
+    FLOATS,
+    check_array,
+    validate_data,
+    weighted_sample,
+    with_weights,
+    without_weights,
+)
+from locmethods.kernels import Flat, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.lazy.iteration import Settled, averager, iterated, lazy_iteration, say_moving, settle
 from locmethods.means import local_mean, local_weights, prepare
+from locmethods.numerics.progress import telling
 
 __all__ = ["Correction", "LazyMap", "Settled", "correction_factor", "floored", "lazy_iteration",
            "residual_correction", "settle", "twicing"]
@@ -51,7 +60,7 @@ class Correction(NamedTuple):
     residuals: np.ndarray
 
 
-def floored(kernel, floor):
+def floored(kernel: Kernel, floor: float) -> Kernel:
     """Return the kernel K + floor: every key has at least that weight, however far.
 
     Near data the floor does not show; far from all of them the local mean becomes the global mean.
@@ -106,6 +115,8 @@ class LazyMap(RegressorMixin, BaseEstimator):
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         What a row with no key in reach gives; see `locmethods.local_mean`. Under "nan" a row of the sample keeps
         its value instead.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -119,6 +130,7 @@ class LazyMap(RegressorMixin, BaseEstimator):
         Whether the values have less than a thousandth of the spread that they began with. If the kernel does not
         connect the sample, each connected group collapses to a value of its own and this stays False.
     keys_ : ndarray of shape (n_samples, n_features)
+        Those that count; so are `sample_weight_`, None if all count the same.
     n_features_in_ : int
 
     Notes
@@ -137,15 +149,26 @@ class LazyMap(RegressorMixin, BaseEstimator):
     array([0., 2., 4., 6.])
     """
 
-    def __init__(self, kernel=None, *, safeguard="clamp", relaxation=1.0, tol=1e-6, max_iter=1000, empty="nearest"):
+    def __init__(
+        self,
+        kernel: Kernel | None = None,
+        *,
+        safeguard: str = "clamp",
+        relaxation: float = 1.0,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        empty: str = "nearest",
+        verbose: bool = False,
+    ) -> None:
         self.kernel = kernel
         self.safeguard = safeguard
         self.relaxation = relaxation
         self.tol = tol
         self.max_iter = max_iter
         self.empty = empty
+        self.verbose = verbose
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Iterate the map on the sample.
 
         Parameters
@@ -153,6 +176,9 @@ class LazyMap(RegressorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers; NaN where there is no label.
+        sample_weight : array-like of shape (n_samples,), optional
+            What each sample counts for the others, beside the kernel: with two as much as two samples. One that counts
+            nothing gets the local mean of the settled others. Kernels of ranks, which count neighbours, count it once.
 
         Raises
         ------
@@ -164,10 +190,18 @@ class LazyMap(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, None if y is None else "no_validation", dtype=FLOATS)
         y = check_array(y, dtype=FLOATS, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
         check_consistent_length(X, y)
-        found = iterated(X, y, kernel=kernel, safeguard=self.safeguard, relaxation=self.relaxation, tol=self.tol,
-                         max_iter=self.max_iter, empty=self.empty)
-        self.keys_, self.transduction_ = X, found.values.astype(y.dtype)
-        self._prepared = prepare(X, self.transduction_, kernel=kernel)
+        present, weight = np.ones(len(X), bool), None
+        if sample_weight is not None:
+            _, present, weight = weighted_sample(X, np.arange(len(X)), sample_weight)
+        with telling(self):
+            found = iterated(X[present], y[present], kernel=kernel, safeguard=self.safeguard,
+                             relaxation=self.relaxation, tol=self.tol, max_iter=self.max_iter, empty=self.empty,
+                             weight=weight)
+        self.keys_, self.sample_weight_, self._outputs = X[present], weight, y.shape[1:]
+        settled = found.values.astype(y.dtype)
+        self._prepared = prepare(self.keys_, with_weights(settled, weight), kernel=kernel)
+        self.transduction_ = settled if weight is None else self._mean(X)
+        self.transduction_[present] = settled
         self.n_iter_, self.rate_, self.collapsed_ = found.n_iter, found.rate, found.spread < COLLAPSE
         if self.collapsed_:
             warnings.warn(f"the map has collapsed to consensus: its values kept {found.spread:.1g} of the spread that "
@@ -177,11 +211,14 @@ class LazyMap(RegressorMixin, BaseEstimator):
             say_moving(found.n_iter)
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the local mean of the settled values at each row of `X`, of shape (n_queries[, n_outputs])."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return self._prepared.mean(X, empty=self.empty)
+        return self._mean(X)
+
+    def _mean(self, X):
+        return without_weights(self._prepared.mean(X, empty=self.empty), self.sample_weight_, self._outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -189,7 +226,15 @@ class LazyMap(RegressorMixin, BaseEstimator):
         return tags
 
 
-def residual_correction(query, keys, values, *, kernel, steps=1, empty="nearest"):
+def residual_correction(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    steps: int = 1,
+    empty: str = "nearest",
+) -> Correction:
     """Smooth, smooth what is left over, add it, and so on: S Σⱼ (I − S)ʲ v, with j from 0 to `steps`.
 
     One step is twicing [tukey1977]_; many are L₂ boosting of a local mean, each lowering the order of the bias by two
@@ -242,7 +287,14 @@ def residual_correction(query, keys, values, *, kernel, steps=1, empty="nearest"
     return Correction(local_mean(query, keys, total, kernel=kernel, empty=empty), np.array(sizes))
 
 
-def twicing(query, keys, values, *, kernel, empty="nearest"):
+def twicing(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return the local mean plus the local mean of its residuals, of shape (n_queries[, n_outputs]) [tukey1977]_.
 
     Parameters, raises
@@ -260,7 +312,7 @@ def twicing(query, keys, values, *, kernel, empty="nearest"):
     return residual_correction(query, keys, values, kernel=kernel, steps=1, empty=empty).value
 
 
-def correction_factor(points, *, kernel, empty="nearest"):
+def correction_factor(points: ArrayLike, *, kernel: Kernel, empty: str = "nearest") -> float:
     """Return max |1 − λ| over the eigenvalues of K̃: the factor by which corrections finally shrink or grow.
 
     For a symmetric kernel it is 1 − λ_min, below one exactly if the kernel's matrix is positive definite.

@@ -6,12 +6,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from locmethods.arrays.checks import as_number, check_count, check_option, check_tol, is_number
-from locmethods.arrays.estimators import check_array
+from locmethods.arrays.estimators import check_array, mean_and_spread
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_weights, prepare
+from locmethods.numerics.progress import tell
 from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["Settled", "lazy_iteration", "settle"]
@@ -56,7 +59,16 @@ class Settled(NamedTuple):
     spread: float
 
 
-def lazy_iteration(points, values, *, kernel, steps, safeguard="none", relaxation=1.0, empty="nearest"):
+def lazy_iteration(
+    points: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    steps: int,
+    safeguard: str = "none",
+    relaxation: float = 1.0,
+    empty: str = "nearest",
+) -> np.ndarray:
     """Return the states Y₀, Y₁, … of the map Y ← (1 − r)Y + r K̃Y, a safeguard being applied at each step.
 
     Parameters
@@ -93,7 +105,17 @@ def lazy_iteration(points, values, *, kernel, steps, safeguard="none", relaxatio
     return np.stack([state for state, _ in zip(states, range(steps + 1), strict=False)])
 
 
-def settle(points, values, *, kernel, safeguard="clamp", relaxation=1.0, tol=1e-6, max_iter=1000, empty="nearest"):
+def settle(
+    points: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    safeguard: str = "clamp",
+    relaxation: float = 1.0,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    empty: str = "nearest",
+) -> Settled:
     """Iterate a lazy map until it moves no more.
 
     Parameters
@@ -138,19 +160,19 @@ def say_moving(steps):
                   "shrink, choose a smaller relaxation")
 
 
-def iterated(points, values, *, kernel, safeguard, relaxation, tol, max_iter, empty):
-    """Return what `settle` returns, without a warning."""
+def iterated(points, values, *, kernel, safeguard, relaxation, tol, max_iter, empty, weight=None):
+    """Return what `settle` returns, without a warning; `weight`, positive, is what each row counts for the others."""
     check_tol(tol)
     tol = as_number("tol", tol)
     check_count("max_iter", max_iter, least=1)
     points, values, kernel = _checked(points, values, kernel, safeguard, relaxation, empty)
-    known, start = (part.reshape(len(values), -1) for part in _filled(values))
-    average, clamped = averager(points, kernel, empty), safeguard == "clamp"
+    known, start = (part.reshape(len(values), -1) for part in _filled(values, weight))
+    average, clamped = averager(points, kernel, empty, weight), safeguard == "clamp"
     # Beside clamped values goes a column for each pattern of labels, one at labels and zero elsewhere: what it becomes
     # is the chance that a walker has met a label, with all its digits however small it is.
     masks = np.unique(known, axis=1) if clamped else known[:, :0]
     joint, held = np.column_stack([start, masks]), np.column_stack([known, masks])
-    states = _states(joint, _guard(joint, held, safeguard), average, relaxation)
+    states = _states(joint, _guard(joint, held, safeguard, weight), average, relaxation)
     state, outputs = next(states), start.shape[1]
     first, scale, before, walked = state[:, :outputs], float(np.ptp(start, axis=0).max()), 0.0, 0.0
     size = float(np.abs(first).max())
@@ -166,11 +188,13 @@ def iterated(points, values, *, kernel, safeguard, relaxation, tol, max_iter, em
         else:
             moved = moved or step > nothing or _moves(first, average, nothing)
             settled = moved and (step <= nothing or step * _tail(step, before, nothing) <= tol * scale)
+        tell(n_iter, "the largest step is {:.3g}", step)
         state, before = new, step
         if settled or n_iter == max_iter:
             break
     end = state[:, :outputs]
-    left = [b / a for a, b in zip(first.std(axis=0), end.std(axis=0), strict=True) if a > 0]
+    before, after = (mean_and_spread(part, weight)[1] for part in (first, end))
+    left = [b / a for a, b in zip(before, after, strict=True) if a > 0]
     return Settled(end.reshape(values.shape), n_iter, rate, bool(settled), float(max(left, default=1.0)))
 
 
@@ -230,10 +254,13 @@ def _checked(points, values, kernel, safeguard, relaxation, empty):
     return points, values, kernel
 
 
-def _filled(values):
+def _filled(values, weight=None):
     """Return where values are known, and the values with the others at the mean of the known."""
     known = ~np.isnan(values)
-    return known, np.where(known, values, np.nanmean(values, axis=0))
+    if weight is None:
+        return known, np.where(known, values, np.nanmean(values, axis=0))
+    counts = known * weight.reshape(-1, *[1] * (values.ndim - 1))
+    return known, np.where(known, values, (counts * np.where(known, values, 0)).sum(axis=0) / counts.sum(axis=0))
 
 
 def _states(start, guard, average, relaxation):
@@ -244,8 +271,19 @@ def _states(start, guard, average, relaxation):
         state = guard(state + relaxation * (average(state) - state))
 
 
-def averager(points, kernel, empty):
-    """Return the function Y ↦ K̃Y; a row with nothing in reach keeps its value if `empty` is "nan"."""
+def averager(points, kernel, empty, weight=None):
+    """Return the function Y ↦ K̃Y; a row with nothing in reach keeps its value if `empty` is "nan".
+
+    With weights, K̃ is that of the kernel times the weight of each key: Σ K w v / Σ K w, a quotient of local means.
+    """
+    if weight is not None:
+        plain, share = averager(points, kernel, empty), weight[:, None] / weight.max()
+        total = plain(share)
+
+        def weighted(values):
+            return plain(share * values) / total
+
+        return weighted
     if len(points) ** 2 <= DENSE:
         weights = local_weights(points, points, kernel=kernel, empty=empty)
         lonely = np.isnan(weights[:, 0])
@@ -260,20 +298,21 @@ def averager(points, kernel, empty):
     return average
 
 
-def _guard(start, known, safeguard):
+def _guard(start, known, safeguard, weight=None):
     """Return the function that puts a state back where the safeguard wants it."""
     if safeguard == "none":
         return lambda state: state
     if safeguard == "clamp":
         return lambda state: np.where(known, start, state)
-    centre, spread = start.mean(axis=0), start.std(axis=0)
+    centre, spread = mean_and_spread(start, weight)
 
     def scale(state):
-        state = state - state.mean(axis=0)
+        state = state - mean_and_spread(state, weight)[0]
         if safeguard == "orthonormal" and state.ndim == 2:
-            basis, triangle = np.linalg.qr(state)
-            state = basis * np.where(np.diagonal(triangle) < 0, -1, 1)  # the sign that the column had
-        size = state.std(axis=0)
+            root = 1.0 if weight is None else np.sqrt(weight)[:, None]  # columns are orthogonal in the rows' weights
+            basis, triangle = np.linalg.qr(root * state)
+            state = basis * np.where(np.diagonal(triangle) < 0, -1, 1) / root  # the sign that the column had
+        size = mean_and_spread(state, weight)[1]
         return centre + state * (spread / np.where(size > 0, size, 1))
 
     return scale

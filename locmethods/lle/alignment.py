@@ -7,6 +7,8 @@ of coordinates f is Σ fᵀ L f over the neighbourhoods, f restricted to each: f
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 
 from locmethods.arrays.checks import as_number, check_count, check_option
 from locmethods.numerics.barycentres import barycentric_weights, check_neighbourhoods, weight_matrix
@@ -16,8 +18,18 @@ ENTRIES = 1 << 21  # entries of small matrices that are scattered at once
 MODIFIED_REG = 1e-3  # of scikit-learn, whatever reg is
 
 
-def alignment_matrix(X, neighbours, *, method="standard", n_components=2, reg=1e-3, hessian_tol=1e-4,
-                     modified_tol=1e-12, quadratic_only=False, nonnegative=False):
+def alignment_matrix(
+    X: ArrayLike,
+    neighbours: ArrayLike,
+    *,
+    method: str = "standard",
+    n_components: int = 2,
+    reg: float = 1e-3,
+    hessian_tol: float = 1e-4,
+    modified_tol: float = 1e-12,
+    quadratic_only: bool = False,
+    nonnegative: bool = False,
+) -> sparse.csr_array:
     """Return M, whose smallest eigenvectors beside the constant are the embedding.
 
     Parameters

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -20,7 +22,13 @@ SOLVERS = {"auto": "auto", "arpack": "sparse", "dense": "dense"}
 SEARCHES = ("auto", "brute", "kd_tree", "ball_tree")
 
 
-def locally_linear_embedding(X, *, n_neighbors, n_components, **params):
+def locally_linear_embedding(
+    X: ArrayLike,
+    *,
+    n_neighbors: int,
+    n_components: int,
+    **params: Any,
+) -> tuple[np.ndarray, float]:
     """Return the coordinates of the samples and their cost; see `LocallyLinearEmbedding`, whose parameters it takes.
 
     Parameters
@@ -132,9 +140,24 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     (500, 2)
     """
 
-    def __init__(self, *, n_neighbors=5, n_components=2, reg=1e-3, eigen_solver="auto", tol=1e-6, max_iter=100,
-                 method="standard", hessian_tol=1e-4, modified_tol=1e-12, neighbors_algorithm="auto",
-                 random_state=None, n_jobs=None, quadratic_only=False, nonnegative=False):
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 5,
+        n_components: int = 2,
+        reg: float = 1e-3,
+        eigen_solver: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 100,
+        method: str = "standard",
+        hessian_tol: float = 1e-4,
+        modified_tol: float = 1e-12,
+        neighbors_algorithm: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        quadratic_only: bool = False,
+        nonnegative: bool = False,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.n_components = n_components
         self.reg = reg
@@ -170,7 +193,7 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError(f"n_components must be less than the number of samples, {n_samples}, got "
                              f"{self.n_components}")
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Find the coordinates of the samples.
 
         Parameters
@@ -210,11 +233,11 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._samples, self._n_features_out = X, self.n_components
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: ArrayLike, y: object = None) -> np.ndarray:
         """Find the coordinates of the samples and return them, of shape (n_samples, n_components)."""
         return self.fit(X).embedding_
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return coordinates of new points: the combinations of their nearest samples that rebuild the points.
 
         Parameters

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.numerics.barycentres import barycentric_weights, weight_matrix
 
 
-def barycenter_weights(X, Y, indices, reg=1e-3):
+def barycenter_weights(X: ArrayLike, Y: ArrayLike, indices: ArrayLike, reg: float = 1e-3) -> np.ndarray:
     """Return the weights that rebuild each row of X from rows of Y: `barycentric_weights` by scikit-learn's names.
 
     Parameters
@@ -36,7 +40,14 @@ def barycenter_weights(X, Y, indices, reg=1e-3):
     return barycentric_weights(X, Y, indices, regularization=reg)
 
 
-def barycenter_kneighbors_graph(X, n_neighbors, reg=1e-3, n_jobs=None, *, nonnegative=False):
+def barycenter_kneighbors_graph(
+    X: ArrayLike,
+    n_neighbors: int,
+    reg: float = 1e-3,
+    n_jobs: int | None = None,
+    *,
+    nonnegative: bool = False,
+) -> sparse.csr_array:
     """Return the matrix W whose row i rebuilds sample i from its nearest neighbours.
 
     Parameters

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import check_localization, check_option, check_tolerance
 from locmethods.arrays.door import enter
 from locmethods.arrays.empty import EMPTY, EmptyRule
 from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, slices
+from locmethods.arrays.types import Array
 from locmethods.engines import chunks
 from locmethods.engines.choose import Explanation, explained, weighted_mean, weighted_sums
 from locmethods.engines.task import Task
 from locmethods.engines.weights import BLOCK, blocks_of_weights
+from locmethods.kernels import Kernel
 from locmethods.means.sums import LocalSum
 
 
-def local_mean(query, keys, values=None, *, kernel, empty="nearest", tolerance=0.0):
+def local_mean(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike | None = None,
+    *,
+    kernel: Kernel,
+    empty: str = "nearest",
+    tolerance: float = 0.0,
+) -> Array:
     """Average `values` around each query, weighted by a localization kernel.
 
     m(q) = Σᵢ K(q, kᵢ) vᵢ / Σᵢ K(q, kᵢ) [nadaraya1964]_ [watson1964]_, exact: weights are summed in the log
@@ -115,7 +127,7 @@ def _without_scores(answer, part, grad):
     return checkpoint(answer, part, use_reentrant=False)
 
 
-def local_sum(query, keys, values, *, kernel):
+def local_sum(query: ArrayLike, keys: ArrayLike, values: ArrayLike, *, kernel: Kernel) -> LocalSum:
     """Return Σᵢ K(q, kᵢ) vᵢ and log Σᵢ K(q, kᵢ), in pieces that merge over blocks of keys.
 
     The sum behind the local mean; here the kernel may be signed. ``a + b`` merges the pieces of two disjoint
@@ -155,7 +167,14 @@ def local_sum(query, keys, values, *, kernel):
     return LocalSum(weighted_sums(task_of(door)), door)
 
 
-def explain(query, keys, values=None, *, kernel, tolerance=0.0) -> Explanation:
+def explain(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike | None = None,
+    *,
+    kernel: Kernel,
+    tolerance: float = 0.0,
+) -> Explanation:
     """Say how `local_mean` would be computed, without computing it: which engine, why, and at what cost.
 
     Parameters
@@ -191,7 +210,13 @@ def explain(query, keys, values=None, *, kernel, tolerance=0.0) -> Explanation:
     return explained(task_of(door, tolerance))
 
 
-def weight_blocks(query, keys, *, kernel, empty="nearest"):
+def weight_blocks(
+    query: ArrayLike,
+    keys: ArrayLike,
+    *,
+    kernel: Kernel,
+    empty: str = "nearest",
+) -> Iterator[tuple[slice, Array]]:
     """Yield the normalised weights of the local mean, a block of queries at a time.
 
     Parameters
@@ -225,7 +250,7 @@ def weight_blocks(query, keys, *, kernel, empty="nearest"):
     return ((rows, door.leave(weights)) for rows, weights in blocks_of_weights(door.bound, empty))
 
 
-def local_weights(query, keys, *, kernel, empty="nearest"):
+def local_weights(query: ArrayLike, keys: ArrayLike, *, kernel: Kernel, empty: str = "nearest") -> Array:
     """Return the matrix of normalised weights K̃, dense, of shape (..., n_queries, n_keys); rows sum to one.
 
     Parameters
@@ -247,14 +272,16 @@ def local_weights(query, keys, *, kernel, empty="nearest"):
     """
     blocks = [weights for _, weights in weight_blocks(query, keys, kernel=kernel, empty=empty)]
     if not is_tensor(keys):
-        n_keys = len(keys) if np.ndim(keys) == 1 else np.shape(keys)[-2]  # a column of labels may come flat
-        return np.concatenate(blocks, axis=-2) if blocks else np.zeros((0, n_keys))
+        n_keys = np.shape(keys)[0 if np.ndim(keys) == 1 else -2]  # a column of labels may come flat
+        return np.concatenate(blocks, axis=-2) if blocks else np.zeros((0, n_keys))  # type: ignore[return-value]
     import torch
 
-    return torch.cat(blocks, -2) if blocks else keys.new_zeros((*query.shape[:-1], keys.shape[-2]))
+    if not blocks:
+        return keys.new_zeros((*np.shape(query)[:-1], keys.shape[-2]))  # type: ignore[return-value]
+    return torch.cat(blocks, -2)  # type: ignore[arg-type, return-value]
 
 
-def effective_sample_size(query, keys, *, kernel, empty="nearest"):
+def effective_sample_size(query: ArrayLike, keys: ArrayLike, *, kernel: Kernel, empty: str = "nearest") -> Array:
     """Return 1/Σᵢ K̃(q, kᵢ)², how many equally weighted values would make a mean as noisy as the local one [kish1965]_.
 
     With independent noise of variance σ² in the values the local mean has the variance σ²/n_eff. It is k for the k

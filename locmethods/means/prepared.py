@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from numpy.typing import ArrayLike
+
 from locmethods.arrays.checks import check_in_memory, check_localization, check_option, check_tolerance
 from locmethods.arrays.door import check_kernel, check_one_batch, enter_keys, enter_query
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.lazy import Blocks
 from locmethods.arrays.levels import coded
 from locmethods.arrays.namespace import is_lazy
+from locmethods.arrays.types import Array
 from locmethods.engines import chunks
-from locmethods.engines.choose import explained, weighted_sums
+from locmethods.engines.choose import Explanation, explained, weighted_sums
+from locmethods.kernels import Kernel
 from locmethods.kernels.bound import Kept
 from locmethods.kernels.default import check_pairwise
 from locmethods.means.averages import local_mean, mean_of, task_of
-from locmethods.means.statistics import check_quantile, local_moments, moments_of, quantile_of
+from locmethods.means.statistics import LocalMoments, check_quantile, local_moments, moments_of, quantile_of
 from locmethods.means.sums import LocalSum
 
+if TYPE_CHECKING:
+    from dask.array import Array as DaskArray
 
-def prepare(keys, values=None, *, kernel):
+
+@overload
+def prepare(  # type: ignore[overload-overlap]  # a Dask array is array-like too
+    keys: DaskArray, values: ArrayLike | None = None, *, kernel: Kernel
+) -> PreparedBlocks: ...
+@overload
+def prepare(keys: ArrayLike, values: ArrayLike | None = None, *, kernel: Kernel) -> Prepared: ...
+def prepare(keys: ArrayLike, values: ArrayLike | None = None, *, kernel: Kernel) -> Prepared | PreparedBlocks:
     """Sort and cut keys once, for many calls.
 
     Parameters
@@ -70,20 +86,20 @@ class PreparedBlocks:
     array([2., 7.])
     """
 
-    def __init__(self, keys, values=None, *, kernel):
+    def __init__(self, keys: ArrayLike, values: ArrayLike | None = None, *, kernel: Kernel) -> None:
         check_pairwise(kernel)
         self.kernel, self.blocks = kernel, Blocks(keys, values)
 
-    def mean(self, query, *, empty="nearest", tolerance=0.0):
+    def mean(self, query: ArrayLike, *, empty: str = "nearest", tolerance: float = 0.0) -> Array:
         """Return the local mean at each query, a Dask array for a Dask query; see `locmethods.local_mean`."""
         return local_mean(query, self.blocks.keys, self.blocks.values, kernel=self.kernel, empty=empty,
                           tolerance=tolerance)
 
-    def sum(self, query):
+    def sum(self, query: ArrayLike) -> Any:
         """Return the sums of queries in memory: ``scaled``, ``total`` and ``log_scale``, as of a `LocalSum`."""
         return chunks.sums(query, self.blocks, self.kernel)
 
-    def moments(self, query, *, empty="nearest"):
+    def moments(self, query: ArrayLike, *, empty: str = "nearest") -> LocalMoments:
         """Return the local mean and covariance at each query; see `locmethods.local_moments`."""
         return local_moments(query, self.blocks.keys, self.blocks.values, kernel=self.kernel, empty=empty)
 
@@ -111,7 +127,7 @@ class Prepared:
     array([3.])
     """
 
-    def __init__(self, keys, values=None, *, kernel):
+    def __init__(self, keys: ArrayLike, values: ArrayLike | None = None, *, kernel: Kernel) -> None:
         check_kernel(kernel)
         check_in_memory(keys=keys, values=values)
         self.kernel = kernel
@@ -133,7 +149,7 @@ class Prepared:
     def __repr__(self):
         return f"prepare(keys of shape {tuple(self._held.keys.shape)}, kernel={self.kernel!r})"
 
-    def under(self, kernel):
+    def under(self, kernel: Kernel) -> Prepared:
         """Return the same keys and values under another kernel; what is kept of the keys is shared, not computed again.
 
         Setting the kernel's own parameters does as much, but for every thread that asks at the time.
@@ -170,7 +186,14 @@ class Prepared:
             check_one_batch("keys", self._held.keys, "this statistic")
         return door
 
-    def mean(self, query=None, *, values=None, empty="nearest", tolerance=0.0):
+    def mean(
+        self,
+        query: ArrayLike | None = None,
+        *,
+        values: ArrayLike | None = None,
+        empty: str = "nearest",
+        tolerance: float = 0.0,
+    ) -> Array:
         """Return the local mean at each query; see `locmethods.local_mean`.
 
         Parameters
@@ -185,20 +208,26 @@ class Prepared:
         check_tolerance(tolerance)
         return mean_of(self._checked(query, empty, values=values), empty, tolerance, self._kept)
 
-    def sum(self, query=None, *, values=None):
+    def sum(self, query: ArrayLike | None = None, *, values: ArrayLike | None = None) -> LocalSum:
         """Return the `LocalSum` of each query; see `locmethods.local_sum`."""
         door = self._enter(query, values)
         return LocalSum(weighted_sums(task_of(door, kept=self._kept)), door)
 
-    def moments(self, query=None, *, empty="nearest"):
+    def moments(self, query: ArrayLike | None = None, *, empty: str = "nearest") -> LocalMoments:
         """Return the local mean and covariance at each query; see `locmethods.local_moments`."""
         return moments_of(self._checked(query, empty, one_batch=True), empty)
 
-    def quantile(self, query=None, q=0.5, *, empty="nearest"):
+    def quantile(
+        self,
+        query: ArrayLike | None = None,
+        q: float | Sequence[float] = 0.5,
+        *,
+        empty: str = "nearest",
+    ) -> Array:
         """Return the local quantile, or several, at each query; see `locmethods.local_quantile`."""
         check_quantile(q)
         return quantile_of(self._checked(query, empty, one_batch=True), q, empty)
 
-    def explain(self, query=None, *, tolerance=0.0):
+    def explain(self, query: ArrayLike | None = None, *, tolerance: float = 0.0) -> Explanation:
         """Say how `mean` would be computed; see `locmethods.explain`."""
         return explained(task_of(self._checked(query, "nearest"), tolerance, self._kept))

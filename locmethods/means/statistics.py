@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import check_in_memory, check_localization, check_option, check_plain, is_number
 from locmethods.arrays.door import check_kernel, enter
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.namespace import is_lazy, is_tensor, namespace, to_tensor
+from locmethods.arrays.types import Array
 from locmethods.engines import chunks
 from locmethods.engines.weights import blocks_of_weights, weighted_moments
+from locmethods.kernels import Kernel
 from locmethods.kernels.base import short
 from locmethods.means.averages import local_mean
 from locmethods.numerics.settling import say_unsettled
@@ -62,7 +66,14 @@ def _enter(query, keys, values, kernel, empty):
     return door
 
 
-def local_moments(query, keys, values=None, *, kernel, empty="nearest"):
+def local_moments(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike | None = None,
+    *,
+    kernel: Kernel,
+    empty: str = "nearest",
+) -> LocalMoments:
     """Return the local mean and the local covariance of `values` around each query.
 
     The pair minimises the localized Gaussian negative log-likelihood.
@@ -111,7 +122,15 @@ def _no_batch(**points):
                              f"got shape {tuple(np.shape(value))}")
 
 
-def local_quantile(query, keys, values, q=0.5, *, kernel, empty="nearest"):
+def local_quantile(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    q: float | Sequence[float] = 0.5,
+    *,
+    kernel: Kernel,
+    empty: str = "nearest",
+) -> Array:
     """Return the local quantile: the least value whose keys, and those below, hold a share `q` of the weight.
 
     It minimises the localized pinball loss [koenker1978]_; ``q=0.5`` is the local median.
@@ -184,7 +203,15 @@ def _check_climbable(kernel):
                              "their density has no peak to climb to")
 
 
-def local_mode(query, keys, values, *, kernel, value_kernel=None, empty="nearest"):
+def local_mode(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    value_kernel: Kernel | None = None,
+    empty: str = "nearest",
+) -> Array:
     """Return the local mode: the label, or the place, where the weight of `values` is densest.
 
     Without `value_kernel` the values are labels of any sortable type, and the answer is the label with the

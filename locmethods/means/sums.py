@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from locmethods.arrays.door import Door
 from locmethods.arrays.namespace import log_or_nothing, namespace
+from locmethods.arrays.types import Array
 from locmethods.engines.task import Sums, joined
 
 
@@ -32,12 +34,12 @@ class LocalSum:
     array([2.])
     """
 
-    def __init__(self, sums, door):
+    def __init__(self, sums: Any, door: Door) -> None:
         self.scaled, self.total, self.log_scale = sums
         self._door = door
 
     @property
-    def numerator(self) -> Any:
+    def numerator(self) -> Array:
         """Σᵢ K(q, kᵢ) vᵢ, of shape (..., n_queries[, n_outputs]); zero where it underflows."""
         xp = namespace(self.total)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -46,16 +48,16 @@ class LocalSum:
         return self._door.leave_outputs(xp.where(self.scaled == 0, 0.0, numerator))  # also where weights are infinite
 
     @property
-    def log_normaliser(self) -> Any:
+    def log_normaliser(self) -> Array:
         """log |Σᵢ K(q, kᵢ)|, of shape (..., n_queries); −inf where no key has weight."""
         return self._door.leave(log_or_nothing(abs(self.total)) + self.log_scale)
 
     @property
-    def sign(self) -> Any:
+    def sign(self) -> Array:
         """The sign of Σᵢ K(q, kᵢ): 1 for a localization kernel with a key in reach, 0 where nothing is."""
         return self._door.leave(namespace(self.total).sign(self.total))
 
-    def mean(self) -> Any:
+    def mean(self) -> Array:
         """Return numerator / normaliser; NaN where no key has weight, or signed weights cancel exactly."""
         nothing, xp = (self.total == 0)[..., None], namespace(self.total)
         quotient = self.scaled / xp.where(nothing, 1.0, self.total[..., None])
@@ -64,7 +66,7 @@ class LocalSum:
     def __iter__(self):
         return iter((self.numerator, self.log_normaliser))
 
-    def __add__(self, other) -> LocalSum:
+    def __add__(self, other: LocalSum) -> LocalSum:
         """Return the sum over the keys of both pieces.
 
         Raises

@@ -6,12 +6,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_localization
 from locmethods.arrays.door import check_kernel
 from locmethods.arrays.namespace import is_lazy, to_numpy
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import check_pairwise
 from locmethods.means import prepare
+from locmethods.numerics.progress import tell
 from locmethods.numerics.settling import say_unsettled
 
 
@@ -113,7 +116,15 @@ def length_of(kernel):
     return kernel.length
 
 
-def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
+def climb(
+    starts: ArrayLike,
+    keys: ArrayLike,
+    *,
+    kernel: Kernel,
+    tol: float = 1e-3,
+    max_iter: int = 300,
+    length: float | None = None,
+) -> Ascent:
     """Iterate x ← m(x), the local mean of the keys, from each start until it moves no more.
 
     Parameters
@@ -159,6 +170,7 @@ def climb(starts, keys, *, kernel, tol=1e-3, max_iter=300, length=None):
         there, weight[moving] = _step(here, prepared)
         points[moving] = there  # with nothing in reach it is here; Σ K = 0 says less, for it may have underflowed
         moving = moving[np.sqrt(np.square(there - here).sum(-1)) > stop]
+        tell(steps + 1, "{} of {} starts are still moving", len(moving), len(points))
         if steps == max_iter:
             break
         steps += bool(len(moving))
@@ -179,7 +191,14 @@ def _say_moving(moving, starts, max_iter):
                       "moving: raise max_iter or tol")
 
 
-def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
+def blur(
+    points: ArrayLike,
+    *,
+    kernel: Kernel,
+    tol: float = 1e-3,
+    max_iter: int = 300,
+    length: float | None = None,
+) -> Ascent:
     """Iterate X ← m(X), each point becoming the local mean of all, until none moves [cheng1995]_ [carreira2006]_.
 
     A Gaussian draws a cluster together at a cubic rate and then, over very many steps, the clusters too: the
@@ -213,13 +232,14 @@ def blur(points, *, kernel, tol=1e-3, max_iter=300, length=None):
         there, weight = _step(points, prepare(points, kernel=kernel))
         moving = int((np.sqrt(np.square(there - points).sum(-1)) > stop).sum())
         points = there
+        tell(steps + 1, "{} of {} points are still moving", moving, len(points))
         if not moving or steps == max_iter:
             _say_moving(moving, len(points), max_iter)
             return Ascent(points, weight, steps, moving)
         steps += 1
 
 
-def trajectories(starts, keys, *, kernel, steps):
+def trajectories(starts: ArrayLike, keys: ArrayLike, *, kernel: Kernel, steps: int) -> np.ndarray:
     """Return the places of each start after 0, 1, …, `steps` steps, of shape (steps + 1, n_starts, n_features).
 
     Parameters
@@ -249,7 +269,7 @@ def trajectories(starts, keys, *, kernel, steps):
     return np.stack(path)
 
 
-def merge_modes(points, weight, radius):
+def merge_modes(points: ArrayLike, weight: ArrayLike, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Return one mode for each group of ends: the heaviest first, and none within `radius` of a heavier one.
 
     The rule is scikit-learn's: ends are taken by falling weight, ties by their coordinates, and each removes those

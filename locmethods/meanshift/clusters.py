@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,14 +15,16 @@ from locmethods.arrays.checks import as_array, check_count, check_option
 from locmethods.arrays.estimators import FLOATS, validate_data
 from locmethods.arrays.lazy import Blocks
 from locmethods.arrays.namespace import is_lazy
+from locmethods.arrays.types import Array
 from locmethods.kernels import Flat, Kernel
 from locmethods.meanshift.ascent import as_size, blur, climb, length_of, merge_modes
 from locmethods.meanshift.seeds import estimate_bandwidth, get_bin_seeds
+from locmethods.numerics.progress import telling
 
 ASSIGN = ("nearest", "basin")
 
 
-def mean_shift(X, **params):
+def mean_shift(X: ArrayLike, **params: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the modes and the labels of `MeanShift`, whose parameters it takes.
 
     Parameters
@@ -88,6 +92,8 @@ class MeanShift(ClusterMixin, BaseEstimator):
         Starts that move still after so many steps are left where they are, with a ConvergenceWarning.
     n_jobs : int, optional
         Accepted for scikit-learn's sake; the engine has threads of its own.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -109,8 +115,23 @@ class MeanShift(ClusterMixin, BaseEstimator):
     (array([ 1. , 10.5]), array([0, 0, 0, 1, 1]))
     """
 
-    def __init__(self, *, bandwidth=None, kernel=None, blurring=False, seeds=None, bin_seeding=False, min_bin_freq=1,
-                 cluster_all=True, assign="nearest", merge_radius=None, tol=1e-3, max_iter=300, n_jobs=None):
+    def __init__(
+        self,
+        *,
+        bandwidth: float | None = None,
+        kernel: Kernel | None = None,
+        blurring: bool = False,
+        seeds: ArrayLike | None = None,
+        bin_seeding: bool = False,
+        min_bin_freq: int = 1,
+        cluster_all: bool = True,
+        assign: str = "nearest",
+        merge_radius: float | None = None,
+        tol: float = 1e-3,
+        max_iter: int = 300,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.bandwidth = bandwidth
         self.kernel = kernel
         self.blurring = blurring
@@ -123,6 +144,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _check(self):
         check_option("assign", self.assign, ASSIGN)
@@ -154,7 +176,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
             radius = 8 * np.finfo(X.dtype).eps * max(float(np.abs(X).max()), 1e-290)
         return Flat(radius=float(radius)), radius
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Find the modes of the data and label them.
 
         Parameters
@@ -174,11 +196,9 @@ class MeanShift(ClusterMixin, BaseEstimator):
         kernel, length = self._kernel_and_length(X)
         radius = length if self.merge_radius is None else float(self.merge_radius)
         options = dict(kernel=kernel, tol=self.tol, max_iter=self.max_iter, length=length)
-        if self.blurring:
-            seeds, ascent = X, blur(X, **options)
-        else:
-            seeds = self._seeds(X, length)
-            ascent = climb(seeds, X, **options)
+        seeds = X if self.blurring else self._seeds(X, length)
+        with telling(self):
+            ascent = blur(X, **options) if self.blurring else climb(seeds, X, **options)
         dtype = X.dtype if X.dtype in FLOATS else np.float64
         modes, weight = merge_modes(ascent.points.astype(dtype), ascent.weight, radius)
         if not len(modes):
@@ -233,7 +253,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         label = self._nearest(ends.points, cluster_all=True)
         return label if self.cluster_all else np.where(ends.weight > 0, label, -1)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Array:
         """Return the label of each row of `X`: of the nearest mode, or of the mode it climbs to.
 
         After blurring, whose data have moved, a basin is that of the nearest datum.
@@ -259,5 +279,6 @@ class MeanShift(ClusterMixin, BaseEstimator):
             from sklearn.neighbors import NearestNeighbors
 
             return self.labels_[NearestNeighbors(n_neighbors=1).fit(self._data).kneighbors(X)[1].ravel()]
-        return self._of_ends(climb(X, self._data, kernel=self.kernel_, tol=self.tol, max_iter=self.max_iter,
+        return self._of_ends(climb(X, self._data, kernel=self.kernel_, tol=self.tol,  # type: ignore[arg-type]
+                                   max_iter=self.max_iter,
                                    length=self._length))

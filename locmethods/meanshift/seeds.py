@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_number, check_count, is_number
 from locmethods.arrays.estimators import FLOATS, check_array
@@ -15,7 +16,14 @@ from locmethods.meanshift.ascent import as_points, as_size
 BLOCK = 1 << 20  # distances held at once
 
 
-def estimate_bandwidth(X, *, quantile=0.3, n_samples=None, random_state=0, n_jobs=None):
+def estimate_bandwidth(
+    X: ArrayLike,
+    *,
+    quantile: float = 0.3,
+    n_samples: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+    n_jobs: None = None,
+) -> float:
     """Return the mean distance from a point to its k-th nearest, k being a share `quantile` of the points.
 
     It takes time quadratic in the number of points used.
@@ -64,7 +72,7 @@ def estimate_bandwidth(X, *, quantile=0.3, n_samples=None, random_state=0, n_job
     return np.float64(total / len(points))
 
 
-def get_bin_seeds(X, bin_size, min_bin_freq=1):
+def get_bin_seeds(X: ArrayLike, bin_size: float, min_bin_freq: int = 1) -> np.ndarray:
     """Return the centres of the occupied cells of a grid, as starts.
 
     Parameters

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.estimators import FLOATS, validate_data, weighted_sample
+from locmethods.kernels import Kernel
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import prepare
@@ -56,11 +60,11 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
     array([[0.333, 0.667]])
     """
 
-    def __init__(self, kernel=None, *, empty="nearest"):
+    def __init__(self, kernel: Kernel | dict[str, Kernel] | None = None, *, empty: str = "nearest") -> None:
         self.kernel = kernel
         self.empty = empty
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the sample; `predict` does the work.
 
         Parameters
@@ -88,14 +92,14 @@ class LocalClassifier(ClassifierMixin, BaseEstimator):
         self._prepared = prepare(self.keys_, votes, kernel=kernel)
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the share of the weight that each class has, of shape (n_queries, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         votes = self._prepared.mean(X, empty=self.empty)
         return votes if self.sample_weight_ is None else votes / votes.sum(axis=1, keepdims=True)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the label with the largest share, of shape (n_queries,).
 
         Raises

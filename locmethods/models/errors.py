@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import check_option, check_share
 from locmethods.arrays.door import operands
 from locmethods.arrays.namespace import namespace
+from locmethods.arrays.types import Array
+from locmethods.kernels import Kernel
 from locmethods.means import local_mean
 from locmethods.models.polynomial import check_degree, local_polynomial, smoother_blocks
 
@@ -17,7 +22,17 @@ NOISE = ("constant", "local")
 INTERPOLATION = 1e4 * np.finfo(float).eps
 
 
-def standard_error(query, keys, values, *, kernel, degree=0, noise="constant", empty="nearest", rcond=1e-10):
+def standard_error(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    degree: int = 0,
+    noise: str = "constant",
+    empty: str = "nearest",
+    rcond: float = 1e-10,
+) -> Array:
     """Return the pointwise standard error of the local polynomial fit, √(Σᵢ lᵢ(x*)² σᵢ²).
 
     A fit is Σᵢ lᵢ(x*) yᵢ (`smoother_blocks`), so that is its standard deviation over the noise of the values, if noises
@@ -70,7 +85,7 @@ def standard_error(query, keys, values, *, kernel, degree=0, noise="constant", e
         raise TypeError("values must be an array or a tensor, got None")
     data = operands(query, keys, values, kernel=kernel, empty=empty)
     check_degree(degree, data.keys.shape[1])
-    how = {"kernel": kernel, "degree": degree, "empty": empty, "rcond": rcond}
+    how: dict[str, Any] = {"kernel": kernel, "degree": degree, "empty": empty, "rcond": rcond}
     variance = (_constant if noise == "constant" else _local)(data.keys, data.door.values, how)  # (1 or n_keys, o)
     xp = namespace(variance)
     variance = xp.broadcast_to(variance, data.door.values.shape)

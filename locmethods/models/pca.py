@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import numbers
 from collections import namedtuple
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,6 +16,7 @@ from locmethods.arrays.door import operands
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.arrays.namespace import matrix_transpose, namespace
 from locmethods.engines.weights import blocks_of_weights
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 
 __all__ = ["LocalFrame", "LocalPCA", "local_pca"]
@@ -25,7 +28,14 @@ SPARSE = 4  # where at most one key in so many has weight, the others are left o
 LocalFrame = namedtuple("LocalFrame", ["mean", "components", "variances"])
 
 
-def local_pca(query, keys, *, kernel, n_components=None, empty="nearest"):
+def local_pca(
+    query: ArrayLike,
+    keys: ArrayLike,
+    *,
+    kernel: Kernel,
+    n_components: int | None = None,
+    empty: str = "nearest",
+) -> LocalFrame:
     """Find the local mean and the principal axes around each query.
 
     (m, U)(x*) = argmin Σᵢ w̃ᵢ ‖(I − UᵀU)(xᵢ − m)‖² [fukunaga1971]_ [kambhatla1997]_: m is the local mean, the rows
@@ -157,12 +167,12 @@ class LocalPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     array([[1.]])
     """
 
-    def __init__(self, n_components=1, kernel=None, *, empty="nearest"):
+    def __init__(self, n_components: int = 1, kernel: Kernel | None = None, *, empty: str = "nearest") -> None:
         self.n_components = n_components
         self.kernel = kernel
         self.empty = empty
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Keep the sample.
 
         Parameters
@@ -181,17 +191,17 @@ class LocalPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.keys_ = X
         return self
 
-    def frames(self, X):
+    def frames(self, X: ArrayLike) -> LocalFrame:
         """Return the `LocalFrame` of each row of `X`: mean, components and variances; see `local_pca`."""
         return self._frames(self._rows(X))
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return each row's coordinates in its own frame, U(x)(x − m(x)), of shape (n_queries, n_components)."""
         X = self._rows(X)
         frame = self._frames(X)
         return np.einsum("qkd,qd->qk", frame.components, X - frame.mean)
 
-    def reconstruct(self, coordinates, X):
+    def reconstruct(self, coordinates: ArrayLike, X: ArrayLike) -> np.ndarray:
         """Return the points with these coordinates in the frames at the rows of `X`, of the shape of `X`.
 
         Parameters
@@ -213,7 +223,7 @@ class LocalPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         frame = self._frames(X)
         return frame.mean + np.einsum("qkd,qk->qd", frame.components, coordinates)
 
-    def project(self, X):
+    def project(self, X: ArrayLike) -> np.ndarray:
         """Return m + UᵀU(x − m): each row on its own local plane, one step of a lazy autoencoder [wang2010]_.
 
         With no component this is a mean-shift step, with all of them the identity.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count, check_share
 from locmethods.arrays.door import operands
 from locmethods.arrays.namespace import detached, is_tensor, like, matrix_transpose, namespace, to_numpy, to_tensor
+from locmethods.arrays.types import Array
 from locmethods.engines.weights import blocks_of_weights
+from locmethods.kernels import Kernel
 from locmethods.means import local_mean
 from locmethods.models.windows import monomials, window_rows
 from locmethods.numerics.threads import in_threads
@@ -45,7 +49,17 @@ def _binomial(n, k):
     return str(math.comb(n, k)) if size < 15 else f"about 1e{size:.0f}"
 
 
-def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", rcond=1e-10, sample_weight=None):
+def local_polynomial(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    kernel: Kernel,
+    degree: int = 1,
+    empty: str = "nearest",
+    rcond: float = 1e-10,
+    sample_weight: ArrayLike | None = None,
+) -> LocalPolynomial:
     """Fit a polynomial around each query by weighted least squares: its value and derivatives there.
 
     θ(x*) = argmin Σᵢ K(x*, xᵢ) (yᵢ − Σ_α θ_α (xᵢ − x*)^α)² over |α| ≤ degree [cleveland1979]_ [fan1996]_
@@ -120,8 +134,8 @@ def local_polynomial(query, keys, values, *, kernel, degree=1, empty="nearest", 
         answer = xp.zeros(shape, dtype=data.keys.dtype, device=place)
         rank = xp.zeros(0, dtype=xp.int64, device=place)
     answer = _in_units(answer, -exponents @ unit)
-    parts = [door.leave_outputs(part) for part in (answer[:, 0], answer[:, 1:d + 1], answer)]
-    return LocalPolynomial(*parts, exponents.copy(), rank)
+    value, gradient, coefficients = map(door.leave_outputs, (answer[:, 0], answer[:, 1:d + 1], answer))
+    return LocalPolynomial(value, gradient, coefficients, exponents.copy(), rank)
 
 
 def columns_of_numbers(kernel, n_features, degree):
@@ -346,7 +360,15 @@ def _invert(gram, mean, weight):
     return xp.where(nothing[:, None, None], math.nan, solve), mean, rank, hard
 
 
-def smoother_blocks(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
+def smoother_blocks(
+    query: ArrayLike,
+    keys: ArrayLike,
+    *,
+    kernel: Kernel,
+    degree: int = 0,
+    empty: str = "nearest",
+    rcond: float = 1e-10,
+) -> Iterator[Array]:
     """Yield the equivalent weights of the local polynomial, a block of queries at a time.
 
     l(x*) is the row for which the fitted value is Σᵢ lᵢ(x*) yᵢ, whatever the values are [hastie1990]_. Rows sum
@@ -395,7 +417,15 @@ def _rows_of_smoother(data, degree, empty, rcond):
         yield data.door.leave(rows)
 
 
-def smoother_matrix(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
+def smoother_matrix(
+    query: ArrayLike,
+    keys: ArrayLike,
+    *,
+    kernel: Kernel,
+    degree: int = 0,
+    empty: str = "nearest",
+    rcond: float = 1e-10,
+) -> Array:
     """Return the equivalent weights of the local polynomial, dense, of shape (n_queries, n_keys).
 
     Parameters, raises
@@ -418,7 +448,14 @@ def smoother_matrix(query, keys, *, kernel, degree=0, empty="nearest", rcond=1e-
     return xp.concat(rows)
 
 
-def degrees_of_freedom(keys, *, kernel, degree=0, empty="nearest", rcond=1e-10):
+def degrees_of_freedom(
+    keys: ArrayLike,
+    *,
+    kernel: Kernel,
+    degree: int = 0,
+    empty: str = "nearest",
+    rcond: float = 1e-10,
+) -> float:
     """Return tr S, the effective degrees of freedom of the local polynomial on its own keys [hastie1990]_.
 
     For a smooth kernel they run from the number of distinct keys (bandwidth → 0) to the number of monomials

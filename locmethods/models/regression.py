@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_in_memory, check_share
-from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample
+from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample, with_weights, without_weights
 from locmethods.arrays.namespace import is_lazy
+from locmethods.kernels import Kernel
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import prepare
@@ -61,11 +65,11 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
     array([3., 1.])
     """
 
-    def __init__(self, kernel=None, *, empty="nearest"):
+    def __init__(self, kernel: Kernel | dict[str, Kernel] | None = None, *, empty: str = "nearest") -> None:
         self.kernel = kernel
         self.empty = empty
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the sample; `predict` does the work.
 
         Parameters
@@ -88,22 +92,15 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
                 raise TypeError("sample_weight is not taken with Dask arrays: compute X and y")
             self.sample_weight_ = None
             self._prepared = prepare(X, y, kernel=kernel)
-            sample = self._prepared.blocks
+            sample = self._prepared.blocks  # type: ignore[attr-defined]  # one of them is a Dask array
             self.keys_, self.values_, self.n_features_in_ = sample.keys, sample.values, sample.keys.shape[1]
             return self
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True)
         self.keys_, self.values_, self.sample_weight_ = weighted_sample(X, targets(y), sample_weight)
-        self._prepared = prepare(self.keys_, self._columns(), kernel=kernel)
+        self._prepared = prepare(self.keys_, with_weights(self.values_, self.sample_weight_), kernel=kernel)
         return self
 
-    def _columns(self):
-        """Return what is averaged: the values, or of weighted samples w v and w, whose means have Σ K w v / Σ K w."""
-        if self.sample_weight_ is None:
-            return self.values_
-        weight = (self.sample_weight_ / self.sample_weight_.max()).astype(self.values_.dtype)[:, None]
-        return np.hstack([weight * self.values_.reshape(len(weight), -1), weight])
-
-    def predict(self, X, return_std=False, *, noise="constant"):
+    def predict(self, X: ArrayLike, return_std: bool = False, *, noise: str = "constant") -> Any:
         """Return the local mean at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
 
         After a fit with Dask arrays `X` may be one too, and so is the answer; see `locmethods.local_mean`.
@@ -122,9 +119,7 @@ class LocalMeanRegressor(RegressorMixin, BaseEstimator):
             check_in_memory(X=X, keys_=self.keys_)
         if not (is_lazy(X) and is_lazy(self.keys_)):
             X = validate_data(self, X, reset=False, dtype=FLOATS)
-        mean = self._prepared.mean(X, empty=self.empty)
-        if self.sample_weight_ is not None:
-            mean = (mean[:, :-1] / mean[:, -1:]).reshape(len(mean), *self.values_.shape[1:])
+        mean = without_weights(self._prepared.mean(X, empty=self.empty), self.sample_weight_, self.values_.shape[1:])
         if not return_std:
             return mean
         return mean, standard_error(X, self.keys_, self.values_, kernel=self._prepared.kernel, noise=noise,
@@ -175,13 +170,20 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
     (array([1. , 3.5]), array([ 2., -3.]))
     """
 
-    def __init__(self, degree=1, kernel=None, *, empty="nearest", rcond=1e-10):
+    def __init__(
+        self,
+        degree: int = 1,
+        kernel: Kernel | dict[str, Kernel] | None = None,
+        *,
+        empty: str = "nearest",
+        rcond: float = 1e-10,
+    ) -> None:
         self.degree = degree
         self.kernel = kernel
         self.empty = empty
         self.rcond = rcond
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the sample; `predict` does the work.
 
         Parameters
@@ -204,7 +206,13 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         self.keys_, self.values_, self.sample_weight_ = weighted_sample(X, targets(y), sample_weight)
         return self
 
-    def predict(self, X, return_std=False, *, noise="constant"):
+    def predict(
+        self,
+        X: ArrayLike,
+        return_std: bool = False,
+        *,
+        noise: str = "constant",
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Return the fitted value at each row of `X`, of shape (n_queries,) or (n_queries, n_outputs).
 
         Parameters
@@ -225,7 +233,7 @@ class LocalPolynomialRegressor(RegressorMixin, BaseEstimator):
         return value, standard_error(X, self.keys_, self.values_, kernel=self.kernel_, degree=self.degree, noise=noise,
                                      empty=self.empty, rcond=self.rcond)
 
-    def gradient(self, X):
+    def gradient(self, X: ArrayLike) -> np.ndarray:
         """Return the slope of the fit at each row of `X`, of shape (n_queries, n_features[, n_outputs]).
 
         Of columns that kernels of levels compare there is none.

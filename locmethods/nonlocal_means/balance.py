@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import check_count
+from locmethods.kernels import Kernel
 from locmethods.models.pictures import number_of, window_sums
 from locmethods.nonlocal_means.filters import comparison_of, noisy
 from locmethods.nonlocal_means.pixels import as_patches, as_picture, positive
@@ -39,9 +41,22 @@ class Balanced(NamedTuple):
     imbalance: float
 
 
-def balanced_nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, sigma=0.0, kernel=None, spatial=None,
-                            guide=None, patch_weights=None, tol=1e-3, max_iter=100, preserve_range=False,
-                            channel_axis=None):
+def balanced_nonlocal_means(
+    picture: ArrayLike,
+    *,
+    patch_size: int = 7,
+    patch_distance: int = 11,
+    h: float = 0.1,
+    sigma: float = 0.0,
+    kernel: Kernel | None = None,
+    spatial: Kernel | None = None,
+    guide: ArrayLike | None = None,
+    patch_weights: ArrayLike | None = None,
+    tol: float = 1e-3,
+    max_iter: int = 100,
+    preserve_range: bool = False,
+    channel_axis: int | None = None,
+) -> Balanced:
     """Denoise by non-local means whose averaging matrix is symmetric: W = D K D with all sums one [milanfar2013b]_.
 
     The matrix of non-local means, K divided by its row sums, is not symmetric: a pixel with many like it counts more,

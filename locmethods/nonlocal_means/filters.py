@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_number, check_count, check_localization, check_not_negative
 from locmethods.arrays.door import check_kernel
-from locmethods.kernels import Gaussian, Radial
+from locmethods.kernels import Gaussian, Kernel, Radial
 from locmethods.models.pictures import Comparison, Interpolated, window_means
 from locmethods.nonlocal_means.noise import estimate_noise
 from locmethods.nonlocal_means.pixels import as_guide, as_patches, as_picture, as_weights, positive
@@ -16,8 +17,21 @@ from locmethods.nonlocal_means.pixels import as_guide, as_patches, as_picture, a
 BEYOND = 5.0  # a weight below e⁻⁵ = 0.0067 counts as none, as scikit-image has it
 
 
-def nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, fast_mode=True, sigma=0.0, kernel=None,
-                   spatial=None, guide=None, patch_weights=None, preserve_range=False, channel_axis=None):
+def nonlocal_means(
+    picture: ArrayLike,
+    *,
+    patch_size: int = 7,
+    patch_distance: int = 11,
+    h: float = 0.1,
+    fast_mode: bool = True,
+    sigma: float | None = 0.0,
+    kernel: Kernel | None = None,
+    spatial: Kernel | None = None,
+    guide: ArrayLike | None = None,
+    patch_weights: ArrayLike | None = None,
+    preserve_range: bool = False,
+    channel_axis: int | None = None,
+) -> np.ndarray:
     """Denoise a picture by the mean of pixels in whose surroundings the same is seen [buades2005]_.
 
     û(p) = Σ_q K(p, q) u(q) / Σ_q K(p, q) over a window of pixels q about p, with K = exp(−(d² − 2σ²)₊/h²) and d² the
@@ -97,8 +111,18 @@ def nonlocal_means(picture, *, patch_size=7, patch_distance=11, h=0.1, fast_mode
     return pixels.leave(window_means(near, pixels.array, noisy(comparison, sigma, near.ndim - 1)))
 
 
-def bilateral(picture, guide=None, *, sigma_color=0.1, sigma_spatial=1.0, win_size=None, kernel=None, spatial=None,
-              preserve_range=False, channel_axis=None):
+def bilateral(
+    picture: ArrayLike,
+    guide: ArrayLike | None = None,
+    *,
+    sigma_color: float = 0.1,
+    sigma_spatial: float = 1.0,
+    win_size: int | None = None,
+    kernel: Kernel | None = None,
+    spatial: Kernel | None = None,
+    preserve_range: bool = False,
+    channel_axis: int | None = None,
+) -> np.ndarray:
     """Average pixels that are near in place and alike in colour [tomasi1998]_.
 
     û(p) = Σ_q K(‖g(p) − g(q)‖) S(‖p − q‖) u(q) / Σ_q K S over a window about p that ends at the border, with g = u, or

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array
 from locmethods.nonlocal_means.pixels import as_picture
@@ -13,7 +14,7 @@ ROUNDING = 1e-14  # of the largest pixel: what 16 products leave of a flat pictu
 QUARTILE = 0.6744897501960817  # of the normal distribution: half of its mass lies within so many standard deviations
 
 
-def estimate_noise(picture, *, channel_axis=None):
+def estimate_noise(picture: ArrayLike, *, channel_axis: int | None = None) -> float | np.ndarray:
     """Estimate the standard deviation of a picture's white Gaussian noise [donoho1994]_.
 
     It is the median of |w| / 0.6745 over the finest diagonal wavelet coefficients w, in which a picture has little

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import check_count
 from locmethods.kernels import Gaussian
@@ -10,7 +13,17 @@ from locmethods.means import local_weights, prepare
 from locmethods.nonlocal_means.pixels import as_picture, positive
 
 
-def synthesize(example, shape, *, patch_size=16, overlap=6, h=0.02, draw=False, seed=0, channel_axis=None):
+def synthesize(
+    example: ArrayLike,
+    shape: tuple[int, int],
+    *,
+    patch_size: int = 16,
+    overlap: int = 6,
+    h: float = 0.02,
+    draw: bool = False,
+    seed: int = 0,
+    channel_axis: int | None = None,
+) -> np.ndarray:
     """Make a texture that looks like an example, from the example's patches [efros1999]_ [efros2001]_.
 
     Blocks are set row by row. A block overlaps those above it and to its left; the query is what stands there, the
@@ -59,7 +72,8 @@ def synthesize(example, shape, *, patch_size=16, overlap=6, h=0.02, draw=False, 
     rows, columns = _check(given, shape, patch_size, overlap, seed)
     h, rng, step = positive("h", h), np.random.default_rng(seed), patch_size - overlap
     patches = _patches(given, patch_size)
-    known = [[None, None], [None, None]]  # the keys by what stands already: above or not, to the left or not
+    # The keys by what stands already: above or not, to the left or not.
+    known: list[list[Any]] = [[None, None], [None, None]]
     down, right = -(-max(rows - overlap, 1) // step), -(-max(columns - overlap, 1) // step)
     made = np.zeros((down * step + overlap, right * step + overlap, given.shape[-1]), given.dtype)
     fade = np.append((np.arange(overlap) + 1) / (overlap + 1), np.ones(step)).astype(given.dtype)

@@ -11,6 +11,7 @@ import math
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number
 
@@ -22,7 +23,15 @@ EPSILON = np.finfo(np.float64).eps
 FULL_EXCHANGES = 3  # exchanges without progress before indices go one by one [portugal1994]
 
 
-def barycentric_weights(targets, keys, neighbours, *, regularization=1e-3, nonnegative=False, closeness=None):
+def barycentric_weights(
+    targets: ArrayLike,
+    keys: ArrayLike,
+    neighbours: ArrayLike,
+    *,
+    regularization: float = 1e-3,
+    nonnegative: bool = False,
+    closeness: ArrayLike | None = None,
+) -> np.ndarray:
     """Return weights that sum to one and rebuild each target from its neighbours [roweis2000]_.
 
     w minimises ‖x − Σⱼ wⱼ yⱼ‖² + R ‖w‖² subject to Σⱼ wⱼ = 1, the ridge R being `regularization` times the trace of

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from locmethods.numerics.progress import tell
+
 ENOUGH = 0.5  # the least c: how well h must be known before it bounds anything
 ASIDE = 0.3  # inner iterations aim at this share of the bound, since their own residuals drift
 PATIENCE = 40  # inner steps without a smaller residual, after which the true residual is asked
@@ -125,6 +127,7 @@ def _conjugate(apply, x, residual, weights, precondition, goal, budget):
     r, direction = residual, precondition(residual)
     size = (weights * r * direction).sum(axis=0)
     for used in range(budget):
+        tell(used + 1, "the largest residual is {:.3g}", np.abs(r[:, :-1]).max())
         if watch.enough(x, r):
             return x, used
         image = direction - apply(direction)
@@ -146,6 +149,7 @@ def _biconjugate(apply, x, residual, precondition, goal, budget):
         largest = np.abs(r).max()
         if largest < least:
             best, least = x, largest
+        tell(used // 2 + 1, "the largest residual is {:.3g}", np.abs(r[:, :-1]).max())
         if watch.enough(x, r):
             return best, used
         ahead = precondition(direction)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
 
@@ -19,6 +21,7 @@ from locmethods.arrays.checks import as_array, check_count, check_option, check_
 from locmethods.arrays.estimators import FLOATS
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
+from locmethods.numerics.progress import tell, telling
 from locmethods.numerics.settling import say_unsettled
 
 __all__ = ["DenseCRF", "MeanField", "mean_field", "safe_damping", "unary_from_labels"]
@@ -58,7 +61,7 @@ class MeanField(NamedTuple):
     settled: bool
 
 
-def unary_from_labels(labels, confidence=0.9, *, n_labels=None):
+def unary_from_labels(labels: ArrayLike, confidence: float = 0.9, *, n_labels: int | None = None) -> np.ndarray:
     """Return the energies −log p of labels that are believed with some confidence, such as strokes of a brush.
 
     Parameters
@@ -108,7 +111,15 @@ def unary_from_labels(labels, confidence=0.9, *, n_labels=None):
     return of_label[labels]
 
 
-def mean_field(unary, support, *, compatibility=None, damping=0.0, tol=1e-2, max_iter=20):
+def mean_field(
+    unary: ArrayLike,
+    support: Callable[..., Any],
+    *,
+    compatibility: ArrayLike | None = None,
+    damping: ArrayLike = 0.0,
+    tol: float = 1e-2,
+    max_iter: int = 20,
+) -> MeanField:
     """Relax marginals towards a minimum of F(q) = Σᵢ qᵢ·(uᵢ + log qᵢ) + ½ Σᵢ qᵢ·mᵢ with m = (S q) μ.
 
     S is the symmetric, hollow matrix of the pairs' weights. F + log Z is the Kullback–Leibler divergence of Π qᵢ from
@@ -180,6 +191,7 @@ def _relaxed(unary, support, compatibility, damping, tol, max_iter, residuals_na
         free_energies.append(np.sum(q * (unary + log_q + message / 2), dtype=np.float64))
         whole = log_softmax(-unary - message, axis=1)
         residuals.append(float(np.abs(np.exp(whole) - q).max()))
+        tell(n_iter + 1, "the free energy is {:.6g}, a step changes {:.3g}", free_energies[-1], residuals[-1])
         if residuals[-1] <= tol or n_iter == max_iter:
             break
         log_q = log_softmax(damping * log_q + (1 - damping) * whole, axis=1)
@@ -190,7 +202,7 @@ def _relaxed(unary, support, compatibility, damping, tol, max_iter, residuals_na
     return MeanField(q, np.array(free_energies), np.array(residuals), n_iter, settled)
 
 
-def safe_damping(own, received=None, *, compatibility):
+def safe_damping(own: ArrayLike, received: ArrayLike | None = None, *, compatibility: ArrayLike) -> np.ndarray:
     """Return the damping λᵢ of each pixel with which no step of `mean_field` raises the free energy.
 
     A damped step minimises the linearised F plus Σ cᵢ KL(qᵢ' ‖ qᵢ) with λ = c/(1 + c). The linear part then falls by
@@ -296,6 +308,8 @@ class DenseCRF(BaseEstimator):
         The marginals have settled when a whole step would change none by more.
     max_iter : int, default=20
         Steps after which they are left where they are, with a ConvergenceWarning.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -328,8 +342,19 @@ class DenseCRF(BaseEstimator):
     array([0, 0, 0, 0, 1, 1, 1, 1])
     """
 
-    def __init__(self, *, position=3.0, appearance=(60.0, 10.0), weights=(3.0, 10.0), compatibility=None,
-                 normalization="symmetric", damping="auto", tol=1e-2, max_iter=20):
+    def __init__(
+        self,
+        *,
+        position: float = 3.0,
+        appearance: tuple[float, float] = (60.0, 10.0),
+        weights: tuple[float, float] = (3.0, 10.0),
+        compatibility: ArrayLike | None = None,
+        normalization: str = "symmetric",
+        damping: float | str = "auto",
+        tol: float = 1e-2,
+        max_iter: int = 20,
+        verbose: bool = False,
+    ) -> None:
         self.position = position
         self.appearance = appearance
         self.weights = weights
@@ -338,8 +363,9 @@ class DenseCRF(BaseEstimator):
         self.damping = damping
         self.tol = tol
         self.max_iter = max_iter
+        self.verbose = verbose
 
-    def fit(self, picture, unary):
+    def fit(self, picture: ArrayLike, unary: ArrayLike) -> Self:
         """Infer the marginals of a picture's labels.
 
         Parameters
@@ -369,7 +395,8 @@ class DenseCRF(BaseEstimator):
             if max(_extremes(compatibility)) > 0:
                 received = support(np.ones((len(unary), 1), unary.dtype))[:, 0]
             damping = safe_damping(own, received, compatibility=compatibility)
-        found = _relaxed(unary, support, compatibility, damping, self.tol, self.max_iter, "residuals_")
+        with telling(self):
+            found = _relaxed(unary, support, compatibility, damping, self.tol, self.max_iter, "residuals_")
         self.marginals_ = found.marginals.reshape(rows, columns, n_labels)
         self.labels_ = self.marginals_.argmax(-1)
         self.free_energies_, self.residuals_ = found.free_energies, found.residuals
@@ -377,7 +404,7 @@ class DenseCRF(BaseEstimator):
         self.n_iter_, self.converged_ = found.n_iter, found.settled
         return self
 
-    def fit_predict(self, picture, unary):
+    def fit_predict(self, picture: ArrayLike, unary: ArrayLike) -> np.ndarray:
         """Return the most likely label of each pixel, of shape (rows, columns); parameters as in `fit`."""
         return self.fit(picture, unary).labels_
 

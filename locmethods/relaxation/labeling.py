@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, check_count, check_option, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
+from locmethods.numerics.progress import tell, telling
 from locmethods.relaxation.neighborhoods import Graph, neighborhood
 
 RULES = ("multiplicative", "additive")
@@ -41,6 +45,8 @@ class RelaxationLabeling(BaseEstimator):
         It has settled when no probability moves by more.
     max_iter : int, default=1000
         Steps after which it is left where it is, with a ConvergenceWarning.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -70,16 +76,26 @@ class RelaxationLabeling(BaseEstimator):
     array([[0.667, 0.333]])
     """
 
-    def __init__(self, compatibility=None, *, kernel=None, rule="multiplicative", normalize=None, tol=1e-6,
-                 max_iter=1000):
+    def __init__(
+        self,
+        compatibility: ArrayLike | None = None,
+        *,
+        kernel: Kernel | None = None,
+        rule: str = "multiplicative",
+        normalize: bool | None = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        verbose: bool = False,
+    ) -> None:
         self.compatibility = compatibility
         self.kernel = kernel
         self.rule = rule
         self.normalize = normalize
         self.tol = tol
         self.max_iter = max_iter
+        self.verbose = verbose
 
-    def fit(self, X, P):
+    def fit(self, X: ArrayLike, P: ArrayLike) -> Self:
         """Relax the probabilities.
 
         Parameters
@@ -108,6 +124,8 @@ class RelaxationLabeling(BaseEstimator):
             p, q = new, supports(new)
             consistency.append(float((p * q).sum()))
             self.n_iter_ += 1
+            with telling(self):
+                tell(self.n_iter_, "the largest change is {:.3g}", moved)
             self.stopped_ = "settled" if moved <= self.tol else "max_iter"
         self.probabilities_, self.labels_ = p.astype(_float_of(P), copy=False), p.argmax(axis=1)
         self.consistency_ = np.array(consistency)
@@ -118,12 +136,19 @@ class RelaxationLabeling(BaseEstimator):
                           "compatibilities be symmetric", ConvergenceWarning, stacklevel=2)
         return self
 
-    def fit_predict(self, X, P):
+    def fit_predict(self, X: ArrayLike, P: ArrayLike) -> np.ndarray:
         """Return ``fit(X, P).labels_``."""
         return self.fit(X, P).labels_
 
 
-def support(X, P, *, kernel=None, compatibility=None, normalize=False):
+def support(
+    X: ArrayLike,
+    P: ArrayLike,
+    *,
+    kernel: Kernel | None = None,
+    compatibility: ArrayLike | None = None,
+    normalize: bool | None = False,
+) -> np.ndarray:
     """Return qᵢ(λ) = Σⱼ wᵢⱼ Σ_μ c(λ, μ) pⱼ(μ), of shape (n_objects, n_labels).
 
     Parameters
@@ -149,7 +174,16 @@ def support(X, P, *, kernel=None, compatibility=None, normalize=False):
     return supports(p)
 
 
-def relaxation_path(X, P, *, steps, kernel=None, compatibility=None, rule="multiplicative", normalize=None):
+def relaxation_path(
+    X: ArrayLike,
+    P: ArrayLike,
+    *,
+    steps: int,
+    kernel: Kernel | None = None,
+    compatibility: ArrayLike | None = None,
+    rule: str = "multiplicative",
+    normalize: bool | None = None,
+) -> np.ndarray:
     """Return the probabilities after 0, 1, …, `steps` steps, of shape (steps + 1, n_objects, n_labels).
 
     Parameters

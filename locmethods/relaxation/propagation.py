@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -15,12 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_number, check_count, check_positive, check_tol, is_number
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.means import prepare
 from locmethods.models.classification import most_probable
 from locmethods.numerics.barycentres import barycentric_weights, weight_matrix
 from locmethods.numerics.fixed_point import fixed_point
+from locmethods.numerics.progress import telling
 from locmethods.relaxation.neighborhoods import Graph, neighborhood, reached
 
 UNLABELLED = -1
@@ -161,6 +165,10 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
     scikit-learn's LabelPropagation and LabelSpreading, found by conjugate gradients. The weights of up to 2,048 samples
     are kept meanwhile, in 32 MiB; of more samples no n × n matrix is formed.
 
+    There is no `sample_weight`. A sample that counts for two would be two, and two in one place are each other's
+    nearest neighbours: under `alpha` they hold on to what they have, by the weight that K gives a pair at distance
+    zero, as no single sample does. What a label counts beside its neighbours is a matter of `alpha`.
+
     Parameters
     ----------
     kernel : Kernel, optional
@@ -176,6 +184,8 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         Averages over neighbours after which it is left where it is, with a ConvergenceWarning.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         What a row to be predicted with no key in reach gives; see `locmethods.local_mean`.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -205,14 +215,24 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
     array([0, 0, 1, 1])
     """
 
-    def __init__(self, kernel=None, *, alpha=None, tol=1e-8, max_iter=1000, empty="nearest"):
+    def __init__(
+        self,
+        kernel: Kernel | None = None,
+        *,
+        alpha: float | None = None,
+        tol: float = 1e-8,
+        max_iter: int = 1000,
+        empty: str = "nearest",
+        verbose: bool = False,
+    ) -> None:
         self.kernel = kernel
         self.alpha = alpha
         self.tol = tol
         self.max_iter = max_iter
         self.empty = empty
+        self.verbose = verbose
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Spread the labels over the sample.
 
         Parameters
@@ -232,15 +252,16 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         self.classes_, hot = one_hot(y)
         limits = {"tol": float(self.tol), "max_iter": self.max_iter}
         near = neighborhood(self.X_.astype(np.float64, copy=False), kernel, others=True)
-        if alpha is None:
-            found = hold(near, hot, **limits)
-        else:
-            found = anchor(near, hot, alpha=alpha, normalization="symmetric", **limits)
+        with telling(self):
+            if alpha is None:
+                found = hold(near, hot, **limits)
+            else:
+                found = anchor(near, hot, alpha=alpha, normalization="symmetric", **limits)
         _keep(self, found, hot)
         self._prepared = prepare(self.X_, self.label_distributions_, kernel=kernel)
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the local mean of the samples' class probabilities, of shape (n_queries, n_classes).
 
         Where only samples without any label are in reach it is the shares of the classes among the labels.
@@ -249,7 +270,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         return _shares(self._prepared.mean(X, empty=self.empty), self._prior)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the most probable class of each row, of shape (n_queries,).
 
         Raises
@@ -266,6 +287,9 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
     The weights are those of locally linear embedding with the further condition that none is negative, so that each
     row is a local mean. There is no bandwidth to choose.
 
+    There is no `sample_weight`: neighbours are counted, and a sample that stood there twice would have itself for its
+    nearest neighbour and be rebuilt from nothing else.
+
     Parameters
     ----------
     n_neighbors : int, default=10
@@ -275,6 +299,8 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         Of the weights, positive; see `locmethods.numerics.barycentres.barycentric_weights`.
     tol, max_iter
         As in `LabelPropagation`.
+    verbose : bool, default=False
+        Whether a line is printed at the steps 1, 2, 4, 8, … of the fit.
 
     Attributes
     ----------
@@ -294,14 +320,24 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
            [0.   , 1.   ]])
     """
 
-    def __init__(self, n_neighbors=10, *, alpha=None, regularization=1e-3, tol=1e-8, max_iter=1000):
+    def __init__(
+        self,
+        n_neighbors: int = 10,
+        *,
+        alpha: float | None = None,
+        regularization: float = 1e-3,
+        tol: float = 1e-8,
+        max_iter: int = 1000,
+        verbose: bool = False,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.alpha = alpha
         self.regularization = regularization
         self.tol = tol
         self.max_iter = max_iter
+        self.verbose = verbose
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the weights, and spread the labels along them; arguments and errors as of `LabelPropagation`."""
         alpha = _checked(self.alpha, self.tol, self.max_iter)
         check_count("n_neighbors", self.n_neighbors, 1)
@@ -310,14 +346,15 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         self.classes_, hot = one_hot(y)
         self.graph_ = linear_neighborhoods(self.X_, n_neighbors=self.n_neighbors, regularization=self.regularization)
         near, limits = Graph(self.graph_), {"tol": float(self.tol), "max_iter": self.max_iter}
-        if alpha is None:
-            found = hold(near, hot, **limits)
-        else:
-            found = anchor(near, hot, alpha=alpha, normalization="rows", **limits)
+        with telling(self):
+            if alpha is None:
+                found = hold(near, hot, **limits)
+            else:
+                found = anchor(near, hot, alpha=alpha, normalization="rows", **limits)
         _keep(self, found, hot)
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the class probabilities of the samples that rebuild each row, of shape (n_queries, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
@@ -325,12 +362,12 @@ class LinearNeighborhoodPropagation(ClassifierMixin, BaseEstimator):
         weights = barycentric_weights(X, self.X_, near, regularization=self.regularization, nonnegative=True)
         return _shares((weights[..., None] * self.label_distributions_[near]).sum(axis=1), self._prior)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the most probable class of each row, of shape (n_queries,)."""
         return most_probable(self.predict_proba(X), self.classes_)
 
 
-def linear_neighborhoods(points, *, n_neighbors=10, regularization=1e-3):
+def linear_neighborhoods(points: ArrayLike, *, n_neighbors: int = 10, regularization: float = 1e-3) -> sparse.csr_array:
     """Return the non-negative weights that rebuild each point from its nearest others, rows summing to one.
 
     Parameters

@@ -8,7 +8,10 @@ head's own that is learned: the kernel of a head is K(q, k) · exp(b(t − s)) f
 from __future__ import annotations
 
 import math
+import os
 import warnings
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from locmethods.arrays.checks import check_count, check_option, check_positive
+from locmethods.kernels import Kernel
 from locmethods.transformer import checkpoints
 from locmethods.transformer.stack import HierarchicalLocalModel
 from locmethods.transformer.texts import as_codes, check_text, known_characters
@@ -55,8 +59,18 @@ class CharacterNetwork(nn.Module):
              [0.5000, 0.5000]]])
     """
 
-    def __init__(self, n_characters, context, n_features=64, n_heads=4, n_layers=2, n_hidden=256,
-                 positions="learned", kernel=None, levels=None):
+    def __init__(
+        self,
+        n_characters: int,
+        context: int,
+        n_features: int = 64,
+        n_heads: int = 4,
+        n_layers: int = 2,
+        n_hidden: int = 256,
+        positions: str = "learned",
+        kernel: Kernel | Sequence[Kernel] | None = None,
+        levels: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         check_option("positions", positions, POSITIONS)
         self.embedding = nn.Embedding(n_characters, n_features)
@@ -70,12 +84,12 @@ class CharacterNetwork(nn.Module):
         slopes = torch.zeros(n_heads) if positions == "none" else 4.0 ** -torch.arange(n_heads)
         self.lags = nn.Parameter(-slopes[:, None] * torch.arange(context), requires_grad=positions == "learned")
 
-    def position_mask(self, n):
+    def position_mask(self, n: int) -> torch.Tensor:
         """Return the logarithm of each head's kernel of positions, of shape (n_heads, n, n); −inf for the future."""
         lag = torch.arange(n)[:, None] - torch.arange(n)
         return self.lags[:, lag.clamp(min=0)].masked_fill(lag < 0, -math.inf)
 
-    def forward(self, characters):
+    def forward(self, characters: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, n, n_characters) for numbers of shape (batch, n), n at most `context`."""
         batch, n = characters.shape
         mask = self.position_mask(n)
@@ -132,9 +146,24 @@ class CharacterModel(BaseEstimator):
     ('ab', (3,), 'baba')
     """
 
-    def __init__(self, kernel=None, *, context=96, n_features=64, n_heads=4, n_layers=2, n_hidden=256,
-                 positions="learned", steps=1000, batch_size=4, learning_rate=3e-3, weight_decay=0.01, characters=None,
-                 random_state=0, verbose=0):
+    def __init__(
+        self,
+        kernel: Kernel | Sequence[Kernel] | None = None,
+        *,
+        context: int = 96,
+        n_features: int = 64,
+        n_heads: int = 4,
+        n_layers: int = 2,
+        n_hidden: int = 256,
+        positions: str = "learned",
+        steps: int = 1000,
+        batch_size: int = 4,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.01,
+        characters: str | None = None,
+        random_state: int = 0,
+        verbose: int = 0,
+    ) -> None:
         self.kernel = kernel
         self.context = context
         self.n_features = n_features
@@ -150,7 +179,7 @@ class CharacterModel(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, text, *, network=None):
+    def fit(self, text: str, *, network: nn.Module | None = None) -> Self:
         """Train on a text.
 
         Parameters
@@ -186,7 +215,7 @@ class CharacterModel(BaseEstimator):
         self._warn(tokens)
         return self
 
-    def new_network(self):
+    def new_network(self) -> CharacterNetwork:
         """Return a network that has learned nothing yet, once `characters_` are known."""
         check_is_fitted(self, "characters_")
         with torch.random.fork_rng(devices=[]):
@@ -209,7 +238,7 @@ class CharacterModel(BaseEstimator):
                           f"characters have {entropy:.3g}: take more steps or another learning_rate",
                           ConvergenceWarning, stacklevel=3)
 
-    def losses(self, text):
+    def losses(self, text: str) -> np.ndarray:
         """Return −log p of every character after the first, given those before it, in nats.
 
         Each is predicted from all characters before it, or from the last ones: at least half of `context`.
@@ -230,11 +259,11 @@ class CharacterModel(BaseEstimator):
         """
         return token_losses(self.network_, self._tokens("text", text), self.context)
 
-    def score(self, text):
+    def score(self, text: str) -> float:
         """Return the mean of log p of every character after the first, in nats: minus the mean loss."""
         return -float(self.losses(text).mean())
 
-    def logits(self, text):
+    def logits(self, text: str) -> np.ndarray:
         """Return what the network says after each character of a text that is no longer than `context`.
 
         Returns
@@ -245,7 +274,7 @@ class CharacterModel(BaseEstimator):
         with torch.no_grad():
             return self.network_(self._window(text)).squeeze(0).numpy()
 
-    def attention(self, text):
+    def attention(self, text: str) -> np.ndarray:
         """Return each head's weights on a text that is no longer than `context`.
 
         Returns
@@ -259,18 +288,18 @@ class CharacterModel(BaseEstimator):
             As `losses`, or if the text is longer.
         """
         window, seen = self._window(text), []
-        heads = [level.self_attn for level in self.network_.levels.layers]
+        heads = [level.self_attn for level in self.network_.levels.layers]  # type: ignore[union-attr]
         hooks = [one.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])) for one in heads]
         with torch.no_grad():
             self.network_(window)
             for hook in hooks:
                 hook.remove()
-            mask = self.network_.position_mask(window.shape[1])
+            mask = self.network_.position_mask(window.shape[1])  # type: ignore[operator]
             found = [one(tokens, tokens, tokens, attn_mask=mask, average_attn_weights=False)[1]
                      for one, tokens in zip(heads, seen, strict=True)]
         return torch.cat(found).numpy()
 
-    def sample(self, n_characters, prompt, *, temperature=1.0, seed=0):
+    def sample(self, n_characters: int, prompt: str, *, temperature: float = 1.0, seed: int = 0) -> str:
         """Return a continuation of a text, character by character.
 
         A character is drawn from the softmax of logits / temperature, from the last `context` characters.
@@ -305,7 +334,7 @@ class CharacterModel(BaseEstimator):
                 codes.append(min(int(torch.searchsorted(cumulative, draw)), len(self.characters_) - 1))
         return "".join(self.characters_[code] for code in codes[begun:])
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model as safetensors, whole or not at all, with a version and a checksum.
 
         Parameters
@@ -324,7 +353,7 @@ class CharacterModel(BaseEstimator):
                                           "fitted characters": self.characters_})
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return the model that `save` wrote.
 
         Raises

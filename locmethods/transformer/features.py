@@ -7,12 +7,17 @@ with S = Σⱼ φ(kⱼ) vⱼᵀ [katharopoulos2020]_. Read one token after the o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count, check_positive
 from locmethods.arrays.namespace import like, matrix_transpose, namespace, slices
+from locmethods.arrays.types import Array
 from locmethods.kernels import Kernel
+from locmethods.kernels.bound import Bound
 from locmethods.transformer.feedforward import Rectified
 
 TOKENS = 128  # of a causal block: its pairs are formed, those between blocks are not
@@ -37,7 +42,7 @@ class FeatureKernel(Kernel):
 
     maps_features = True
 
-    def __init__(self, features):
+    def __init__(self, features: Callable[..., Any]) -> None:
         self.features = features
         self._check()
 
@@ -45,7 +50,7 @@ class FeatureKernel(Kernel):
         if not callable(self.features):
             raise TypeError(f"features must be a callable, got {type(self.features).__name__}")
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         return Rectified().on(self.features).bind(query, keys, hollow=hollow, kept=kept)
 
 
@@ -87,7 +92,15 @@ class PositiveRandomFeatures:
     ((1, 10000), True)
     """
 
-    def __init__(self, dim, n_features=256, *, temperature=1.0, orthogonal=False, seed=0):
+    def __init__(
+        self,
+        dim: int,
+        n_features: int = 256,
+        *,
+        temperature: float = 1.0,
+        orthogonal: bool = False,
+        seed: int = 0,
+    ) -> None:
         check_count("dim", dim, 1)
         check_count("n_features", n_features, 1)
         check_positive("temperature", temperature)
@@ -99,7 +112,7 @@ class PositiveRandomFeatures:
             turned = [_rotation(rng, dim) for _ in range(0, n_features, dim)]
             self.directions = lengths * np.concatenate(turned)[:n_features]
 
-    def __call__(self, points):
+    def __call__(self, points: Any) -> Array:
         """Return φ of points of shape (..., dim), of shape (..., n_features)."""
         xp = namespace(points)
         directions = like(self.directions, points)
@@ -118,7 +131,14 @@ def _rotation(rng, dim):
     return factor * np.sign(np.diagonal(triangle))
 
 
-def linear_attention(query, keys, values, *, features, causal=False):
+def linear_attention(
+    query: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    features: Callable[..., Any],
+    causal: bool = False,
+) -> Array:
     """Return the local mean under K = φ(q)·φ(k), in time linear in the number of tokens [katharopoulos2020]_.
 
     Parameters
@@ -205,11 +225,11 @@ class RecurrentAttention:
     [array([1.]), array([2.])]
     """
 
-    def __init__(self, features):
+    def __init__(self, features: Callable[..., Any]) -> None:
         FeatureKernel(features)  # says what must hold of them
         self.features, self.state, self.total = features, None, None
 
-    def read(self, key, value):
+    def read(self, key: Any, value: Any) -> None:
         """Take one token into the state.
 
         Parameters
@@ -228,7 +248,7 @@ class RecurrentAttention:
         self.state = more if first else self.state + more
         self.total = feature if first else self.total + feature
 
-    def step(self, query, key, value):
+    def step(self, query: Any, key: Any, value: Any) -> Array:
         """Take one token into the state, and return what its query averages: `read`, then `mean`.
 
         Parameters
@@ -248,7 +268,7 @@ class RecurrentAttention:
         self.read(key, value)
         return self.mean(query)
 
-    def mean(self, query):
+    def mean(self, query: Any) -> Array:
         """Return the local mean over what was read, of shape (..., n_outputs).
 
         Raises

@@ -7,10 +7,14 @@ the farther a token goes in its direction, so its support is a half space and no
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array
 from locmethods.arrays.namespace import carries_grad, is_tensor, like, log_or_nothing, matrix_transpose, namespace
+from locmethods.arrays.types import Array
 from locmethods.kernels import Kernel
 from locmethods.kernels.bound import Bound, block, outer_shape
 from locmethods.kernels.restricted import without_own
@@ -32,7 +36,7 @@ class Rectified(Kernel):
 
     form = "inner product"
 
-    def bind(self, query, keys, *, hollow=False, kept=None):
+    def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         return without_own(RectifiedBound(query, keys), hollow)
 
 
@@ -54,7 +58,13 @@ class RectifiedBound(Bound):
         return -self._product(rows, cols)
 
 
-def feed_forward(tokens, keys, offsets, values, bias=0.0):
+def feed_forward(
+    tokens: ArrayLike,
+    keys: ArrayLike,
+    offsets: ArrayLike,
+    values: ArrayLike,
+    bias: ArrayLike = 0.0,
+) -> Array:
     """Return Σⱼ max(0, kⱼ·x + bⱼ) vⱼ + c: a feed-forward layer, as a sum over learned keys and values.
 
     The weights are kernels with a half space for support, and the sum is `locmethods.local_sum`: it is not divided by

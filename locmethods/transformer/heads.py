@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import check_count, check_share
 
@@ -47,7 +48,7 @@ class HeadProfile(NamedTuple):
     first: np.ndarray
 
 
-def head_entropy(weights):
+def head_entropy(weights: ArrayLike) -> np.ndarray:
     """Return −Σⱼ wⱼ ln wⱼ / ln n of heads' weights, averaged over their queries.
 
     Parameters
@@ -76,7 +77,7 @@ def head_entropy(weights):
     return -(weights * logs).sum(-1).mean(-1) / np.log(weights.shape[-1])
 
 
-def head_profile(weights, *, furthest=5):
+def head_profile(weights: ArrayLike, *, furthest: int = 5) -> HeadProfile:
     """Return what heads are like: how sharp, and whether they follow places.
 
     Parameters
@@ -123,7 +124,13 @@ def head_profile(weights, *, furthest=5):
         first=np.mean([one[..., 0].mean(-1) for one in several], axis=0))
 
 
-def head_kinds(profile, *, positional=0.5, one_hot=0.6, uniform=0.85):
+def head_kinds(
+    profile: HeadProfile,
+    *,
+    positional: float = 0.5,
+    one_hot: float = 0.6,
+    uniform: float = 0.85,
+) -> np.ndarray:
     """Return what each head nearly is: "positional", "one-hot", "uniform" or "mixed".
 
     Parameters
@@ -159,7 +166,7 @@ def head_kinds(profile, *, positional=0.5, one_hot=0.6, uniform=0.85):
     return np.select(cases, ["positional", "one-hot", "uniform"], "mixed")
 
 
-def token_spread(states):
+def token_spread(states: ArrayLike) -> np.ndarray:
     """Return ‖X − 1x̄ᵀ‖₂ / ‖X‖₂ of tokens' vectors X with mean x̄: 0 if all tokens are one [dong2021]_.
 
     Parameters

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from locmethods.arrays.checks import as_array, check_count
+from locmethods.arrays.types import Array
 
 
-def induction_scores(attention, period):
+def induction_scores(attention: ArrayLike, period: int) -> Array:
     """Return how much of each head's weight goes to the token after the present one's previous occurrence.
 
     In a sequence that repeats with the period p, the token at t stood at t − p before, and t − p + 1 holds what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -66,8 +67,27 @@ class MultiHeadLocalMean(nn.Module):
     # true, whatever the kernel is.
     _qkv_same_embed_dim = False
 
-    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None,
-                 vdim=None, batch_first=False, device=None, dtype=None, *, kernel=None, empty="nearest"):
+    in_proj_bias: nn.Parameter | None
+    bias_k: nn.Parameter | None
+    bias_v: nn.Parameter | None
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        kernel: Kernel | Sequence[Kernel] | None = None,
+        empty: str = "nearest",
+    ) -> None:
         super().__init__()
         kdim, vdim = (embed_dim if size is None else size for size in (kdim, vdim))
         for name, size in (("embed_dim", embed_dim), ("num_heads", num_heads), ("kdim", kdim), ("vdim", vdim)):
@@ -123,7 +143,7 @@ class MultiHeadLocalMean(nn.Module):
             self.register_parameter(name, None if shape is None else nn.Parameter(torch.empty(shape, **kind)))
         self.out_proj = nn.Linear(size, size, bias=bias, **kind)
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         """Draw the weights as ``nn.MultiheadAttention`` does: in the same order, with the same distributions."""
         for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
             if getattr(self, name) is not None:
@@ -135,12 +155,21 @@ class MultiHeadLocalMean(nn.Module):
             if extra is not None:
                 nn.init.xavier_normal_(extra)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """Return the sizes and the kernel, for printing."""
         return f"{self.embed_dim}, {self.num_heads}, kernel={self.kernel!r}"
 
-    def forward(self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None,
-                average_attn_weights=True, is_causal=False):
+    def forward(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        key_padding_mask: torch.Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: torch.Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the mixed heads, and the weights or None; shapes and masks as in ``nn.MultiheadAttention``.
 
         Parameters
@@ -180,7 +209,7 @@ class MultiHeadLocalMean(nn.Module):
         mask, causal = self._mask(query, keys, key_padding_mask, attn_mask, is_causal)
         keys, values, mask, causal = self._with_extra_keys(keys, values, mask, causal, query.shape[-2])
         dropout = self.dropout if self.training else 0.0
-        weights = None
+        weights: torch.Tensor | None = None
         if need_weights:
             weights = self._by_kernel(head_weights, (query, keys), mask, causal=causal)
             weights = functional.dropout(weights, dropout) if dropout else weights
@@ -189,7 +218,7 @@ class MultiHeadLocalMean(nn.Module):
             means = self._by_kernel(head_means, (query, keys, values), mask, causal=causal, dropout=dropout)
         means = means.permute(0, 2, 1, 3) if batch_first else means.permute(2, 0, 1, 3)
         output = self.out_proj(means.flatten(-2))
-        if need_weights and average_attn_weights:
+        if weights is not None and average_attn_weights:
             weights = weights.mean(1)
         if not batched:
             output, weights = output.squeeze(0), None if weights is None else weights.squeeze(0)

@@ -6,6 +6,8 @@ local mean of one-hot next characters under the kernel [the last k characters ar
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -40,11 +42,11 @@ class CharacterTable(BaseEstimator):
     array([0.875, 0.125])
     """
 
-    def __init__(self, order=2, *, characters=None):
+    def __init__(self, order: int = 2, *, characters: str | None = None) -> None:
         self.order = order
         self.characters = characters
 
-    def fit(self, text):
+    def fit(self, text: str) -> Self:
         """Count a text.
 
         Parameters
@@ -64,7 +66,7 @@ class CharacterTable(BaseEstimator):
         self._tables = [_counts(text, codes, length, len(self.characters_)) for length in range(self.order + 1)]
         return self
 
-    def probabilities(self, text):
+    def probabilities(self, text: str) -> np.ndarray:
         """Return the distribution of the character after each of the text's, of shape (n, n_characters).
 
         Parameters
@@ -91,13 +93,13 @@ class CharacterTable(BaseEstimator):
             found[first:] = np.where(total > 0, (seen + different * shorter) / np.maximum(total, 1), shorter)
         return found
 
-    def losses(self, text):
+    def losses(self, text: str) -> np.ndarray:
         """Return −log p of every character after the first, given those before it, in nats; of shape (n − 1,)."""
         check_text("text", text)
         codes = as_codes("text", text, self.characters_)
         return -np.log(self.probabilities(text[:-1])[np.arange(len(codes) - 1), codes[1:]])
 
-    def score(self, text):
+    def score(self, text: str) -> float:
         """Return the mean of log p of every character after the first, in nats: minus the mean loss."""
         return -float(self.losses(text).mean())
 

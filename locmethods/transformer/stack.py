@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
+import torch
 from torch import nn
 from torch.nn import functional
 
 from locmethods.arrays.checks import check_count, check_option
+from locmethods.kernels import Kernel
 from locmethods.transformer.multihead import MultiHeadLocalMean
 
 ACTIVATIONS = {"relu": functional.relu, "gelu": functional.gelu}
@@ -115,9 +119,25 @@ class HierarchicalLocalModel(nn.Module):
     torch.Size([1, 5, 8])
     """
 
-    def __init__(self, d_model, nhead, num_layers, dim_feedforward=2048, dropout=0.1, activation="relu",
-                 layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True, *, decoder=False,
-                 final_norm=False, kernel=None, device=None, dtype=None):
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        num_layers: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str | Callable[[torch.Tensor], torch.Tensor] = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        *,
+        decoder: bool = False,
+        final_norm: bool = False,
+        kernel: Kernel | Sequence[Kernel] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         check_count("num_layers", num_layers, 1)
         check_count("dim_feedforward", dim_feedforward, 1)
@@ -131,7 +151,11 @@ class HierarchicalLocalModel(nn.Module):
         self.norm = nn.LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype) if final_norm else None
 
     @classmethod
-    def from_torch(cls, module, kernel=None):
+    def from_torch(
+        cls,
+        module: nn.TransformerEncoder | nn.TransformerDecoder,
+        kernel: Kernel | Sequence[Kernel] | None = None,
+    ) -> Self:
         """Return the same stack as torch's, with a copy of its weights, in the same mode.
 
         Parameters
@@ -161,14 +185,21 @@ class HierarchicalLocalModel(nn.Module):
         if missing or unexpected:
             raise RuntimeError(f"layers of a stack must be alike, got no {missing} and unknown {unexpected}")
         if stack.norm is not None:
-            stack.norm.eps = module.norm.eps
+            stack.norm.eps = module.norm.eps  # type: ignore[union-attr, assignment]  # it has one too
         return stack.train(module.training)
 
-    def forward(self, *tokens, **masks):
+    def forward(self, *tokens: torch.Tensor, **masks: Any) -> torch.Tensor:
         """Return `encode` of what is given, or `decode` of a decoder."""
-        return self.decode(*tokens, **masks) if self.decoder else self.encode(*tokens, **masks)
+        through = self.decode if self.decoder else self.encode
+        return through(*tokens, **masks)  # type: ignore[arg-type]
 
-    def encode(self, src, mask=None, src_key_padding_mask=None, is_causal=False):
+    def encode(
+        self,
+        src: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        src_key_padding_mask: torch.Tensor | None = None,
+        is_causal: bool = False,
+    ) -> torch.Tensor:
         """Return the tokens after all levels; arguments as of ``nn.TransformerEncoder``.
 
         Parameters
@@ -181,8 +212,17 @@ class HierarchicalLocalModel(nn.Module):
         own = {"attn_mask": mask, "key_padding_mask": src_key_padding_mask, "is_causal": is_causal}
         return self._through_levels(src, None, own, None)
 
-    def decode(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
-               memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False):
+    def decode(
+        self,
+        tgt: torch.Tensor,
+        memory: torch.Tensor,
+        tgt_mask: torch.Tensor | None = None,
+        memory_mask: torch.Tensor | None = None,
+        tgt_key_padding_mask: torch.Tensor | None = None,
+        memory_key_padding_mask: torch.Tensor | None = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> torch.Tensor:
         """Return the tokens after all levels, each of which averages the memory too; as ``nn.TransformerDecoder``.
 
         Parameters

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from torch import nn
 from torch.nn import functional
 
 from locmethods.arrays.checks import check_count, check_not_negative, check_positive
@@ -18,7 +19,18 @@ LONGEST = 1.0  # norm to which a longer gradient is cut
 AT_ONCE = 1 << 13  # tokens that are predicted at once when nothing is learned
 
 
-def train(network, tokens, *, context, steps, batch_size=4, learning_rate=3e-3, weight_decay=0.01, seed=0, verbose=0):
+def train(
+    network: nn.Module,
+    tokens: torch.Tensor,
+    *,
+    context: int,
+    steps: int,
+    batch_size: int = 4,
+    learning_rate: float = 3e-3,
+    weight_decay: float = 0.01,
+    seed: int = 0,
+    verbose: int = 0,
+) -> np.ndarray:
     """Let a network learn to predict each token of a text from those before it, by AdamW [loshchilov2019]_.
 
     A step takes `batch_size` windows of `context` tokens from random places. The rate rises in the first twentieth of

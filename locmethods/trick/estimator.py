@@ -5,8 +5,10 @@ from __future__ import annotations
 import numbers
 import os
 from copy import deepcopy
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, r2_score
@@ -17,6 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from locmethods.arrays.estimators import FLOATS, targets, validate_data, weighted_sample
+from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import weight_blocks
 
@@ -79,13 +82,20 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
     array([1.25, 1.25])
     """
 
-    def __init__(self, estimator, *, kernel=None, empty="nearest", n_jobs=None):
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        kernel: Kernel | None = None,
+        empty: str = "nearest",
+        n_jobs: int | None = None,
+    ) -> None:
         self.estimator = estimator
         self.kernel = kernel
         self.empty = empty
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the sample; `predict` does the work.
 
         Parameters
@@ -121,7 +131,7 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         self.keys_, self.values_, self.sample_weight_ = weighted_sample(X, y, sample_weight)
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the prediction of each row's own estimator, of shape (n_queries,) or (n_queries, n_outputs).
 
         Raises
@@ -144,7 +154,7 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
         return np.asarray(answers, dtype=dtype).reshape(len(answers), *blank.shape)
 
     @available_if(_has_proba)
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the class probabilities of each row's own estimator, of shape (n_queries, n_classes).
 
         Columns follow ``classes_``; a class that has no weight in the window has probability zero.
@@ -159,14 +169,14 @@ class Localized(MetaEstimatorMixin, BaseEstimator):
                 row[np.searchsorted(self.classes_, present)] = shares
         return proba
 
-    def local_estimators(self, X):
+    def local_estimators(self, X: ArrayLike) -> list[Any]:
         """Return the fitted estimator of each row of `X`, a list; None where nothing is in reach.
 
         A window that holds one class only has a `DummyClassifier`, since most classifiers refuse one class.
         """
         return self._at_targets(X, _itself)
 
-    def score(self, X, y):
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return the accuracy of a classifier or R² of a regressor."""
         measure = accuracy_score if is_classifier(self.estimator) else r2_score
         return measure(y, self.predict(X))

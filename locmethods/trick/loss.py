@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_localization, check_option, check_share
 from locmethods.arrays.door import check_kernel, operands
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.namespace import is_tensor, to_tensor
+from locmethods.arrays.types import Array
 from locmethods.engines.weights import blocks_of_weights
+from locmethods.kernels import Kernel
 from locmethods.numerics.minimize import Objective, lbfgs, newton
 
 __all__ = ["LocalizedLoss", "localize"]
@@ -21,7 +26,16 @@ METHODS = {"newton": newton, "lbfgs": lbfgs}
 BUDGET = 1 << 22  # numbers that the derivatives of one block of targets may take
 
 
-def localize(loss, *, kernel, initial=None, method="newton", empty="nearest", tolerance=1e-8, max_iter=100):
+def localize(
+    loss: Callable[..., Any],
+    *,
+    kernel: Kernel,
+    initial: ArrayLike | None = None,
+    method: str = "newton",
+    empty: str = "nearest",
+    tolerance: float = 1e-8,
+    max_iter: int = 100,
+) -> LocalizedLoss:
     """Localize a differentiable loss: the function ``(query, keys, values=None) -> theta``.
 
     θ(x*) = argmin_θ Σᵢ w̃ᵢ(x*) l(xᵢ, θ), w̃ being the normalised weights of the kernel [song2026]_ [loader1999]_.
@@ -84,7 +98,17 @@ class LocalizedLoss:
     array([[2.]])
     """
 
-    def __init__(self, loss, *, kernel, initial, method, empty, tolerance, max_iter):
+    def __init__(
+        self,
+        loss: Callable[..., Any],
+        *,
+        kernel: Kernel,
+        initial: ArrayLike | None,
+        method: str,
+        empty: str,
+        tolerance: float,
+        max_iter: int,
+    ) -> None:
         if not callable(loss):
             raise TypeError(f"loss must be a callable, got {type(loss).__name__}")
         check_kernel(kernel)
@@ -99,7 +123,7 @@ class LocalizedLoss:
     def __repr__(self):
         return f"localize({getattr(self.loss, '__name__', self.loss)}, kernel={self.kernel!r}, method={self.method!r})"
 
-    def __call__(self, query, keys, values=None):
+    def __call__(self, query: ArrayLike, keys: ArrayLike, values: ArrayLike | None = None) -> Array:
         """Return the parameters at each target.
 
         Parameters

@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from sklearn.utils.validation import check_array, check_X_y
 
@@ -114,7 +115,7 @@ def spreads(points):
     return np.where(middle > 0, np.minimum(deviation, middle), deviation)
 
 
-def rule_of_thumb(X, y=None, *, kernel):
+def rule_of_thumb(X: ArrayLike, y: ArrayLike | None = None, *, kernel: Kernel) -> float | dict[str, float]:
     """Return the width that would be best if the data were normal, or the regression a polynomial.
 
     Without `y`: the normal reference rule of density estimation, which makes the kernel's own standard deviation
@@ -176,7 +177,7 @@ def rule_of_thumb(X, y=None, *, kernel):
         X = check_array(X, dtype=np.float64, ensure_min_samples=2, input_name="X")
     else:
         X, y = check_X_y(X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
-    found = {}
+    found: dict[str, float] = {}
     for product in products(kernel, X):
         radial = [leaf for leaf in product
                   if isinstance(leaf.kernel, Radial) and leaf.name.endswith(("bandwidth", "radius"))]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_X_y
 
 from locmethods.arrays.checks import check_in_memory, check_option
 from locmethods.arrays.levels import coded_frame, is_frame
+from locmethods.kernels import Kernel
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.models.polynomial import check_degree, local_polynomial, own_weights
@@ -17,7 +19,15 @@ INTERPOLATION = 1e4 * np.finfo(float).eps
 LARGEST = 1e150  # a number whose square is one
 
 
-def cross_validation(X, y, *, kernel, degree=0, criterion="loo", empty="nearest"):
+def cross_validation(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    kernel: Kernel,
+    degree: int = 0,
+    criterion: str = "loo",
+    empty: str = "nearest",
+) -> float:
     """Return the score of a local polynomial on its own sample: the cross-validated mean squared error, or AICc.
 
     "loo" is (1/n) Σᵢ (yᵢ − ŷ₋ᵢ)², where ŷ₋ᵢ comes from the hollow kernel, under which xᵢ has no weight for itself:

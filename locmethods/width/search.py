@@ -8,6 +8,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import qmc
 from sklearn.base import clone
@@ -71,8 +72,18 @@ class Selection(NamedTuple):
     at_edge: tuple
 
 
-def select_bandwidth(X, y, *, kernel, bandwidths=None, degree=0, criterion="loo", parameter=None, bounds=None,
-                     empty="nearest"):
+def select_bandwidth(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    kernel: Kernel,
+    bandwidths: ArrayLike | dict[str, ArrayLike] | None = None,
+    degree: int = 0,
+    criterion: str = "loo",
+    parameter: str | list[str] | None = None,
+    bounds: dict[str, tuple[float, float]] | None = None,
+    empty: str = "nearest",
+) -> Selection:
     """Choose the width, or several at once, with the least cross-validated error.
 
     Parameters

@@ -10,9 +10,11 @@ import csv
 import hashlib
 import io
 import re
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from locmethods.companion.build import records
 from locmethods.companion.build.style import DARK_GROUND, GROUND, darkened, settings
@@ -75,7 +77,19 @@ def _column(cells):
         return np.array(cells)
 
 
-def figure(name, draw, *, caption, alt, data, size=(6.4, 3.8), panels=(1, 1), narrow=None, parameters=None, seed=None):
+def figure(
+    name: str,
+    draw: Callable[..., Any],
+    *,
+    caption: str,
+    alt: str,
+    data: Mapping[str, ArrayLike],
+    size: tuple[float, float] = (6.4, 3.8),
+    panels: tuple[int, int] = (1, 1),
+    narrow: tuple[tuple[float, float], tuple[int, int]] | None = None,
+    parameters: dict[str, Any] | None = None,
+    seed: int | None = None,
+) -> None:
     """Draw a figure for the page, and leave SVG, PDF, PNG, the plotted data as CSV and a record to cite it by.
 
     Parameters

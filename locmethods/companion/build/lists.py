@@ -114,6 +114,32 @@ def write_readme(root):
     write_whole(Path(root) / "README.md", readme(root))
 
 
+def door_types(package):
+    """Return the stub of a package whose names are loaded when they are used: where a type checker finds each of them.
+
+    Parameters
+    ----------
+    package : module
+    """
+    home, found = package.__name__, []
+    for name in package.__all__:
+        one = getattr(package, name)
+        if inspect.ismodule(one):
+            found.append((home, True, name))
+        elif callable(one):
+            found.append((one.__module__, not inspect.isclass(one), name))
+    lines = "".join(f"from {module} import {name} as {name}\n" for module, _, name in sorted(found))
+    return (f"# Where the names of {home}/__init__.py live, for type checkers: written by make readme.\n\n{lines}\n"
+            "__version__: str\n")
+
+
+def write_door(root):
+    """Write the stub of the package's door as it must be."""
+    import locmethods
+
+    write_whole(Path(root) / "locmethods" / "__init__.pyi", door_types(locmethods))
+
+
 def rooms(package, stems):
     """Return {module: public objects} of a package whose names are loaded when they are used.
 

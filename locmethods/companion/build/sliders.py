@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
+
+from numpy.typing import ArrayLike
 
 from locmethods.companion.build import records
 from locmethods.companion.build.archive import zipped
@@ -23,8 +27,22 @@ from locmethods.companion.build.figures import (
 )
 
 
-def frames(name, draw, *, moves, labels, caption, alt, data, still=0, size=(6.4, 3.8), panels=(1, 1), narrow=None,
-           parameters=None, seed=None):
+def frames(
+    name: str,
+    draw: Callable[..., Any],
+    *,
+    moves: str,
+    labels: Sequence[str],
+    caption: str,
+    alt: str,
+    data: Mapping[str, ArrayLike],
+    still: int = 0,
+    size: tuple[float, float] = (6.4, 3.8),
+    panels: tuple[int, int] = (1, 1),
+    narrow: tuple[tuple[float, float], tuple[int, int]] | None = None,
+    parameters: dict[str, Any] | None = None,
+    seed: int | None = None,
+) -> None:
     """Show a sequence of drawings with a slider that works offline and from the keyboard.
 
     Parameters

@@ -46,7 +46,9 @@ def fingerprint(root, page, modules=None):
     tree = code_of(page, cells)
     tree.body += ast.parse(RUNNER).body
     code = json.dumps([(cell.source, cell.metadata.get("tags", [])) for cell in cells])
-    digest = hashlib.sha256(code.encode() + b"\0" + (root / "requirements.lock").read_bytes())
+    digest = hashlib.sha256(code.encode())
+    for lock in (root / "requirements.lock", root / "torch.lock"):
+        digest.update(b"\0" + (lock.read_bytes() if lock.exists() else b""))
     for module in sorted(modules.reached(tree)):
         digest.update(f"\0{module}\0{modules.source(module)}".encode())
     return digest.hexdigest()

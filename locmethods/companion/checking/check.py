@@ -12,7 +12,7 @@ from locmethods.companion.checking.evidence import ClaimError
 CONTROLS = "LOCMETHODS_CONTROLS"
 
 
-def check(name, *, seed=0):
+def check(name: str, *, seed: int = 0) -> None:
     """Check a claim, show that it holds, and leave a record.
 
     A claim holds if every part of it does and none of its broken twins does. With the environment variable

@@ -6,9 +6,11 @@ import ast
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from textwrap import dedent
+from typing import Any
 
 from locmethods.companion.checking.evidence import Part
 
@@ -82,7 +84,12 @@ class Claim:
         return "\n\n".join(dedent(inspect.getsource(one)) for one in found)
 
 
-def claim(name, *, kind, sources=()):
+def claim(
+    name: str,
+    *,
+    kind: str | tuple[str, ...],
+    sources: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Any]], Claim]:
     """Make a claim of a function that yields parts.
 
     Parameters

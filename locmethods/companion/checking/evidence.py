@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 RELATIONS = {"same": np.abs, "at most": lambda gap: np.maximum(gap, 0), "at least": lambda gap: np.maximum(-gap, 0)}
 FEWEST_SIZES = 3  # a slope through two points is no evidence of an order
@@ -75,7 +77,17 @@ class Part:
         return float(excess[at]), float(gap[at]), tuple(map(int, at))
 
 
-def same(name, left, right, *, within=0.0, relative=0.0, because, broken, how):
+def same(
+    name: str,
+    left: Any,
+    right: Any,
+    *,
+    within: float = 0.0,
+    relative: float = 0.0,
+    because: str,
+    broken: Any,
+    how: str,
+) -> Part:
     """Return the part of a claim that says that two sides are equal, to within a bound.
 
     Parameters
@@ -102,17 +114,47 @@ def same(name, left, right, *, within=0.0, relative=0.0, because, broken, how):
     return _part(name, "same", left, right, within, relative, because, broken, how)
 
 
-def at_most(name, left, right, *, within=0.0, relative=0.0, because, broken, how):
+def at_most(
+    name: str,
+    left: Any,
+    right: Any,
+    *,
+    within: float = 0.0,
+    relative: float = 0.0,
+    because: str,
+    broken: Any,
+    how: str,
+) -> Part:
     """Return the part of a claim that says that the left side is nowhere larger; otherwise as `same`."""
     return _part(name, "at most", left, right, within, relative, because, broken, how)
 
 
-def at_least(name, left, right, *, within=0.0, relative=0.0, because, broken, how):
+def at_least(
+    name: str,
+    left: Any,
+    right: Any,
+    *,
+    within: float = 0.0,
+    relative: float = 0.0,
+    because: str,
+    broken: Any,
+    how: str,
+) -> Part:
     """Return the part of a claim that says that the left side is nowhere smaller; otherwise as `same`."""
     return _part(name, "at least", left, right, within, relative, because, broken, how)
 
 
-def order(name, sizes, errors, power, *, within, because, broken, how):
+def order(
+    name: str,
+    sizes: ArrayLike,
+    errors: ArrayLike,
+    power: float,
+    *,
+    within: float,
+    because: str,
+    broken: ArrayLike,
+    how: str,
+) -> Part:
     """Return the part of a claim that says that errors behave like a power of a size.
 
     Parameters

@@ -1,0 +1,56 @@
+# Where the names of locmethods/__init__.py live, for type checkers: written by make readme.
+
+from locmethods import adaptive as adaptive
+from locmethods import denoising as denoising
+from locmethods import display as display
+from locmethods import engines as engines
+from locmethods import fuzzy as fuzzy
+from locmethods import hierarchy as hierarchy
+from locmethods import hopfield as hopfield
+from locmethods import kernel_methods as kernel_methods
+from locmethods import kernels as kernels
+from locmethods import lazy as lazy
+from locmethods import lle as lle
+from locmethods import means as means
+from locmethods import meanshift as meanshift
+from locmethods import nonlocal_means as nonlocal_means
+from locmethods import relaxation as relaxation
+from locmethods import transformer as transformer
+from locmethods import trick as trick
+from locmethods import width as width
+from locmethods.fuzzy.regressor import TakagiSugenoRegressor as TakagiSugenoRegressor
+from locmethods.hierarchy.autoencoders import HierarchicalAutoencoder as HierarchicalAutoencoder
+from locmethods.hierarchy.autoencoders import LazyAutoencoder as LazyAutoencoder
+from locmethods.hierarchy.experts import LocalExperts as LocalExperts
+from locmethods.hierarchy.stacked import StackedLocalMeans as StackedLocalMeans
+from locmethods.kernel_methods import linear_smoother as linear_smoother
+from locmethods.lazy import LazyMap as LazyMap
+from locmethods.lle.embedding import LocallyLinearEmbedding as LocallyLinearEmbedding
+from locmethods.means.averages import effective_sample_size as effective_sample_size
+from locmethods.means.averages import explain as explain
+from locmethods.means.averages import local_mean as local_mean
+from locmethods.means.averages import local_sum as local_sum
+from locmethods.means.averages import local_weights as local_weights
+from locmethods.means.prepared import prepare as prepare
+from locmethods.means.statistics import local_mode as local_mode
+from locmethods.means.statistics import local_moments as local_moments
+from locmethods.means.statistics import local_quantile as local_quantile
+from locmethods.meanshift.clusters import MeanShift as MeanShift
+from locmethods.models.classification import LocalClassifier as LocalClassifier
+from locmethods.models.errors import standard_error as standard_error
+from locmethods.models.pca import LocalPCA as LocalPCA
+from locmethods.models.pca import local_pca as local_pca
+from locmethods.models.polynomial import degrees_of_freedom as degrees_of_freedom
+from locmethods.models.polynomial import local_polynomial as local_polynomial
+from locmethods.models.polynomial import smoother_matrix as smoother_matrix
+from locmethods.models.regression import LocalMeanRegressor as LocalMeanRegressor
+from locmethods.models.regression import LocalPolynomialRegressor as LocalPolynomialRegressor
+from locmethods.relaxation.labeling import RelaxationLabeling as RelaxationLabeling
+from locmethods.relaxation.propagation import LabelPropagation as LabelPropagation
+from locmethods.trick.estimator import Localized as Localized
+from locmethods.trick.loss import localize as localize
+from locmethods.width.rules import rule_of_thumb as rule_of_thumb
+from locmethods.width.scores import cross_validation as cross_validation
+from locmethods.width.search import select_bandwidth as select_bandwidth
+
+__version__: str

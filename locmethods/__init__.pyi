@@ -11,9 +11,11 @@ from locmethods import kernel_methods as kernel_methods
 from locmethods import kernels as kernels
 from locmethods import lazy as lazy
 from locmethods import lle as lle
+from locmethods import margin as margin
 from locmethods import means as means
 from locmethods import meanshift as meanshift
 from locmethods import nonlocal_means as nonlocal_means
+from locmethods import projection as projection
 from locmethods import relaxation as relaxation
 from locmethods import transformer as transformer
 from locmethods import trick as trick
@@ -26,6 +28,8 @@ from locmethods.hierarchy.stacked import StackedLocalMeans as StackedLocalMeans
 from locmethods.kernel_methods import linear_smoother as linear_smoother
 from locmethods.lazy import LazyMap as LazyMap
 from locmethods.lle.embedding import LocallyLinearEmbedding as LocallyLinearEmbedding
+from locmethods.margin.condition import margin_condition as margin_condition
+from locmethods.margin.softmax import MarginSoftmax as MarginSoftmax
 from locmethods.means.averages import effective_sample_size as effective_sample_size
 from locmethods.means.averages import explain as explain
 from locmethods.means.averages import local_mean as local_mean

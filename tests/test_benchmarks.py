@@ -132,6 +132,15 @@ def test_stacked_levels_planes_and_experts_are_no_slower_than_matrices_and_loops
         assert all(found["ratio"] >= 1 for found in peers)
 
 
+def test_whitening_is_about_as_fast_as_its_peers_and_a_stream_of_it_faster():
+    rows = committed()
+    # All multiply the same matrices; ours are centred first, and the moments of float32 are taken in float64.
+    for name in ("whitening", "whitening-single"):
+        peers = [found for peer, found in rows[name]["contenders"].items() if peer != "locmethods"]
+        assert all(found["ratio"] >= 0.75 for found in peers)
+    assert rows["whitening-stream"]["contenders"]["scikit-learn's IncrementalPCA"]["ratio"] >= 2
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

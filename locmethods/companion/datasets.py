@@ -280,6 +280,40 @@ def documentation_sentences(each=None):
     return Sentences(text, [once[sentence] for sentence in text])
 
 
+def see_also(topics):
+    """Return which topics of Python's documentation name each other where ``help`` lists related topics.
+
+    Parameters
+    ----------
+    topics : sequence of str
+        Names as in ``pydoc_data``.
+
+    Returns
+    -------
+    boolean ndarray of shape (n_topics, n_topics)
+        Symmetric: two are related if one of them names the other. A heading that stands for another is followed.
+    """
+    from pydoc import Helper
+
+    headings = {**Helper.keywords, **Helper.topics}
+    places = {topic: place for place, topic in enumerate(topics)}
+    found = np.zeros((len(places),) * 2, dtype=bool)
+    for heading in headings:
+        topic, named = followed(headings, heading)
+        others = [followed(headings, word)[0] for word in named.split()]
+        for other in others:
+            if topic in places and other in places and other != topic:
+                found[places[topic], places[other]] = found[places[other], places[topic]] = True
+    return found
+
+
+def followed(headings, name):
+    """Return (topic, the headings that it names) of a heading of ``help``, ("", "") of what is none."""
+    while isinstance(entry := headings.get(name, ("", "")), str):
+        name = entry.split()[0] if entry else ""
+    return entry
+
+
 def is_prose(sentence):
     """Return True for a whole sentence of 8 to 40 words."""
     return (sentence[:1].isupper() and sentence.endswith(".") and 8 <= len(sentence.split()) <= 40

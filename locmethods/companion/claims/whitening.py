@@ -58,7 +58,7 @@ def moments_about_a_share_of_the_mean(seed=0):
     blocks = np.split(points, [1, 20, 150])
     stream, merged = Whitening(0.5), moments(blocks[0])
     for block in blocks:
-        stream.partial_fit(block)
+        stream = stream.partial_fit(block)
     for block in blocks[1:]:
         merged = merged.merged(moments(block))
     inside = sum(len(block) * np.cov(block.T, bias=True) for block in blocks) / len(points)

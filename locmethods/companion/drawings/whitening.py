@@ -53,8 +53,11 @@ def components(axes, table):
 
 
 def grid(axes, table):
-    """What each power and number of coordinates gains, as numbers on colours: two encodings, two shares of the mean."""
-    panels = [f"{name}, {share}" for name in ("sentences", "words") for share in ("β = 0", "β = 1")]
+    """What each power and number of coordinates gains, as numbers on colours: a table for each encoding and share."""
+    names, shares = ("sentences", "words"), ("β = 0", "β = ½", "β = 1")
+    panels, across = [f"{name}, {share}" for name in names for share in shares], 3
+    if axes[0].figure.get_size_inches()[0] < WIDE:  # a column for each encoding
+        panels, across = [f"{name}, {share}" for share in shares for name in names], 2
     top = max(np.abs(table[panel]).max() for panel in panels)
     for number, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
         gain = table[panel]
@@ -66,7 +69,8 @@ def grid(axes, table):
                     color="#000001" if abs(gain[row, column]) < 0.6 * top else charts.WHITE)
         ax.set_xticks(range(gain.shape[1]), [f"{k:g}" for k in table["k"]])
         ax.set_yticks(range(gain.shape[0]), [f"{power:g}" for power in table["power"]])
-        ax.set(title=panel, xlabel="k", ylabel="γ" if number % 2 == 0 else "")
+        ax.set(title=panel, xlabel="k" if number >= len(panels) - across else "",
+               ylabel="γ" if number % across == 0 else "")
         ax.grid(False)
         ax.spines[:].set_visible(False)
 

@@ -104,16 +104,16 @@ def moments(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
     (4.0, array([1.5, 0. ]), array([[3., 0.],
            [0., 0.]]))
     """
-    X = check_array(X, dtype=FLOATS)
-    X, _, weight = weighted_sample(X, X, sample_weight)
+    checked = check_array(X, dtype=FLOATS)
+    points, _, weight = weighted_sample(checked, checked, sample_weight)
     if weight is None:
-        total, mean = float(len(X)), X.mean(axis=0, dtype=np.float64)
+        total, mean = float(len(points)), points.mean(axis=0, dtype=np.float64)
     else:
         total = float(weight.sum())
-        mean = sum(weight[part] @ X[part].astype(np.float64) for part in _blocks(len(X))) / total
-    covariance, centred = np.zeros((X.shape[1],) * 2), np.empty((min(ROWS, len(X)), X.shape[1]))
-    for part in _blocks(len(X)):
-        rows = np.subtract(X[part], mean, out=centred[:part.stop - part.start])
+        mean = sum(weight[part] @ points[part].astype(np.float64) for part in _blocks(len(points))) / total
+    covariance, centred = np.zeros((points.shape[1],) * 2), np.empty((min(ROWS, len(points)), points.shape[1]))
+    for part in _blocks(len(points)):
+        rows = np.subtract(points[part], mean, out=centred[:part.stop - part.start])
         if weight is not None:
             rows *= np.sqrt(weight[part])[:, None]
         covariance += rows.T @ rows
@@ -292,8 +292,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             If the data hold NaN or are empty, or a parameter is not as above.
         """
         _check(self.beta, self.gamma, self.n_components, self.rtol)
-        X = validate_data(self, X, dtype=FLOATS)
-        self._become(moments(X, sample_weight), len(X))
+        points = validate_data(self, X, dtype=FLOATS)
+        self._become(moments(points, sample_weight), len(points))
         return self
 
     def partial_fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Whitening:
@@ -315,9 +315,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         _check(self.beta, self.gamma, self.n_components, self.rtol)
         first = not hasattr(self, "moments_")
-        X = validate_data(self, X, reset=first, dtype=FLOATS)
-        found = moments(X, sample_weight)
-        self._become(found if first else self.moments_.merged(found), len(X) + (0 if first else self.n_samples_seen_))
+        points = validate_data(self, X, reset=first, dtype=FLOATS)
+        found, before = moments(points, sample_weight), 0 if first else self.n_samples_seen_
+        self._become(found if first else self.moments_.merged(found), before + len(points))
         return self
 
     def fit_moments(self, moments: Moments) -> Whitening:
@@ -357,11 +357,12 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             If the data hold NaN or have another number of features.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
-        offset, matrix = self.offset_.astype(X.dtype), (self.components_.T / self.scale_).astype(X.dtype)
-        image, moved = np.empty((len(X), matrix.shape[1]), X.dtype), np.empty((min(ROWS, len(X)), len(offset)), X.dtype)
-        for part in _blocks(len(X)):  # centred first: a mean that is far off would take the digits of the products
-            rows = np.subtract(X[part], offset, out=moved[:part.stop - part.start])
+        points = validate_data(self, X, reset=False, dtype=FLOATS)
+        (n, d), kind = points.shape, points.dtype
+        offset, matrix = self.offset_.astype(kind), (self.components_.T / self.scale_).astype(kind)
+        image, moved = np.empty((n, self.n_components_), kind), np.empty((min(ROWS, n), d), kind)
+        for part in _blocks(n):  # centred first: a mean that is far off would take the digits of the products
+            rows = np.subtract(points[part], offset, out=moved[:part.stop - part.start])
             np.matmul(rows, matrix, out=image[part])
         return image
 
@@ -381,11 +382,11 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             If the images hold NaN or have another number of coordinates.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=FLOATS)
-        if X.shape[1] != self.n_components_:
-            raise ValueError(f"X must have {self.n_components_} coordinates, as transform gives, got {X.shape[1]}")
+        images = check_array(X, dtype=FLOATS)
+        if images.shape[1] != self.n_components_:
+            raise ValueError(f"X must have {self.n_components_} coordinates, as transform gives, got {images.shape[1]}")
         scale = np.where(np.isinf(self.scale_), 0.0, self.scale_)  # what was made zero says nothing of the point
-        return X @ (self.components_ * scale[:, None]).astype(X.dtype) + self.offset_.astype(X.dtype)
+        return images @ (self.components_ * scale[:, None]).astype(images.dtype) + self.offset_.astype(images.dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -24,6 +24,7 @@ from benchmarks import (
     relaxation,
     sums,
     transformer,
+    whitening,
     widths,
 )
 from benchmarks.row import Row
@@ -179,4 +180,5 @@ ROWS = {
                            {"locmethods": sums.ours(("Gaussian", 0.1)), "statsmodels' KernelReg": _regressor(0.1)},
                            sums.within(1e-8)),
     **SUBJECTS,
+    **whitening.ROWS,
 }

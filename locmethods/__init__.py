@@ -44,10 +44,11 @@ _HOME = {
     "HierarchicalAutoencoder": "hierarchy",
     "MarginSoftmax": "margin",
     "margin_condition": "margin",
+    "Whitening": "whitening",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "margin", "projection", "display")
+          "whitening", "margin", "projection", "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -19,6 +19,7 @@ from locmethods import projection as projection
 from locmethods import relaxation as relaxation
 from locmethods import transformer as transformer
 from locmethods import trick as trick
+from locmethods import whitening as whitening
 from locmethods import width as width
 from locmethods.fuzzy.regressor import TakagiSugenoRegressor as TakagiSugenoRegressor
 from locmethods.hierarchy.autoencoders import HierarchicalAutoencoder as HierarchicalAutoencoder
@@ -53,6 +54,7 @@ from locmethods.relaxation.labeling import RelaxationLabeling as RelaxationLabel
 from locmethods.relaxation.propagation import LabelPropagation as LabelPropagation
 from locmethods.trick.estimator import Localized as Localized
 from locmethods.trick.loss import localize as localize
+from locmethods.whitening import Whitening as Whitening
 from locmethods.width.rules import rule_of_thumb as rule_of_thumb
 from locmethods.width.scores import cross_validation as cross_validation
 from locmethods.width.search import select_bandwidth as select_bandwidth

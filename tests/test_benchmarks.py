@@ -142,6 +142,15 @@ def test_projections_are_as_much_faster_as_was_asked():
     assert rows["projection-sparse"]["contenders"]["scikit-learn's SparseRandomProjection"]["ratio"] >= 0.9
 
 
+def test_whitening_is_about_as_fast_as_its_peers_and_a_stream_of_it_faster():
+    rows = committed()
+    # All multiply the same matrices; ours are centred first, and the moments of float32 are taken in float64.
+    for name in ("whitening", "whitening-single"):
+        peers = [found for peer, found in rows[name]["contenders"].items() if peer != "locmethods"]
+        assert all(found["ratio"] >= 0.75 for found in peers)
+    assert rows["whitening-stream"]["contenders"]["scikit-learn's IncrementalPCA"]["ratio"] >= 2
+
+
 def task(theirs):
     return Row("a task", lambda: np.arange(300.0), {"locmethods": np.cumsum, "peer": theirs}, np.array_equal, 2)
 

@@ -25,6 +25,7 @@ from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegr
 from locmethods.projection import RandomProjection
 from locmethods.relaxation import LabelPropagation
 from locmethods.trick import Localized
+from locmethods.whitening import Whitening
 
 ESTIMATORS = [
     LocalMeanRegressor(),
@@ -58,6 +59,7 @@ MEMORIES = [
 LEARNERS = [LearnedMetric(max_iter=5, tol=np.inf), LearnedMetric(1, loss="accuracy", max_iter=5, tol=np.inf)]
 # They look at the sample's shape alone.
 PROJECTIONS = [RandomProjection(2, method=method) for method in ("gaussian", "sparse", "sign", "hadamard")]
+MAPS = [Whitening(), Whitening(0.5, 0.0, 1)]  # linear ones, which have no kernel to choose
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -65,12 +67,12 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS])
+@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", [LocalMeanRegressor(), LocalClassifier(), SYSTEMS[0]], ids=name)
+@pytest.mark.parametrize("estimator", [LocalMeanRegressor(), LocalClassifier(), SYSTEMS[0], *MAPS], ids=name)
 def test_no_check_is_skipped(estimator):
     # A skipped check is a warning, and warnings are errors here; this asks the records as well.
     records = check_estimator(estimator, on_skip=None, on_fail=None)
@@ -119,7 +121,7 @@ def test_rules_survive_pickle_and_a_search(estimator):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("estimator", [*ESTIMATORS, *SYSTEMS], ids=name)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, *SYSTEMS, *MAPS], ids=name)
 def test_floating_type_is_kept(estimator, dtype):
     X, y = sample(estimator, dtype)
     model = clone(estimator).fit(X, y)

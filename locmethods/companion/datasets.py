@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Sample(NamedTuple):
@@ -287,6 +289,40 @@ def documentation_sentences(each: int | None = None) -> Sentences:
         by_topic = {topic: [one for one in text if once[one] == topic] for topic in sorted(set(once.values()))}
         text = [one for some in by_topic.values() if len(some) >= each for one in some[:each]]
     return Sentences(text, [once[sentence] for sentence in text])
+
+
+def see_also(topics: Sequence[str]) -> NDArray:
+    """Return which topics of Python's documentation name each other where ``help`` lists related topics.
+
+    Parameters
+    ----------
+    topics : sequence of str
+        Names as in ``pydoc_data``.
+
+    Returns
+    -------
+    boolean ndarray of shape (n_topics, n_topics)
+        Symmetric: two are related if one of them names the other. A heading that stands for another is followed.
+    """
+    from pydoc import Helper
+
+    headings = {**Helper.keywords, **Helper.topics}
+    places = {topic: place for place, topic in enumerate(topics)}
+    found = np.zeros((len(places),) * 2, dtype=bool)
+    for heading in headings:
+        topic, named = followed(headings, heading)
+        others = [followed(headings, word)[0] for word in named.split()]
+        for other in others:
+            if topic in places and other in places and other != topic:
+                found[places[topic], places[other]] = found[places[other], places[topic]] = True
+    return found
+
+
+def followed(headings: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """Return (topic, the headings that it names) of a heading of ``help``, ("", "") of what is none."""
+    while isinstance(entry := headings.get(name, ("", "")), str):
+        name = entry.split()[0] if entry else ""
+    return entry
 
 
 def is_prose(sentence: str) -> bool:

@@ -392,3 +392,19 @@ def test_cross_entropy_takes_the_logits():
     loss = MarginSoftmax(5, 6).double()
     x, y = torch.tensor(features), torch.tensor(labels)
     assert float((functional.cross_entropy(loss.logits(x, y), y) - loss(x, y)).detach()) == 0
+
+
+def test_letters_of_typefaces_are_many_and_differ():
+    from locmethods.companion import datasets
+
+    found = datasets.glyphs()
+    n, faces = len(found.letter), len(found.typeface)
+    assert found.x.shape == (n, faces, 256) and n > 400 and faces == 16
+    assert found.x.min() == 0 and 0.9 < found.x.max() <= 1
+    assert len(set(found.letter)) == n and {"A", "z", "7", "Ω", "я"} <= set(found.letter)
+    first = {picture.tobytes() for picture in found.x[:, 0]}
+    assert len(first) == n  # of letters that look the same one is left
+    ink = found.x.reshape(n, faces, 16, 16)
+    columns = ink.sum((1, 2)) @ np.arange(16) / ink.sum((1, 2, 3))
+    assert np.abs(columns - 7.5).max() < 2.5  # they stand in the middle
+    assert ink[found.letter.index("A")][:, 12:].sum() == 0  # and on the baseline

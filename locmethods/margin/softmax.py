@@ -64,6 +64,8 @@ class MarginSoftmax(nn.Module):
     0.0486
     """
 
+    n_steps: Tensor
+
     def __init__(self, n_features: int, n_classes: int, *, margin: float | Callable = 0.35,
                  scale: float | Callable = 30.0, kind: str = "cosine"):
         super().__init__()

@@ -78,7 +78,7 @@ def frames(
     wide = [drawn(one, table, name, layouts[""]) for one in draws]
     check_drawn(name, table)
     if place is not None:
-        taken = {}
+        taken: dict[str, bytes] = {}
         for number, one in enumerate(draws):
             canvases = {"": wide[number], ".narrow": drawn(one, table, name, layouts[".narrow"])}
             pictures = variants(f"{name}.{number}", canvases)

@@ -1,0 +1,55 @@
+"""What the theme leaves undone for who listens or has no mouse, mended in each page as it is written.
+
+axe-core, which `.ci/site` runs over every page, found each of these.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sphinx.jinja2glue import BuiltinTemplateLoader
+
+# Names and places of the theme's own pieces, each with what it becomes.
+PIECES = (
+    # A name must hold the words that are seen: the button's own are Search Ctrl + K.
+    (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"'), r"\1"),
+    # Icons get their titles as text, which the name of the button would have to hold.
+    (re.compile(r'(<i class="theme-switch [^>]*?)\s+title="[^"]*"'), r"\1"),
+    # Logo, search and contents stand in no landmark.
+    (re.compile(r'<div id="pst-primary-sidebar"'), '<div id="pst-primary-sidebar" role="navigation" aria-label="The book"'),
+    # Room for advertisements of a host.
+    (re.compile(r'<div id="ethical-ad-placement".*?</div>', re.DOTALL), ""),
+    # Sphinx's own search is replaced by search.js, and no other page asks its index of a megabyte.
+    (re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>'), ""),
+)
+SIGNATURE = re.compile(r"(<dt class=\"sig[^>]*>)(.*?)(</dt>)", re.DOTALL)
+LINES = (("<dl>", '<span class="sig-lines">'), ("</dl>", "</span>"), ("<dd>", '<span class="sig-line">'),
+         ("</dd>", "</span>"))
+
+
+def mend(page):
+    """Return a page's HTML with what is wrong in it mended.
+
+    Parameters
+    ----------
+    page : str
+        As the theme's templates give it.
+    """
+    for wrong, right in PIECES:
+        page = wrong.sub(right, page)
+    return SIGNATURE.sub(lambda found: found[1] + in_lines(found[2]) + found[3], page)
+
+
+def in_lines(signature):
+    """Return a signature whose lines are no list of terms: Sphinx writes them as descriptions of nothing."""
+    for wrong, right in LINES:
+        signature = signature.replace(wrong, right)
+    return signature
+
+
+class Templates(BuiltinTemplateLoader):
+    """Sphinx's templates, each page mended once it is filled."""
+
+    def render(self, template, context):
+        """Return a page."""
+        return mend(super().render(template, context))

@@ -16,7 +16,10 @@ PIECES = (
     # Icons get their titles as text, which the name of the button would have to hold.
     (re.compile(r'(<i class="theme-switch [^>]*?)\s+title="[^"]*"'), r"\1"),
     # Logo, search and contents stand in no landmark.
-    (re.compile(r'<div id="pst-primary-sidebar"'), '<div id="pst-primary-sidebar" role="navigation" aria-label="The book"'),
+    (re.compile(r'<div id="pst-primary-sidebar" class'),
+     '<div id="pst-primary-sidebar" role="navigation" aria-label="The book" class'),
+    # What is seen says more than this.
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     # Room for advertisements of a host.
     (re.compile(r'<div id="ethical-ad-placement".*?</div>', re.DOTALL), ""),
     # Sphinx's own search is replaced by search.js, and no other page asks its index of a megabyte.

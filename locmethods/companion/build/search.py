@@ -17,8 +17,9 @@ FILE = "passages.js"
 # What a reader does not read as text: pictures, scripts, and the signs that lead to a heading.
 SILENT = {"script", "style", "svg", "nav", "button", "form"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
-BLOCKS = {"p", "li", "td", "th", "dd", "dt", "div", "pre", "tr", "summary", "figcaption", "section", "h1", "h2", "h3", "h4"}
-TITLES = {"h1", "h2", "h3", "h4", "h5", "summary", "dt"}
+HEADINGS = {"h1", "h2", "h3", "h4", "h5"}
+TITLES = {*HEADINGS, "summary", "dt"}
+BLOCKS = {*HEADINGS, "p", "li", "td", "th", "dd", "dt", "div", "pre", "tr", "summary", "figcaption", "section"}
 
 
 class Passages(HTMLParser):

@@ -20,7 +20,18 @@ from sphinx.util.docutils import SphinxDirective
 
 import locmethods
 from locmethods.companion import datasets
-from locmethods.companion.build import book, cards, family, figures, lists, notebooks, pages, playground
+from locmethods.companion.build import (
+    bibliography,
+    book,
+    cards,
+    family,
+    figures,
+    lists,
+    notebooks,
+    pages,
+    playground,
+    search,
+)
 from locmethods.companion.drawings import cost, intro
 from locmethods.companion.drawings import family as drawn_family
 
@@ -339,6 +350,7 @@ class Api(_FromRecords):
 
 def setup(app):
     """Register the extension with Sphinx."""
+    bibliography.register()
     app.add_directive("api", Api)
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("family-map", FamilyMap)
@@ -358,4 +370,5 @@ def setup(app):
     app.connect("html-page-context", page_boxes, priority=100)
     app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
+    app.connect("build-finished", search.leave_passages, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -61,6 +61,8 @@ const inspect = () => {
   if (document.documentElement.scrollWidth > innerWidth + 1) faults.push(`wider than the window: ${document.documentElement.scrollWidth} > ${innerWidth}`);
   const links = [...document.querySelectorAll('a[href]')].map((a) => new URL(a.getAttribute('href'), document.baseURI).href); // a drawing's links too
   const ids = [...document.querySelectorAll('[id], a[name]')].map((node) => node.id || node.name);
+  const twice = ids.filter((id, place) => ids.indexOf(id) < place);
+  if (twice.length) faults.push(`names that stand twice: ${[...new Set(twice)]}`);
   return { faults, links, ids };
 };
 

@@ -21,6 +21,8 @@ ASSETS = ROOT / "book" / "_assets"
     ('<div id="pst-primary-sidebar" class="x">',
      '<div id="pst-primary-sidebar" role="navigation" aria-label="The book" class="x">'),
     ('<summary aria-label="Toggle hidden content">\n<p>Show</p>', "<summary>\n<p>Show</p>"),
+    ('<section id="exercise-content">', "<section>"), ('<section id="content">', '<section id="content">'),
+    ('<span class="bibtex-citation" id="id1">', '<span class="bibtex-citation">'),
     ('a<div id="ethical-ad-placement"\n class="flat">\n</div>b', "ab"),
     ('a\n<script src="../searchindex.js"></script>\n<script src="../_static/searchtools.js"></script>b', "ab"),
     ('<script src="../_static/search.js"></script><dl><dd>a list</dd></dl>',

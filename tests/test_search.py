@@ -17,8 +17,11 @@ PAGE = """<html><body><nav><p id="no">outside</p></nav><article>
 <section id="mean-shift"><h1>7. Mean shift<a class="headerlink" href="#mean-shift">#</a></h1>
 <p>A point&#160;moves<br> uphill.</p><script>hidden()</script>
 <section id="width"><h2>The width</h2><p>Too <em>wide</em>.</p>
-<figure id="fig-a"><img alt="x"><figcaption><p>Fig. 1 A hill.</p></figcaption></figure><p>After it.</p></section>
-<details id="ledger-A1"><summary>A1 It is so</summary><p>Because.</p></details>
+<figure id="fig-a"><img alt="x"><figcaption><p><span class="caption-number">Fig. 1 </span>A
+ \\(\\sigma\\)-hill.</p></figcaption></figure><p>After it.</p></section>
+<div class="math">\\[x^2\\]</div><div class="highlight"><pre>code()</pre></div>
+<div class="claim-card" id="claim-A1"><p><a class="claim-id">A1</a> <span>identity</span></p><p>It is so.</p></div>
+<section class="ledger-chapter"><details id="ledger-A1"><summary>A1 It is so</summary></details></section>
 <dl class="py"><dt class="sig" id="lm.mean">mean(<em>query</em>)</dt><dd><p>The average.</p></dd></dl>
 <div class="citation" id="id7" role="doc-biblioentry"><span class="label">[Song, 2026]</span><p>C. Song.</p></div>
 <p>The end.</p></section></article><p id="footer">outside</p></body></html>"""
@@ -28,10 +31,10 @@ def test_a_passage_begins_where_a_link_can_lead():
     assert [tuple(one.values()) for one in search.passages(PAGE)] == [
         ("mean-shift", "7. Mean shift", "A point moves uphill. The end."),
         ("width", "The width", "Too wide. After it."),
-        ("fig-a", "", "Fig. 1 A hill."),
-        ("ledger-A1", "A1 It is so", "Because."),
-        ("lm.mean", "mean(query)", "The average."),
-        ("id7", "", "[Song, 2026] C. Song."),
+        ("fig-a", "Fig. 1", "A \\sigma-hill."),
+        ("claim-A1", "A1", "identity It is so."),
+        ("lm.mean", "lm.mean", "mean(query) The average."),
+        ("id7", "[Song, 2026]", "C. Song."),
     ]
 
 

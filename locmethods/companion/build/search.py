@@ -14,73 +14,75 @@ from locmethods.companion.build import pages
 from locmethods.companion.build.records import write_whole
 
 FILE = "passages.js"
-# What a reader does not read as text: pictures, scripts, and the signs that lead to a heading.
+# What a reader does not read as text: pictures, scripts, blocks of code and formulas, and the signs that lead to a
+# heading; the ledger repeats what the cards on the pages say.
 SILENT = {"script", "style", "svg", "nav", "button", "form"}
+SILENT_CLASSES = {"headerlink", "toctree-wrapper", "highlight", "ledger-chapter"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 HEADINGS = {"h1", "h2", "h3", "h4", "h5"}
-TITLES = {*HEADINGS, "summary", "dt"}
 BLOCKS = {*HEADINGS, "p", "li", "td", "th", "dd", "dt", "div", "pre", "tr", "summary", "figcaption", "section"}
+# A passage's title is its heading, the number of a claim, a figure or a statement, or the label of a work.
+TITLES = {"claim-id", "caption-number", "label", "admonition-title"}
+CARDS = {"claim-card", "citation", "proof", "exercise"}
 
 
 class Passages(HTMLParser):
     """A page's passages: each begins where an element of the article has a name that a link can use.
 
-    Sections, rows of the ledger, claims' cards, figures, entries of the bibliography, and the names of the API, whose
-    description follows them, are such elements.
+    Sections, claims' cards, figures, definitions and theorems, entries of the bibliography, and the names of the API,
+    whose description follows them, are such elements.
     """
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
         self.found = []  # [{"at": anchor, "title": …, "text": …}]
-        self._open = []  # (tag, passage that stood open before it)
+        self._open = []  # for each open tag: its name, the passage before it, and which of the three counts it raised
         self._passage = self._term = None
-        self._silent = self._titled = self._article = 0
+        self._article = self._silent = self._title = 0
 
     def handle_starttag(self, tag, attributes):
         if tag in VOID:
             return
         given = dict(attributes)
-        classes = (given.get("class") or "").split()
-        starts_article = tag == "article"
-        silent = tag in SILENT or bool({"headerlink", "toctree-wrapper"} & set(classes))
-        self._open.append((tag, self._passage, silent, starts_article))
-        self._article += starts_article
-        self._silent += silent
-        name = given.get("id")
-        if self._article and name and (tag in ("section", "figure") or tag == "dt" or tag == "details"
-                                       or {"claim-card", "citation"} & set(classes)):
-            self._passage = {"at": name, "title": "", "text": ""}
+        classes = set((given.get("class") or "").split())
+        name, below = given.get("id"), self._open[-1][0] if self._open else ""
+        before = self._passage
+        if self._article and name and (tag in ("section", "figure", "dt") or classes & CARDS):
+            self._passage = {"at": name, "title": name if tag == "dt" else "", "text": ""}
             self.found.append(self._passage)
-            if tag == "dt":
-                self._term = self._passage
-        elif tag == "dd" and self._term is not None and self._open[-2:][0][0] == "dl":
+            self._term = self._passage if tag == "dt" else self._term
+        elif tag == "dd" and below == "dl" and self._term is not None:
             self._passage = self._term
+        silent = tag in SILENT or bool(classes & SILENT_CLASSES) or (tag == "div" and "math" in classes)
+        raised = (tag == "article", silent, tag in HEADINGS or bool(classes & TITLES))
+        self._count(raised, 1)
+        self._open.append((tag, before, raised))
         self._say(" " if tag in BLOCKS else "")
-        self._titled += self._names(tag)
 
     def handle_endtag(self, tag):
-        if tag in VOID or not any(one[0] == tag for one in self._open):
+        if tag in VOID or not any(name == tag for name, *_ in self._open):
             return
-        self._titled -= self._names(tag)
         self._say(" " if tag in BLOCKS else "")
-        while True:
-            name, before, silent, starts_article = self._open.pop()
-            self._passage = before
-            self._silent -= silent
-            self._article -= starts_article
-            if name == tag:
-                return
+        name = None
+        while name != tag:
+            name, self._passage, raised = self._open.pop()
+            self._count(raised, -1)
 
     def handle_data(self, data):
-        self._say(data)
+        self._say(data.replace("\\(", "").replace("\\)", ""))  # a short formula is read as it was written
 
-    def _names(self, tag):
-        """Return True while what is read is the title of the passage that is open."""
-        return bool(tag in TITLES and self._passage is not None)
+    def _count(self, raised, step):
+        """Enter or leave an element: the article, what is silent, a title."""
+        article, silent, title = raised
+        self._article += step * article
+        self._silent += step * silent
+        self._title += step * title
 
     def _say(self, text):
+        """Add text to the title of the open passage, which comes before its text, or to its text."""
         if text and self._passage is not None and not self._silent:
-            self._passage["title" if self._titled and not self._passage["text"].strip() else "text"] += text
+            titled = self._title and not self._passage["text"].strip()
+            self._passage["title" if titled else "text"] += text
 
 
 def passages(html):

@@ -20,8 +20,8 @@ PIECES = (
      '<div id="pst-primary-sidebar" role="navigation" aria-label="The book" class'),
     # What is seen says more than this.
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
-    # Each exercise, solution and statement of a page has a part of this one name.
-    (re.compile(r'<section id="(?:exercise|solution|proof)-content">'), "<section>"),
+    # Each exercise, solution and statement of a page has a part of this one name, and some docstrings a section.
+    (re.compile(r'<section id="(?:(?:exercise|solution|proof)-content|parameters-raises)">'), "<section>"),
     # Docstrings are read one by one, and the citations of each are counted from one; nothing leads to them.
     (re.compile(r'<span class="bibtex-citation" id="[^"]*">'), '<span class="bibtex-citation">'),
     # Room for advertisements of a host.

@@ -206,7 +206,8 @@ for (const [shape, viewport] of Object.entries(shapes)) {
     await paper.goto(pathToFileURL(path.join(root, 'book', `${name}.html`)).href, { waitUntil: 'load' });
     await paper.evaluate(() => window.MathJax?.startup?.promise);
     await paper.emulateMedia({ media: 'print', colorScheme: 'dark' });
-    await paper.waitForTimeout(300);
+    const becomes = (theme) => paper.waitForFunction((name) => document.documentElement.dataset.theme === name, theme, { timeout: 20000 }).then(() => true, () => false);
+    await becomes('light');
     const seen = await paper.evaluate(() => {
       const shown = (node) => node.getClientRects().length > 0;
       const drawings = [...document.querySelectorAll('img.themed, img.for-print')].filter(shown);
@@ -225,7 +226,7 @@ for (const [shape, viewport] of Object.entries(shapes)) {
     if (seen.bars) faults.push(`${seen.bars} bars and buttons that do nothing`);
     if (seen.parted) faults.push(`${seen.parted} figures, cards and rows may be parted`);
     await paper.emulateMedia({ media: 'screen', colorScheme: 'dark' });
-    if (await paper.evaluate(() => document.documentElement.dataset.theme) !== 'dark') faults.push('after printing the screen is not dark again');
+    if (!await becomes('dark')) faults.push('after printing the screen is not dark again');
     verdict(`${name} on paper, from a dark ${shape}`, faults);
   }
   await paper.context().close();

@@ -24,6 +24,8 @@ PIECES = (
     (re.compile(r'<section id="(?:(?:exercise|solution|proof)-content|parameters-raises)">'), "<section>"),
     # Docstrings are read one by one, and the citations of each are counted from one; nothing leads to them.
     (re.compile(r'<span class="bibtex-citation" id="[^"]*">'), '<span class="bibtex-citation">'),
+    # The works are items of the list in which they stand.
+    (re.compile(r'(<div class="citation"[^>]*) role="doc-biblioentry"'), r'\1 role="listitem"'),
     # Room for advertisements of a host.
     (re.compile(r'<div id="ethical-ad-placement".*?</div>', re.DOTALL), ""),
     # Sphinx's own search is replaced by search.js, and no other page asks its index of a megabyte.

@@ -17,7 +17,7 @@ FILE = "passages.js"
 # What a reader does not read as text: pictures, scripts, blocks of code and formulas, and the signs that lead to a
 # heading; the ledger repeats what the cards on the pages say.
 SILENT = {"script", "style", "svg", "nav", "button", "form"}
-SILENT_CLASSES = {"headerlink", "toctree-wrapper", "highlight", "ledger-chapter"}
+SILENT_CLASSES = {"headerlink", "toctree-wrapper", "highlight", "ledger-chapter", "page-box"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 HEADINGS = {"h1", "h2", "h3", "h4", "h5"}
 BLOCKS = {*HEADINGS, "p", "li", "td", "th", "dd", "dt", "div", "pre", "tr", "summary", "figcaption", "section"}

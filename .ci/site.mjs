@@ -39,7 +39,7 @@ const inspect = () => {
   // A table scrolls rather than being clipped, by keys too, and no word of it is parted.
   // (The index is a list of dotted names in columns, which has no other place to break.)
   document.querySelectorAll('article table:not(.indextable)').forEach((table) => {
-    const place = table.closest('.pst-scrollable-table-container');
+    const place = table.closest('.pst-scrollable-table-container, .output.text_html');
     if (!place) faults.push(`a table stands in no place that scrolls: ${table.textContent.trim().slice(0, 60)}`);
     else if (place.scrollWidth > place.clientWidth + 1 && (place.tabIndex !== 0 || getComputedStyle(place).overflowX !== 'auto')) faults.push(`a wide table cannot be scrolled by keys: ${table.textContent.trim().slice(0, 60)}`);
     const texts = document.createTreeWalker(table, NodeFilter.SHOW_TEXT);

@@ -48,7 +48,7 @@
   };
 
   // What is wider than its place is a tab stop, so that the keys can scroll it; nothing else of its kind is one.
-  const WIDE = { ".pst-scrollable-table-container": "Table", "div.math": "Formula", ".bd-article pre": "Code" };
+  const WIDE = { ".pst-scrollable-table-container, div.output.text_html": "Table", "div.math": "Formula", ".bd-article pre": "Code" };
   const reach = () => {
     const found = Object.entries(WIDE).flatMap(([kind, name]) => [...document.querySelectorAll(kind)].map((box) => (
       [box, name, box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX)])));

@@ -23,6 +23,7 @@ ASSETS = ROOT / "book" / "_assets"
     ('<summary aria-label="Toggle hidden content">\n<p>Show</p>', "<summary>\n<p>Show</p>"),
     ('<section id="exercise-content">', "<section>"), ('<section id="content">', '<section id="content">'),
     ('<div class="citation" id="id9" role="doc-biblioentry">', '<div class="citation" id="id9" role="listitem">'),
+    ("<tr><th></th><th>a</th></tr>", "<tr><td></td><th>a</th></tr>"),
     ('<span class="bibtex-citation" id="id1">', '<span class="bibtex-citation">'),
     ('a<div id="ethical-ad-placement"\n class="flat">\n</div>b', "ab"),
     ('a\n<script src="../searchindex.js"></script>\n<script src="../_static/searchtools.js"></script>b', "ab"),

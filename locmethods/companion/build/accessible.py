@@ -26,6 +26,8 @@ PIECES = (
     (re.compile(r'<span class="bibtex-citation" id="[^"]*">'), '<span class="bibtex-citation">'),
     # The works are items of the list in which they stand.
     (re.compile(r'(<div class="citation"[^>]*) role="doc-biblioentry"'), r'\1 role="listitem"'),
+    # The corner above a data frame's index heads nothing.
+    (re.compile(r"<th></th>"), "<td></td>"),
     # Room for advertisements of a host.
     (re.compile(r'<div id="ethical-ad-placement".*?</div>', re.DOTALL), ""),
     # Sphinx's own search is replaced by search.js, and no other page asks its index of a megabyte.

@@ -2,7 +2,9 @@
 import { chromium } from 'playwright-core';
 import fs from 'fs';
 import path from 'path';
+import http from 'http';
 import { pathToFileURL, fileURLToPath } from 'url';
+import { accessible } from './accessible.mjs';
 
 const root = process.argv[2];
 const notebooks = path.join(root, '..', '..', 'book', 'notebooks');
@@ -27,6 +29,30 @@ const inspect = () => {
   document.querySelectorAll('.math').forEach((node) => { if (!node.querySelector('mjx-container')) faults.push(`unrendered mathematics: ${node.textContent.slice(0, 60)}`); });
   const prose = article.cloneNode(true);
   prose.querySelectorAll('pre, code, mjx-container, script').forEach((node) => node.remove());
+  document.querySelectorAll('mjx-container[tabindex], mjx-container [tabindex]').forEach((node) => faults.push(`a formula is a tab stop: ${node.textContent.slice(0, 60)}`));
+  // A slider is named by what it moves, as the page's script says.
+  document.querySelectorAll('script.frames').forEach((script) => {
+    const { name, moves } = JSON.parse(script.textContent);
+    const range = document.querySelector(`img[data-name="${name}"]`)?.parentElement.querySelector('.frame-bar input');
+    if (range && range.getAttribute('aria-label') !== moves) faults.push(`the slider of ${name} is not named ${moves}`);
+  });
+  // A table scrolls rather than being clipped, by keys too, and no word of it is parted.
+  // (The index is a list of dotted names in columns, which has no other place to break.)
+  document.querySelectorAll('article table:not(.indextable)').forEach((table) => {
+    const place = table.closest('.pst-scrollable-table-container, .output.text_html');
+    if (!place) faults.push(`a table stands in no place that scrolls: ${table.textContent.trim().slice(0, 60)}`);
+    else if (place.scrollWidth > place.clientWidth + 1 && (place.tabIndex !== 0 || getComputedStyle(place).overflowX !== 'auto')) faults.push(`a wide table cannot be scrolled by keys: ${table.textContent.trim().slice(0, 60)}`);
+    const texts = document.createTreeWalker(table, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      if (texts.currentNode.parentElement.closest('mjx-container')) continue;
+      for (const word of texts.currentNode.data.matchAll(/\p{L}{2,}/gu)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top / 4))).size > 1) faults.push(`a word of a table is parted: ${word[0]}`);
+      }
+    }
+  });
   const raw = prose.textContent.match(/\$[^$\n]{1,80}\$/);
   if (raw) faults.push(`mathematics left as text: ${raw[0]}`);
   document.querySelectorAll('img').forEach((image) => {
@@ -36,6 +62,8 @@ const inspect = () => {
   if (document.documentElement.scrollWidth > innerWidth + 1) faults.push(`wider than the window: ${document.documentElement.scrollWidth} > ${innerWidth}`);
   const links = [...document.querySelectorAll('a[href]')].map((a) => new URL(a.getAttribute('href'), document.baseURI).href); // a drawing's links too
   const ids = [...document.querySelectorAll('[id], a[name]')].map((node) => node.id || node.name);
+  const twice = ids.filter((id, place) => ids.indexOf(id) < place);
+  if (twice.length) faults.push(`names that stand twice: ${[...new Set(twice)]}`);
   return { faults, links, ids };
 };
 
@@ -92,10 +120,117 @@ const page = await context.newPage();
 await page.goto(pathToFileURL(path.join(root, 'index.html')).href);
 const arrived = await page.waitForURL(/book\/intro\.html/, { timeout: 10000 }).then(() => true, () => false);
 verdict('index.html', arrived ? [] : ['it does not lead to the first page']);
-await page.goto(`${pathToFileURL(path.join(root, 'search.html')).href}?q=kernel`, { waitUntil: 'load' });
-await page.waitForTimeout(3000);
-const hits = await page.evaluate(() => document.querySelectorAll('#search-results li').length);
-verdict('search', hits > 0 ? [] : ['a search for "kernel" finds nothing']);
+
+// The search: opened as a file or served, it shows the words where they stand, and each result leads to its place.
+const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
+const server = http.createServer((request, answer) => {
+  const file = path.join(root, decodeURIComponent(new URL(request.url, 'http://x').pathname));
+  if (!fs.existsSync(file) || fs.statSync(file).isDirectory()) { answer.writeHead(404); answer.end(); return; }
+  answer.writeHead(200, { 'content-type': types[path.extname(file)] ?? 'application/octet-stream' });
+  answer.end(fs.readFileSync(file));
+}).listen(0, '127.0.0.1');
+await new Promise((ready) => { server.once('listening', ready); });
+const online = await (await browser.newContext({ viewport: shapes.desktop })).newPage();
+online.setDefaultTimeout(patience);
+for (const [how, tab, base] of [['opened as a file', page, `${pathToFileURL(root).href}/`], ['served', online, `http://127.0.0.1:${server.address().port}/`]]) {
+  const faults = [];
+  await tab.goto(`${base}search.html?q=bandwidth+rule`, { waitUntil: 'load' });
+  const results = tab.locator('#search-results li');
+  await results.first().waitFor();
+  const found = await results.evaluateAll((items) => items.map((item) => [item.querySelector('a').getAttribute('href'), [...item.querySelectorAll('mark')].map((mark) => mark.textContent.toLowerCase()), item.querySelector('p + p').textContent.length]));
+  if (found.length < 3) faults.push(`it finds ${found.length} places`);
+  for (const [href, marks, length] of found) {
+    const [file, anchor] = href.split('#');
+    if (!anchors.get(pathToFileURL(path.join(root, file)).pathname)?.has(decodeURIComponent(anchor))) faults.push(`it leads nowhere: ${href}`);
+    if (length > 500 || marks.some((mark) => !/^(bandwidth|rule)$/.test(mark))) faults.push(`the excerpt of ${href} has ${length} letters and marks ${marks}`);
+  }
+  if (found.filter(([, marks]) => marks.length).length < found.length / 2) faults.push('most results mark no word');
+  const all = found.length;
+  await tab.fill('.book-search input', 'no such word anywhere');
+  if (await results.count() || !(await tab.textContent('#search-summary')).startsWith('No place')) faults.push('it finds what is not there');
+  await tab.fill('.book-search input', 'bandwidth rule');
+  if (await results.count() !== all) faults.push('typing finds other places than the address does');
+  await results.first().locator('a').click();
+  await tab.waitForLoadState('load');
+  const arrived = await tab.evaluate(() => document.getElementById(decodeURIComponent(location.hash.slice(1)))?.getBoundingClientRect().top);
+  if (!(arrived > -5 && arrived < 900)) faults.push(`the first result is not on the screen but at ${arrived}`);
+  verdict(`search, ${how}`, faults);
+}
+await online.context().close();
+server.close();
+
+// By keys: past the contents into the page; no part of a folded sidebar on the way.
+for (const [shape, viewport] of Object.entries(shapes)) {
+  const faults = [];
+  await page.setViewportSize(viewport);
+  await page.goto(pathToFileURL(path.join(root, 'book', 'means.html')).href, { waitUntil: 'load' });
+  await page.evaluate(() => window.MathJax?.startup?.promise);
+  const here = () => page.evaluate(() => {
+    const { activeElement: node } = document, { top, bottom, left, right } = node.getBoundingClientRect();
+    return { href: node.getAttribute('href'), seen: top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth && bottom > top, inside: Boolean(node.closest('#main-content')), what: node.outerHTML.slice(0, 80) };
+  });
+  await page.keyboard.press('Tab');
+  const skip = await here();
+  if (skip.href !== '#main-content' || !skip.seen) faults.push(`the first tab stop is not the link to the text: ${skip.what}`);
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  const next = await here();
+  if (!next.inside) faults.push(`after the link the focus is not in the text: ${next.what}`);
+  verdict(`skip link, ${shape}`, faults);
+}
+await page.setViewportSize(shapes.desktop);
+
+// Fonts of our own, and lines of prose that an eye can follow.
+{
+  const faults = [];
+  const { families, broken, lines } = await page.evaluate(async () => {
+    await document.fonts.ready;
+    const all = [...document.fonts];
+    const prose = [...document.querySelectorAll('article section > p')].map((node) => [node.innerText.length, node.getBoundingClientRect().height / parseFloat(getComputedStyle(node).lineHeight), node.querySelector('mjx-container')]);
+    return { families: all.filter((font) => font.status === 'loaded').map((font) => font.family.replaceAll('"', '')), broken: all.filter((font) => font.status === 'error').map((font) => font.family), lines: prose.filter(([, rows, formula]) => rows > 3 && !formula).map(([length, rows]) => length / rows) };
+  });
+  for (const family of ['Book Serif', 'Book Mono']) if (!families.includes(family)) faults.push(`${family} is not loaded`);
+  if (broken.length) faults.push(`fonts that cannot be loaded: ${broken}`);
+  const mean = lines.reduce((sum, one) => sum + one, 0) / lines.length;
+  if (!(mean > 60 && mean < 82)) faults.push(`a line of prose has ${Math.round(mean)} letters`);
+  verdict('fonts and measure', faults);
+}
+
+// On paper: from a dark screen and a phone too, the light drawings, loaded, in dark ink; what is folded leaves no bar.
+for (const [shape, viewport] of Object.entries(shapes)) {
+  const paper = await (await browser.newContext({ viewport, colorScheme: 'dark', offline: true })).newPage();
+  paper.setDefaultTimeout(patience);
+  for (const name of ['intro', 'means', 'lazy', 'cost', 'claims']) {
+    const faults = [];
+    await paper.emulateMedia({ media: 'screen', colorScheme: 'dark' });
+    await paper.goto(pathToFileURL(path.join(root, 'book', `${name}.html`)).href, { waitUntil: 'load' });
+    await paper.evaluate(() => window.MathJax?.startup?.promise);
+    await paper.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    const becomes = (theme) => paper.waitForFunction((name) => document.documentElement.dataset.theme === name, theme, { timeout: 20000 }).then(() => true, () => false);
+    await becomes('light');
+    const seen = await paper.evaluate(() => {
+      const shown = (node) => node.getClientRects().length > 0;
+      const drawings = [...document.querySelectorAll('img.themed, img.for-print')].filter(shown);
+      return {
+        theme: document.documentElement.dataset.theme, ink: getComputedStyle(document.querySelector('article p')).color, ground: getComputedStyle(document.body).backgroundColor,
+        wrong: drawings.filter((image) => !image.src.endsWith('.light.svg') || image.src.includes('.narrow.') || !image.complete || !image.naturalWidth).map((image) => image.src),
+        missing: [...document.querySelectorAll('figure')].filter((figure) => shown(figure) && figure.querySelector('img.themed') && ![...figure.querySelectorAll('img')].some(shown)).map((figure) => figure.id),
+        bars: [...document.querySelectorAll('details.hide:not([open]), details.page-box:not([open]), .frame-bar, button')].filter(shown).length,
+        parted: [...document.querySelectorAll('figure, .claim-card, tr')].filter((node) => shown(node) && getComputedStyle(node).breakInside !== 'avoid').length,
+      };
+    });
+    if (seen.theme !== 'light') faults.push(`the theme on paper is ${seen.theme}`);
+    if (Math.max(...seen.ink.match(/\d+/g).slice(0, 3).map(Number)) > 110) faults.push(`the ink is ${seen.ink}`);
+    if (seen.ground !== 'rgb(255, 255, 255)') faults.push(`the ground is ${seen.ground}`);
+    faults.push(...seen.wrong.map((src) => `not the drawing for paper, or not loaded: ${src}`), ...seen.missing.map((id) => `no drawing in ${id}`));
+    if (seen.bars) faults.push(`${seen.bars} bars and buttons that do nothing`);
+    if (seen.parted) faults.push(`${seen.parted} figures, cards and rows may be parted`);
+    await paper.emulateMedia({ media: 'screen', colorScheme: 'dark' });
+    if (!await becomes('dark')) faults.push('after printing the screen is not dark again');
+    verdict(`${name} on paper, from a dark ${shape}`, faults);
+  }
+  await paper.context().close();
+}
 
 // Where the live piece has taken the frames' place their slider is not seen.
 const framed = pages.find((name) => {
@@ -223,6 +358,20 @@ verdict('a link opens its claim', open.length === 1 ? [] : [`open: ${open}`]);
     if (JSON.stringify(boxes) !== (shape === 'phone' ? '[0,1]' : '[1,0]')) map.push(`on a ${shape} the two drawings have ${boxes} boxes`);
   }
   verdict('the family map', map);
+}
+
+// What axe-core finds: everything open, both widths, both themes; formulas are no tab stops, sliders have names.
+{
+  const wide = await browser.newContext({ viewport: shapes.desktop, offline: true });
+  wide.setDefaultTimeout(10 * patience);
+  for (const name of pages) {
+    const tab = await wide.newPage();
+    await tab.goto(pathToFileURL(path.join(root, name)).href, { waitUntil: 'load' });
+    await tab.evaluate(() => window.MathJax?.startup?.promise);
+    await accessible(tab, shapes, (shape, theme, faults) => verdict(`axe: ${name}, ${shape}, ${theme}`, faults));
+    await tab.close();
+  }
+  await wide.close();
 }
 await browser.close();
 console.log(`site: ${passed} passed, ${failed} failed`);

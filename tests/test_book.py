@@ -181,6 +181,27 @@ def test_the_intro_keeps_no_list_of_its_own():
     assert "```{chapter-map}\n```" in words and not re.search(r"^\|", words, re.MULTILINE)
 
 
+def statements():
+    """Return [(page, kind, title, label)] of the numbered definitions and theorems."""
+    pattern = re.compile(r"^```\{prf:(\w+)\} ?(.*)\n:label: (\S+)$", re.MULTILINE)
+    return [(page.stem, *found) for page in PAGES for found in pattern.findall(page.read_text())]
+
+
+def test_what_the_theory_rests_on_is_defined_on_its_page():
+    defined = {(page, title) for page, kind, title, _ in statements() if kind == "definition"}
+    assert {("kernels", "Localization kernel"), ("means", "Local mean"), ("trick", "Localization trick")} <= defined
+
+
+def test_each_numbered_statement_has_a_title_and_a_label_of_its_own():
+    found = statements()
+    opened = [kind for page in PAGES for kind in re.findall(r"^```\{prf:(\w+)\}", page.read_text(), re.MULTILINE)]
+    assert len(found) == len(opened), "a numbered statement must have a label in its second line"
+    labels = [label for *_, label in found]
+    assert len(set(labels)) == len(labels)
+    for page, kind, title, label in found:
+        assert title and label.startswith(f"{kind}-"), f"{page}: {label} must begin with {kind}-, and have a title"
+
+
 # The claims
 
 

@@ -9,7 +9,24 @@
     const { name, frame } = image.dataset;
     const drawn = frame === undefined ? name : `${name}.${frame}`;
     const width = phone.matches ? ".narrow" : "";
-    image.src = `${drawings}${drawn}${width}.${root.dataset.theme === "dark" ? "dark" : "light"}.svg`;
+    const file = `${drawings}${drawn}${width}.${root.dataset.theme === "dark" ? "dark" : "light"}.svg`;
+    if (image.src !== file) image.src = file;
+    forPaper(image, `${drawings}${drawn}.light.svg`, file);
+  };
+
+  // On paper stands the light drawing of full width. Who prints from a dark page or a phone has it at hand, since no
+  // picture is fetched once a page is being printed.
+  const forPaper = (image, paper, shown) => {
+    let copy = image.nextElementSibling?.classList.contains("for-print") ? image.nextElementSibling : null;
+    if (paper !== shown && !copy) {
+      copy = new Image();
+      copy.className = "for-print";
+      copy.alt = image.alt;
+      image.after(copy);
+    }
+    if (paper === shown) copy?.remove();
+    else if (copy.src !== paper) copy.src = paper;
+    image.classList.toggle("has-print", paper !== shown);
   };
   const showAll = () => document.querySelectorAll("img.themed").forEach(show);
 
@@ -17,6 +34,33 @@
     image.dataset.name = image.getAttribute("src").split("/").pop().replace(".light.svg", "");
     image.classList.add("themed");
   });
+
+  // Ink on paper is dark, whatever the screen's theme; what it was comes back.
+  const printing = () => {
+    if (root.dataset.theme === "light") return;
+    root.dataset.onScreen = root.dataset.theme;
+    root.dataset.theme = "light";
+  };
+  const printed = () => {
+    if (!root.dataset.onScreen) return;
+    root.dataset.theme = root.dataset.onScreen;
+    delete root.dataset.onScreen;
+  };
+
+  // What is wider than its place is a tab stop, so that the keys can scroll it; nothing else of its kind is one.
+  const WIDE = { ".pst-scrollable-table-container, div.output.text_html": "Table", "div.math": "Formula", ".bd-article pre": "Code" };
+  const reach = () => {
+    const found = Object.entries(WIDE).flatMap(([kind, name]) => [...document.querySelectorAll(kind)].map((box) => (
+      [box, name, box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX)])));
+    for (const [box, name, scrolls] of found) {
+      if (scrolls === (box.tabIndex === 0)) continue;
+      if (scrolls) {
+        box.tabIndex = 0;
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", `${name}, scrolls sideways`);
+      } else for (const attribute of ["tabindex", "role", "aria-label"]) box.removeAttribute(attribute);
+    }
+  };
 
   // What stands side by side on a desktop stands one above the other on a phone, and the caption's words follow it.
   const STACKED = { Left: "Above", Right: "Below" };
@@ -117,6 +161,14 @@
     nameSides();
     showAll();
     phone.addEventListener("change", () => { nameSides(); showAll(); });
-    new MutationObserver(showAll).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
+    new MutationObserver(() => {
+      if (!root.dataset.onScreen) showAll();
+    }).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
+    addEventListener("beforeprint", printing);
+    addEventListener("afterprint", printed);
+    matchMedia("print").addEventListener("change", ({ matches }) => (matches ? printing() : printed()));
+    addEventListener("resize", reach);
+    document.addEventListener("toggle", reach, true);
+    addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach));
   });
 })();

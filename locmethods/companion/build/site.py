@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 import locmethods
 from locmethods.companion import datasets
 from locmethods.companion.build import (
+    bibliography,
     bibtex,
     book,
     cards,
@@ -31,6 +32,7 @@ from locmethods.companion.build import (
     pages,
     playground,
     publication,
+    search,
     takeaway,
 )
 from locmethods.companion.drawings import cost, intro
@@ -351,6 +353,7 @@ class Api(_FromRecords):
 
 def setup(app):
     """Register the extension with Sphinx."""
+    bibliography.register()
     app.add_directive("api", Api)
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("family-map", FamilyMap)
@@ -370,6 +373,7 @@ def setup(app):
     app.connect("html-page-context", page_boxes, priority=100)
     app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
+    app.connect("build-finished", search.leave_passages, priority=900)
     publication.connect(app)
     takeaway.connect(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -44,7 +44,7 @@ _HOME = {
     "HierarchicalAutoencoder": "hierarchy",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
-          "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer")
+          "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer", "spectrum")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -42,6 +42,9 @@ _HOME = {
     "LocalExperts": "hierarchy",
     "LazyAutoencoder": "hierarchy",
     "HierarchicalAutoencoder": "hierarchy",
+    "Spectrum": "spectrum",
+    "DiffusionMap": "spectrum",
+    "SpectralClustering": "spectrum",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer", "spectrum")

@@ -180,3 +180,11 @@ def test_attention_and_stacks_take_no_longer_than_torchs():
         assert rows[f"transformer-{name}"]["contenders"]["torch"]["ratio"] >= 1 / 1.1  # at most a tenth slower
     ours, dense = rows["transformer-cauchy"]["contenders"].values()
     assert dense["peak_bytes"] - ours["peak_bytes"] > 2**29  # the matrices of two heads have half a gigabyte each
+
+
+def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_than_in_scikit_learn():
+    rows = committed()
+    for kind in ("compact", "gaussian"):
+        assert rows[f"spectrum-50000-{kind}"]["contenders"]["locmethods"]["peak_bytes"] < 2**30
+    assert rows["spectrum-embedding"]["contenders"]["scikit-learn's spectral_embedding"]["ratio"] >= 1
+    assert rows["spectral-clustering"]["contenders"]["scikit-learn"]["ratio"] >= 2

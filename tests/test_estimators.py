@@ -23,6 +23,7 @@ from locmethods.models.classification import LocalClassifier
 from locmethods.models.pca import LocalPCA
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
 from locmethods.relaxation import LabelPropagation
+from locmethods.spectrum import DiffusionMap, SpectralClustering
 from locmethods.trick import Localized
 
 ESTIMATORS = [
@@ -55,6 +56,9 @@ MEMORIES = [
 # They learn their kernel; on the checks' random labels the best one is that of the nearest neighbour, which is never
 # reached, so that all slopes count as settled.
 LEARNERS = [LearnedMetric(max_iter=5, tol=np.inf), LearnedMetric(1, loss="accuracy", max_iter=5, tol=np.inf)]
+# What stands on the leading functions of an averaging matrix; two clusters, since some checks have few samples.
+SPECTRAL = [DiffusionMap(n_components=1), SpectralClustering(2, random_state=0),
+            SpectralClustering(2, assign_labels="cluster_qr")]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -62,7 +66,7 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS])
+@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *SPECTRAL])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

@@ -6,5 +6,6 @@ clustering [shi2000]_ [vonluxburg2007]_ are read off from the leading ones.
 """
 
 from locmethods.spectrum.decomposition import Spectrum
+from locmethods.spectrum.estimators import DiffusionMap, SpectralClustering, indicator_rotation
 
-__all__ = ["Spectrum"]
+__all__ = ["DiffusionMap", "SpectralClustering", "Spectrum", "indicator_rotation"]

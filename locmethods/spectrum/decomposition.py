@@ -257,9 +257,9 @@ class Spectrum:
         if time < 1:
             gone = np.abs(self.eigenvalues) <= np.maximum(self.residuals, 1e-12)
             if gone.any():
-                raise ValueError(f"{gone.sum()} of {len(gone)} eigenvalues are zero to rounding, so that their functions "
-                                 f"have no values at new points: ask for {np.argmax(gone)} components, or for a time "
-                                 "of at least 1")
+                raise ValueError(f"{gone.sum()} of {len(gone)} eigenvalues are zero to rounding, so that their "
+                                 f"functions have no values at new points: ask for {np.argmax(gone)} components, or "
+                                 "for a time of at least 1")
             factor = powers / self.eigenvalues
         else:
             factor = self._powers(time - 1)
@@ -300,8 +300,9 @@ class _Averages:
             raise ValueError(f"key {alone[0]} has no key in reach of the kernel, nor have {len(alone) - 1} others: "
                              "widen the kernel, or use one that is not hollow")
         if np.ptp(logs) * max(1.0, 2 * alpha) > SPREAD:
-            raise ValueError(f"the degrees Σⱼ K(xᵢ, xⱼ) must be at most e^{SPREAD / max(1.0, 2 * alpha):.0f} apart, got "
-                             f"e^{np.ptp(logs):.0f}: widen the kernel, or raise its temperature")
+            most = SPREAD / max(1.0, 2 * alpha)
+            raise ValueError(f"the degrees Σⱼ K(xᵢ, xⱼ) must be at most e^{most:.0f} apart, got e^{np.ptp(logs):.0f}: "
+                             "widen the kernel, or raise its temperature")
         self._degrees = np.exp(logs - logs.max())
         self.scales = self._degrees**-alpha
         degrees = self._degrees if alpha == 0 else self.scales * self._times(self.scales)

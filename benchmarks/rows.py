@@ -21,7 +21,6 @@ from benchmarks import (
     pretrained,
     relaxation,
     spectrum,
-    spectrum,
     sums,
     transformer,
     widths,

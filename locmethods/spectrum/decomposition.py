@@ -16,8 +16,7 @@ from locmethods.means import local_mean, local_weights, prepare
 from locmethods.numerics.krylov import NotSymmetricError, check_symmetric, leading_eigenvectors
 from locmethods.numerics.settling import say_unsettled
 
-WHOLE = 2048  # samples whose matrix is kept: 32 MiB
-DENSE = 300  # samples whose matrix is decomposed whole, as fast as a few products
+WHOLE = 2048  # samples whose matrix is decomposed whole: 32 MiB, and as fast as some ten products
 SPREAD = 300.0  # of log degrees: their square roots must be numbers, and so must the reciprocals of these
 TIE = 1 - 1e-6  # entries as large as the largest, up to rounding
 
@@ -115,10 +114,11 @@ class Spectrum:
 
         Notes
         -----
-        Up to 2,048 keys the matrix is kept. Beyond, nothing of size n × n exists: a block of vectors is averaged by
-        one `locmethods.local_sum`, whose weights serve all its columns, and the memory is that of some 240 vectors, or
-        of four blocks. Only if more than an eighth of all pairs are asked for, which are as large as the matrix, it is
-        decomposed whole.
+        Up to 2,048 keys the matrix is decomposed whole. Beyond, nothing of size n × n exists: a block of vectors is
+        averaged by one `locmethods.local_sum`, whose weights serve all its columns, and the memory is that of some 240
+        vectors, or of four blocks. Only if more than an eighth of all pairs are asked for, which are then as large as
+        the matrix, it is decomposed whole there too. A kernel so narrow that many eigenvalues crowd near 1 takes many
+        blocks.
 
         An eigenvalue that k pairs share is found k times, as that of a kernel which leaves the keys in k pieces; then
         the functions are determined only up to a rotation among the k, save the first, which is constant.
@@ -325,14 +325,9 @@ class _Averages:
 
 def _eigenpairs(averages: _Averages, root: NDArray, k: int, tol: float, max_iter: int, rng: np.random.Generator):
     """Return the k eigenvalues of S that are largest beside that of √π, their vectors, residuals and n_iter."""
-    n = len(root)
-    whole = n <= DENSE or 8 * (k + 1) > n
-    if n > WHOLE and not whole:
-        return leading_eigenvectors(averages.product, root, k, tol=tol, max_iter=max_iter, rng=rng)
-    matrix = averages.matrix()
-    if not whole:
-        return leading_eigenvectors(matrix.__matmul__, root, k, tol=tol, max_iter=max_iter, rng=rng)
-    return _decomposed(matrix, root, k)
+    if len(root) <= WHOLE or 8 * (k + 1) > len(root):
+        return _decomposed(averages.matrix(), root, k)
+    return leading_eigenvectors(averages.product, root, k, tol=tol, max_iter=max_iter, rng=rng)
 
 
 def _decomposed(matrix: NDArray, root: NDArray, k: int):

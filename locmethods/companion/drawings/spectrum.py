@@ -29,9 +29,10 @@ def bare(axes, title):
 
 def spectra(axes, table):
     """Eigenvalues in their order under four kernels, and how fast some of them fade."""
-    charts.lines(axes[0], table, "number", ["h = 0.1", "h = 0.2", "h = 0.4", "flat"], logx=True, xlabel="number l",
-                 ylabel="eigenvalue λ", title="who is kept", horizontal=0.0,
-                 names={"h = 0.1": (38, 0.6), "h = 0.2": (18, 0.34), "h = 0.4": (1.7, 0.42), "flat": (110, -0.16)})
+    widths = {"h = 0.1": "h = 0.1", "h = 0.2": "0.2", "h = 0.4": "0.4", "flat": "flat"}
+    charts.lines(axes[0], table, "number", widths, logx=True, xlabel="number l", ylabel="eigenvalue λ",
+                 title="who is kept", horizontal=0.0,
+                 names={"h = 0.1": (38, 0.6), "0.2": (19, 0.34), "0.4": (2.6, 0.45), "flat": (110, -0.16)})
     charts.lines(axes[1], table, "averages", ["l = 2", "l = 3", "l = 10", "l = 40"], logx=True, xlabel="averages t",
                  ylabel="what is left, λᵗ", title="for how long, h = 0.2", ylim=(0, 1.02),
                  names={"l = 2": (75, 0.7), "l = 3": (26, 0.55), "l = 10": (5.5, 0.4), "l = 40": (1.2, 0.12)})

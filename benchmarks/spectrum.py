@@ -16,6 +16,16 @@ def _cloud(n, d=3):
     return data
 
 
+def _cube(n):
+    """Return a function that gives points of which none stands alone.
+
+    Outliers under a compact kernel have the eigenvalue one each, and of so many copies ARPACK misses some.
+    """
+    def data():
+        return np.random.default_rng(0).random((n, 3))
+    return data
+
+
 def _ours(kernel, tol=TOL):
     """Return our eigenvalues; a kernel by its name and parameter."""
     def decompose(x):
@@ -120,12 +130,12 @@ ROWS = {
                               _cloud(5000), {"locmethods": _hollow(0.5),
                                              "scikit-learn's spectral_embedding": _embedding_of_scikit_learn(0.5)},
                               _same, repeats=1),
-    "spectrum-compact": Row("Twenty eigenpairs of Epanechnikov's averaging matrix, 20,000 points in 3-D, radius 1",
-                            _cloud(20_000), {"locmethods": _ours(("Epanechnikov", 1.0)),
-                                             "SciPy's eigsh, sparse": _sparse(1.0)}, _same, repeats=1),
-    "spectrum-50000-compact": Row("Twenty eigenpairs of Epanechnikov's averaging matrix, 50,000 points in 3-D, "
-                                  "radius 1", _cloud(50_000), {"locmethods": _ours(("Epanechnikov", 1.0))}, _same,
-                                  repeats=1),
+    "spectrum-compact": Row("Twenty eigenpairs of Epanechnikov's averaging matrix, 20,000 points in a cube, radius 0.2",
+                            _cube(20_000), {"locmethods": _ours(("Epanechnikov", 0.2)),
+                                            "SciPy's eigsh, sparse": _sparse(0.2)}, _same, repeats=1),
+    "spectrum-50000-compact": Row("Twenty eigenpairs of Epanechnikov's averaging matrix, 50,000 points in a "
+                                  "cube, radius 0.2", _cube(50_000),
+                                  {"locmethods": _ours(("Epanechnikov", 0.2))}, _same, repeats=1),
     "spectrum-50000-gaussian": Row("Twenty eigenpairs of a Gaussian averaging matrix, 50,000 points in 3-D, bandwidth "
                                    "0.5, whose matrix would be 20 GB", _cloud(50_000),
                                    {"locmethods": _ours(("Gaussian", 0.5))}, _same, repeats=1),

@@ -22,6 +22,7 @@ from benchmarks import (
     pretrained,
     projection,
     relaxation,
+    spectrum,
     sums,
     transformer,
     whitening,
@@ -119,7 +120,7 @@ def _all_pairs(n):
 # What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
             **patches.ROWS, **adaptive.ROWS, **hierarchy.ROWS, **nonlocal_means.ROWS, **transformer.ROWS,
-            **pretrained.ROWS, **characters.ROWS, **whitening.ROWS, **margin.ROWS,
+            **pretrained.ROWS, **characters.ROWS, **spectrum.ROWS, **whitening.ROWS, **margin.ROWS,
             **projection.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {

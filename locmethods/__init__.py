@@ -45,10 +45,13 @@ _HOME = {
     "MarginSoftmax": "margin",
     "margin_condition": "margin",
     "Whitening": "whitening",
+    "Spectrum": "spectrum",
+    "DiffusionMap": "spectrum",
+    "SpectralClustering": "spectrum",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "whitening", "margin", "projection", "display")
+          "spectrum", "whitening", "margin", "projection", "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

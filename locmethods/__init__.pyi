@@ -17,6 +17,7 @@ from locmethods import meanshift as meanshift
 from locmethods import nonlocal_means as nonlocal_means
 from locmethods import projection as projection
 from locmethods import relaxation as relaxation
+from locmethods import spectrum as spectrum
 from locmethods import transformer as transformer
 from locmethods import trick as trick
 from locmethods import whitening as whitening
@@ -52,6 +53,9 @@ from locmethods.models.regression import LocalMeanRegressor as LocalMeanRegresso
 from locmethods.models.regression import LocalPolynomialRegressor as LocalPolynomialRegressor
 from locmethods.relaxation.labeling import RelaxationLabeling as RelaxationLabeling
 from locmethods.relaxation.propagation import LabelPropagation as LabelPropagation
+from locmethods.spectrum.decomposition import Spectrum as Spectrum
+from locmethods.spectrum.estimators import DiffusionMap as DiffusionMap
+from locmethods.spectrum.estimators import SpectralClustering as SpectralClustering
 from locmethods.trick.estimator import Localized as Localized
 from locmethods.trick.loss import localize as localize
 from locmethods.whitening import Whitening as Whitening

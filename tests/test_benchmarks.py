@@ -205,3 +205,11 @@ def test_a_margin_costs_no_more_than_the_peers_and_a_ranking_much_less():
     for name, least in (("margin-cosine", 1), ("margin-angle", 1), ("average-precision", 2)):
         ours, peer = committed()[name]["contenders"].values()
         assert ours["ratio"] == 1 and peer["ratio"] >= least
+
+
+def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_than_in_scikit_learn():
+    rows = committed()
+    for kind in ("compact", "gaussian"):
+        assert rows[f"spectrum-50000-{kind}"]["contenders"]["locmethods"]["peak_bytes"] < 2**30
+    assert rows["spectrum-embedding"]["contenders"]["scikit-learn's spectral_embedding"]["ratio"] >= 1
+    assert rows["spectral-clustering"]["contenders"]["scikit-learn"]["ratio"] >= 2

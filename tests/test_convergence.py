@@ -8,11 +8,12 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
-from locmethods import hopfield, lazy, meanshift, nonlocal_means, relaxation
+from locmethods import hopfield, lazy, meanshift, nonlocal_means, relaxation, spectrum
 from locmethods.kernels import Epanechnikov, Flat, Gaussian
 
 LINE = np.arange(30.0)[:, None]
 CLOUD = np.random.default_rng(0).normal(size=(60, 3))
+MANY = np.random.default_rng(0).random((2100, 2))  # more samples than are decomposed whole
 SURFACE = np.column_stack([CLOUD[:, :2], (CLOUD[:, :2] ** 2).sum(1)])
 LABELS = np.r_[0, np.full(28, -1), 1]
 ENDS = np.r_[0.0, np.full(28, np.nan), 1.0]
@@ -66,6 +67,11 @@ LIMITED = {
             LINE, np.sin(LINE[:, 0] / 5)), 1, 1000),
     "balanced_nonlocal_means": (
         lambda m: nonlocal_means.balanced_nonlocal_means(STRIPES, patch_size=3, patch_distance=3, max_iter=m), 1, 100),
+    "Spectrum.of": (
+        lambda m: spectrum.Spectrum.of(MANY, Gaussian(0.5), max_iter=m), 1, 100),
+    "DiffusionMap": (lambda m: lm.DiffusionMap(Gaussian(0.5), max_iter=m).fit(MANY), 1, 100),
+    "SpectralClustering": (
+        lambda m: lm.SpectralClustering(2, Gaussian(0.5), random_state=0, max_iter=m).fit(MANY), 1, 100),
     "localize": (lambda m: lm.localize(cosh, kernel=Flat(5.0), max_iter=m)(LINE, LINE), 1, 100),
     "localize by L-BFGS": (
         lambda m: lm.localize(cosh, kernel=Flat(5.0), method="lbfgs", max_iter=m)(LINE, LINE), 1, 100),

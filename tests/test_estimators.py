@@ -24,6 +24,7 @@ from locmethods.models.pca import LocalPCA
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
 from locmethods.projection import RandomProjection
 from locmethods.relaxation import LabelPropagation
+from locmethods.spectrum import DiffusionMap, SpectralClustering
 from locmethods.trick import Localized
 from locmethods.whitening import Whitening
 
@@ -60,6 +61,9 @@ LEARNERS = [LearnedMetric(max_iter=5, tol=np.inf), LearnedMetric(1, loss="accura
 # They look at the sample's shape alone.
 PROJECTIONS = [RandomProjection(2, method=method) for method in ("gaussian", "sparse", "sign", "hadamard")]
 MAPS = [Whitening(), Whitening(0.5, 0.0, 1)]  # linear ones, which have no kernel to choose
+# What stands on the leading functions of an averaging matrix; two clusters, since some checks have few samples.
+SPECTRAL = [DiffusionMap(n_components=1), SpectralClustering(2, random_state=0),
+            SpectralClustering(2, assign_labels="cluster_qr")]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -67,7 +71,7 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS])
+@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS, *SPECTRAL])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

@@ -51,7 +51,7 @@ def turned(vectors, like):
     return vectors * np.sign((vectors * like).sum(0))
 
 
-@claim("O2", kind=("identity", "inequality"), sources=("chung1997", "bengio2004"))
+@claim("O2", kind=("identity", "inequality"), sources=("chung1997", "bengio2004b"))
 def a_symmetric_kernel_has_real_frequencies(seed=0):
     r"""For a symmetric $K$ the eigenvalues of $P = D^{-1}K$ are real and lie in $[-1, 1]$, with $1$ as often as the
     kernel leaves the keys in pieces; $\psi_1 = 1$, $\varphi_1 = \pi$, the left and right functions are biorthogonal,

@@ -42,9 +42,11 @@ _HOME = {
     "LocalExperts": "hierarchy",
     "LazyAutoencoder": "hierarchy",
     "HierarchicalAutoencoder": "hierarchy",
+    "NeuralEigenmaps": "eigenmaps",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
-          "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer")
+          "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
+          "eigenmaps")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

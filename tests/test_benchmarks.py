@@ -180,3 +180,7 @@ def test_attention_and_stacks_take_no_longer_than_torchs():
         assert rows[f"transformer-{name}"]["contenders"]["torch"]["ratio"] >= 1 / 1.1  # at most a tenth slower
     ours, dense = rows["transformer-cauchy"]["contenders"].values()
     assert dense["peak_bytes"] - ours["peak_bytes"] > 2**29  # the matrices of two heads have half a gigabyte each
+
+
+def test_an_extension_takes_no_longer_than_the_kernels_matrix():
+    assert committed()["eigenmaps-extension"]["contenders"]["scikit-learn's rbf_kernel, dense"]["ratio"] >= 1

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
-from locmethods import hopfield, lazy, meanshift, nonlocal_means, relaxation
+from locmethods import eigenmaps, hopfield, lazy, meanshift, nonlocal_means, relaxation
 from locmethods.kernels import Epanechnikov, Flat, Gaussian
 
 LINE = np.arange(30.0)[:, None]
@@ -66,6 +66,9 @@ LIMITED = {
             LINE, np.sin(LINE[:, 0] / 5)), 1, 1000),
     "balanced_nonlocal_means": (
         lambda m: nonlocal_means.balanced_nonlocal_means(STRIPES, patch_size=3, patch_distance=3, max_iter=m), 1, 100),
+    "NeuralEigenmaps": (
+        lambda m: eigenmaps.NeuralEigenmaps(2, pairs=Flat(1.0), loss="contrastive", hidden=(), steps=m, batch_size=1024,
+                                            learning_rate=0.01, random_state=0).fit(np.eye(30)), 20, 500),
     "localize": (lambda m: lm.localize(cosh, kernel=Flat(5.0), max_iter=m)(LINE, LINE), 1, 100),
     "localize by L-BFGS": (
         lambda m: lm.localize(cosh, kernel=Flat(5.0), method="lbfgs", max_iter=m)(LINE, LINE), 1, 100),

@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from locmethods.adaptive import LearnedMetric
+from locmethods.eigenmaps import NeuralEigenmaps
 from locmethods.fuzzy import TakagiSugenoRegressor
 from locmethods.hopfield import DenseAssociativeMemory, HopfieldNetwork, ModernHopfield
 from locmethods.kernels import Epanechnikov, Gaussian, Linear
@@ -55,6 +56,9 @@ MEMORIES = [
 # They learn their kernel; on the checks' random labels the best one is that of the nearest neighbour, which is never
 # reached, so that all slopes count as settled.
 LEARNERS = [LearnedMetric(max_iter=5, tol=np.inf), LearnedMetric(1, loss="accuracy", max_iter=5, tol=np.inf)]
+# Short trainings, which need not have settled.
+NETWORKS = [NeuralEigenmaps(2, steps=3, hidden=(4,), batch_size=8, tol=np.inf, random_state=0),
+            NeuralEigenmaps(2, loss="barlow", steps=3, hidden=(), batch_size=8, tol=np.inf, random_state=0)]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -62,7 +66,7 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS])
+@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *NETWORKS])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

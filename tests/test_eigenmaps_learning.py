@@ -205,8 +205,10 @@ def test_what_transform_gives_is_the_network_scaled_over_the_pairs():
     joint /= joint.sum()
     np.testing.assert_allclose(joint.sum(1) @ z**2, 1, rtol=1e-9)
     np.testing.assert_allclose(model.eigenvalues_, np.diag(z.T @ joint @ z), rtol=1e-9)
-    first, second = model.network_[0], model.network_[2]
-    hidden = np.maximum(x @ first.weight.detach().numpy().T + first.bias.detach().numpy(), 0)
+    variance, axes = np.linalg.eigh(np.cov(x.T, bias=True))
+    white = (x - x.mean(0)) @ axes / np.sqrt(variance + variance[-1] / 30)
+    first, second = model.network_[1], model.network_[3]
+    hidden = np.maximum(white @ first.weight.detach().numpy().T + first.bias.detach().numpy(), 0)
     raw = hidden @ second.weight.detach().numpy().T + second.bias.detach().numpy()
     np.testing.assert_allclose(z, raw / np.sqrt(joint.sum(1) @ raw**2), rtol=1e-9)
     barlow = small(loss="barlow", pairs=Gaussian(0.7), steps=30).fit(x)
@@ -268,6 +270,7 @@ def test_training_says_when_it_ends_early():
     ({"alpha": -1}, ValueError, "alpha must be at least 0 and finite, got -1"),
     ({"loss": "pca"}, ValueError, "loss must be one of 'eigenmaps', 'neuralef', 'spin', 'barlow', 'contrastive', got "
      "'pca'"),
+    ({"whiten": 1}, TypeError, "whiten must be True or False, got 1"),
     ({"loss": 3}, TypeError, "loss must be a Module or a name, got 3"),
     ({"network": "deep"}, TypeError, "network must be a Module or None, got 'deep'"),
     ({"network": nn.Linear(2, 5)}, ValueError, "the network must give n_components = 3 outputs a row, got shape "

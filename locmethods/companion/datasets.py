@@ -309,3 +309,37 @@ def echoes(n=60_000, *, length=12, seed=0):
     alphabet, words = list("abcdefghijklmnopqrstuvwxyz"), -(-n // (3 * length))
     letters = np.random.default_rng(seed).choice(alphabet, size=(words, length))
     return "".join(3 * "".join(word) for word in letters)[:n]
+
+
+class Graph(NamedTuple):
+    """Names of nodes, and symmetric weights of the edges between them."""
+
+    names: list
+    weights: np.ndarray
+
+
+def topic_graph():
+    """Return the topics of Python's own help and 1 where one of two names the other as related (Python).
+
+    From ``pydoc``, which is what ``help("LISTS")`` ends with; the largest group of topics that hang together. The list
+    differs a little between versions of Python.
+    """
+    from pydoc import Helper
+
+    from scipy.sparse.csgraph import connected_components
+
+    related = {name: found[1].split() for name, found in Helper.topics.items() if isinstance(found, tuple)}
+    names = sorted(related)
+    weights = np.array([[float(other in related[name] or name in related[other]) for other in names] for name in names])
+    np.fill_diagonal(weights, 0.0)
+    group = connected_components(weights)[1]
+    kept = np.flatnonzero(group == np.bincount(group).argmax())
+    return Graph([names[i] for i in kept], weights[np.ix_(kept, kept)])
+
+
+def les_miserables():
+    """Return the 77 characters of Les Misérables and in how many chapters two of them meet (networkx)."""
+    import networkx
+
+    graph = networkx.les_miserables_graph()
+    return Graph(list(graph), networkx.to_numpy_array(graph))

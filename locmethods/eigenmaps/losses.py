@@ -38,7 +38,8 @@ class EigenmapLoss(nn.Module):
             α = 2 max_{i<j} (R_ii − (1 − G_ij²) R_jj)/R_ii²,
 
         of which 1 − G_ij² = 0 says that two outputs are one, so that 1/R_ii is needed to part them, and
-        1 − G_ij² = 1 is the rule of collapse. An R_ii below 1/√n_pairs is noise, and does not count.
+        1 − G_ij² = 1 is the rule of collapse. An R_ii below √(k/n_pairs) does not count: over a batch each of the k
+        penalties is too large by about α/n_pairs, so that what parts outputs there would cost more than they gain.
     ordered : bool, default=True
         Whether earlier outputs are held fixed. Otherwise the penalty moves both, and only the span is learned.
 
@@ -82,7 +83,8 @@ class EigenmapLoss(nn.Module):
             self.running = now if self.running is None else MEMORY * self.running + (1 - MEMORY) * now
             mu, alike = self.running[0].diagonal(), self.running[1].square().clamp(max=1.0)
             need = (mu[:, None] - (1 - alike) * mu) / mu[:, None].square()
-            need = torch.where(mu[:, None] > len(first) ** -0.5, need, torch.zeros_like(need)).triu(1)
+            told = mu[:, None] > math.sqrt(len(mu) / len(first))
+            need = torch.where(told, need, torch.zeros_like(need)).triu(1)
             return MARGIN * float(need.max().clamp(min=0.0))
 
     def coefficients(self, moments: Moments) -> NDArray:

@@ -23,6 +23,7 @@ from locmethods.eigenmaps.ritz import RayleighRitz
 from locmethods.numerics.settling import say_unsettled
 
 AT_ONCE = 1 << 15  # pairs that are drawn together: a kernel's rows then serve many of them
+SHORTEST = 30.0  # axes of less than a thirtieth of the longest's variance are not made as long as the others
 ROWS = 1 << 14  # rows that a fitted network sees at once
 
 
@@ -49,8 +50,12 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         known; much more than that hurts, since the penalty of a batch is biased.
     hidden : sequence of int, default=(64, 64)
         Units of the network's layers, each rectified; none for linear outputs.
+    whiten : bool, default=True
+        Whether a fixed linear map comes first that centres the sample and scales its principal axes to like lengths,
+        1/√(λ + λ₁/30) for an axis of variance λ and the longest of variance λ₁. Neither the units of the features nor
+        their correlation then slow training down.
     network : Module, optional
-        Used in the place of that network, which maps (n, n_features) to (n, n_components). It is copied.
+        Used in the place of all that; it maps (n, n_features) to (n, n_components). It is copied.
     steps, batch_size : int, default=1000, 256
         Steps of Adam, and pairs of each.
     learning_rate : float, default=2e-3
@@ -94,14 +99,16 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     """
 
     def __init__(self, n_components: int = 8, *, pairs: object = None, loss: str | nn.Module = "eigenmaps",
-                 alpha: float | str = "auto", hidden: tuple = (64, 64), network: nn.Module | None = None,
-                 steps: int = 1000, batch_size: int = 256, learning_rate: float = 2e-3, tol: float = 0.02,
+                 alpha: float | str = "auto", hidden: tuple = (64, 64), whiten: bool = True,
+                 network: nn.Module | None = None, steps: int = 1000, batch_size: int = 256,
+                 learning_rate: float = 2e-3, tol: float = 0.02,
                  random_state: int | np.random.RandomState | None = None):
         self.n_components = n_components
         self.pairs = pairs
         self.loss = loss
         self.alpha = alpha
         self.hidden = hidden
+        self.whiten = whiten
         self.network = network
         self.steps = steps
         self.batch_size = batch_size
@@ -133,7 +140,7 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         source = as_pairs(self.pairs, X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.loss_ = self._new_loss()
-        self.network_ = self._new_network(seed).to(torch.float32 if X.dtype == np.float32 else torch.float64)
+        self.network_ = self._new_network(X, seed).to(torch.float32 if X.dtype == np.float32 else torch.float64)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -182,6 +189,8 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             check_count(name, getattr(self, name), 2 if name == "batch_size" else 1)
         check_positive("learning_rate", self.learning_rate)
         check_tol(self.tol)
+        if not isinstance(self.whiten, bool | np.bool_):
+            raise TypeError(f"whiten must be True or False, got {self.whiten!r}")
         for units in self.hidden:
             check_count("hidden", units, 1)
         for name, kind in (("loss", nn.Module), ("network", nn.Module)):
@@ -197,14 +206,15 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return copy.deepcopy(self.loss)
         return LOSSES[self.loss](self.alpha) if self.loss == "eigenmaps" else LOSSES[self.loss]()
 
-    def _new_network(self, seed):
+    def _new_network(self, X, seed):
         if self.network is not None:
             return copy.deepcopy(self.network)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             sizes = [self.n_features_in_, *self.hidden, self.n_components]
             layers = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())]
-        return nn.Sequential(*layers[:-1])
+            first = [whitening(X)] if self.whiten else []
+        return nn.Sequential(*first, *layers[:-1])
 
     def _outputs(self, X):
         """Return the network's own outputs in float64."""
@@ -236,10 +246,22 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                           "in the last quarter of them: take more steps, or a larger learning_rate")
 
 
+def whitening(X: NDArray) -> nn.Linear:
+    """Return the fixed map x → (x − x̄)ᵀ uⱼ/√(λⱼ + λ₁/30) for the principal axes u of a sample."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    variance, axes = np.linalg.eigh(np.cov(X.T.astype(np.float64), bias=True).reshape(X.shape[1], X.shape[1]))
+    scale = 1 / np.sqrt(np.maximum(variance, 0) + (variance[-1] / SHORTEST if variance[-1] > 0 else 1.0))
+    layer = nn.Linear(X.shape[1], X.shape[1], dtype=torch.float64).requires_grad_(False)
+    layer.weight.copy_(torch.from_numpy((axes * scale).T.copy()))
+    layer.bias.copy_(torch.from_numpy(-(axes * scale).T @ mean))
+    return layer
+
+
 def train(network: nn.Module, loss: nn.Module, source: KernelPairs | GraphPairs | ViewPairs, *, steps: int,
           batch_size: int, learning_rate: float, seed: int) -> NDArray:
     """Train a network, where it stands, on pairs of a source by Adam; return the losses, of shape (n_steps,)."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
+    learned = [one for one in network.parameters() if one.requires_grad]
+    optimizer = torch.optim.Adam(learned, lr=learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)))
     dtype = next(network.parameters()).dtype
     losses = np.empty(steps)

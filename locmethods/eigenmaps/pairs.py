@@ -201,7 +201,7 @@ class ViewPairs:
     ((4, 1), True)
     """
 
-    ROUNDS = 1 << 14  # pairs by which moments are known, to about a hundredth
+    ROUNDS = 1 << 13  # pairs by which moments are known, to about a hundredth
 
     def __init__(self, points: ArrayLike, view: Callable):
         self.points = check_array(points, dtype=FLOATS, input_name="points")
@@ -216,7 +216,7 @@ class ViewPairs:
         return self._seen(rows, rng), self._seen(rows, rng)
 
     def moments(self, function: Callable) -> Moments:
-        """Return the moments of the functions over 2¹⁴ pairs, the same in every call."""
+        """Return the moments of the functions over 2¹³ pairs, the same in every call."""
         first, second = (function(side) for side in self.draw(self.ROUNDS, np.random.default_rng(0)))
         return moments_of(first, second, np.full(len(first), 1 / len(first)), second)
 

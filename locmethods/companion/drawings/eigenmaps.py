@@ -31,7 +31,7 @@ def moons(axes, table):
 
 def hermite(axes, table):
     """Four learned functions of a number, and the polynomials that they should be."""
-    names = {"1": (1.7, 1.25), "2": (2.05, 2.3), "3": (-2.35, 3.3), "4": (-1.75, -1.4)}
+    names = {"1": (-2.3, 1.15), "2": (-2.3, -1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
     for number, (name, place) in enumerate(names.items()):
         axes.plot(table["x"], table[f"true {name}"], color=ink(axes), linestyle=":", linewidth=1.3)
         axes.plot(table["x"], table[f"learned {name}"], color=f"C{number}", linestyle="-")
@@ -42,9 +42,8 @@ def hermite(axes, table):
 def collapse(axes, table):
     """Where each of four outputs should land, and where it did, against the penalty."""
     for number, ax in enumerate(axes):
-        ax.step(table["alpha"], table[f"predicted {number + 1}"], where="mid", color=ink(ax), linewidth=1.2,
-                linestyle="-")
-        ax.plot(table["alpha"], table[f"landed {number + 1}"], MARKERS[number], color=f"C{number}", markersize=7)
+        ax.plot(table["alpha"], table[f"predicted {number + 1}"], color=ink(ax), linewidth=1.2, linestyle="-")
+        ax.plot(table["tried"], table[f"landed {number + 1}"], MARKERS[number], color=f"C{number}", markersize=7)
         ax.set_xscale("log")
         charts.references(ax, vertical=table["least"][0])
         ax.set(title=f"output {number + 1}", xlabel="penalty α", yticks=[1, 2, 3, 4], ylim=(0.6, 4.4))

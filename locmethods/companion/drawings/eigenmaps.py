@@ -31,7 +31,7 @@ def moons(axes, table):
 
 def hermite(axes, table):
     """Four learned functions of a number, and the polynomials that they should be."""
-    names = {"1": (-2.3, 1.15), "2": (-2.3, -1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
+    names = {"1": (-2.3, 1.15), "2": (1.9, 1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
     for number, (name, place) in enumerate(names.items()):
         axes.plot(table["x"], table[f"true {name}"], color=ink(axes), linestyle=":", linewidth=1.3)
         axes.plot(table["x"], table[f"learned {name}"], color=f"C{number}", linestyle="-")
@@ -66,7 +66,8 @@ def codes(axes, table):
     axes.margins(x=0.04)
     charts.references(axes, horizontal=table["pixels"][0])
     axes.annotate("all 64 pixels", (table["m"][0], table["pixels"][0]), (0, 3), textcoords="offset points", fontsize=9)
-    charts.name_lines(axes, [one.lines[0] for one in axes.containers], list(curves.values()))
+    places = dict(zip(curves.values(), ((2.05, 0.5), (9.3, 0.345), (9.3, 0.265), (9.5, 0.655)), strict=True))
+    charts.name_lines(axes, [one.lines[0] for one in axes.containers], list(curves.values()), places)
 
 
 def topics(axes, table):

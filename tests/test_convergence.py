@@ -68,7 +68,8 @@ LIMITED = {
         lambda m: nonlocal_means.balanced_nonlocal_means(STRIPES, patch_size=3, patch_distance=3, max_iter=m), 1, 100),
     "NeuralEigenmaps": (
         lambda m: eigenmaps.NeuralEigenmaps(2, pairs=Flat(1.0), loss="contrastive", hidden=(), whiten=False, steps=m,
-                                            batch_size=1024, learning_rate=0.01, random_state=0).fit(np.eye(30)), 20, 500),
+                                            batch_size=1024, learning_rate=0.01, random_state=0).fit(np.eye(30)),
+        20, 500),
     "localize": (lambda m: lm.localize(cosh, kernel=Flat(5.0), max_iter=m)(LINE, LINE), 1, 100),
     "localize by L-BFGS": (
         lambda m: lm.localize(cosh, kernel=Flat(5.0), method="lbfgs", max_iter=m)(LINE, LINE), 1, 100),

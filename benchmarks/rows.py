@@ -11,6 +11,7 @@ from benchmarks import (
     characters,
     crf,
     denoising,
+    eigenmaps,
     fuzzy,
     hierarchy,
     hopfield,
@@ -120,8 +121,8 @@ def _all_pairs(n):
 # What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
             **patches.ROWS, **adaptive.ROWS, **hierarchy.ROWS, **nonlocal_means.ROWS, **transformer.ROWS,
-            **pretrained.ROWS, **characters.ROWS, **spectrum.ROWS, **whitening.ROWS, **margin.ROWS,
-            **projection.ROWS}
+            **pretrained.ROWS, **characters.ROWS, **spectrum.ROWS, **eigenmaps.ROWS, **whitening.ROWS,
+            **margin.ROWS, **projection.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

@@ -48,10 +48,11 @@ _HOME = {
     "Spectrum": "spectrum",
     "DiffusionMap": "spectrum",
     "SpectralClustering": "spectrum",
+    "NeuralEigenmaps": "eigenmaps",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "spectrum", "whitening", "margin", "projection", "display")
+          "spectrum", "eigenmaps", "whitening", "margin", "projection", "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -213,3 +213,7 @@ def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_t
         assert rows[f"spectrum-50000-{kind}"]["contenders"]["locmethods"]["peak_bytes"] < 2**30
     assert rows["spectrum-embedding"]["contenders"]["scikit-learn's spectral_embedding"]["ratio"] >= 1
     assert rows["spectral-clustering"]["contenders"]["scikit-learn"]["ratio"] >= 2
+
+
+def test_an_extension_takes_no_longer_than_the_kernels_matrix():
+    assert committed()["eigenmaps-extension"]["contenders"]["scikit-learn's rbf_kernel, dense"]["ratio"] >= 1

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
-from locmethods import hopfield, lazy, meanshift, nonlocal_means, relaxation, spectrum
+from locmethods import eigenmaps, hopfield, lazy, meanshift, nonlocal_means, relaxation, spectrum
 from locmethods.kernels import Epanechnikov, Flat, Gaussian
 
 LINE = np.arange(30.0)[:, None]
@@ -72,6 +72,10 @@ LIMITED = {
     "DiffusionMap": (lambda m: lm.DiffusionMap(Gaussian(0.5), max_iter=m).fit(MANY), 1, 100),
     "SpectralClustering": (
         lambda m: lm.SpectralClustering(2, Gaussian(0.5), random_state=0, max_iter=m).fit(MANY), 1, 100),
+    "NeuralEigenmaps": (
+        lambda m: eigenmaps.NeuralEigenmaps(2, pairs=Flat(1.0), loss="contrastive", hidden=(), whiten=False, steps=m,
+                                            batch_size=1024, learning_rate=0.01, random_state=0).fit(np.eye(30)),
+        20, 500),
     "localize": (lambda m: lm.localize(cosh, kernel=Flat(5.0), max_iter=m)(LINE, LINE), 1, 100),
     "localize by L-BFGS": (
         lambda m: lm.localize(cosh, kernel=Flat(5.0), method="lbfgs", max_iter=m)(LINE, LINE), 1, 100),

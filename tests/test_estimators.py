@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from locmethods.adaptive import LearnedMetric
+from locmethods.eigenmaps import NeuralEigenmaps
 from locmethods.fuzzy import TakagiSugenoRegressor
 from locmethods.hopfield import DenseAssociativeMemory, HopfieldNetwork, ModernHopfield
 from locmethods.kernels import Epanechnikov, Gaussian, Linear
@@ -64,6 +65,9 @@ MAPS = [Whitening(), Whitening(0.5, 0.0, 1)]  # linear ones, which have no kerne
 # What stands on the leading functions of an averaging matrix; two clusters, since some checks have few samples.
 SPECTRAL = [DiffusionMap(n_components=1), SpectralClustering(2, random_state=0),
             SpectralClustering(2, assign_labels="cluster_qr")]
+# Short trainings, which need not have settled.
+NETWORKS = [NeuralEigenmaps(2, steps=3, hidden=(4,), batch_size=8, tol=np.inf, random_state=0),
+            NeuralEigenmaps(2, loss="barlow", steps=3, hidden=(), batch_size=8, tol=np.inf, random_state=0)]
 PREDICTORS = [estimator for estimator in ESTIMATORS if hasattr(estimator, "predict")]
 
 
@@ -71,7 +75,8 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
-@parametrize_with_checks([*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS, *SPECTRAL])
+@parametrize_with_checks(
+    [*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS, *SPECTRAL, *NETWORKS])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

@@ -35,6 +35,13 @@ class Sentences(NamedTuple):
     topic: list
 
 
+class Graph(NamedTuple):
+    """Names of nodes, and symmetric weights of the edges between them."""
+
+    names: list
+    weights: np.ndarray
+
+
 def engel() -> Sample:
     """Return income and food expenditure of 235 Belgian households of 1857, in francs a year (statsmodels)."""
     from statsmodels.datasets import engel
@@ -367,7 +374,7 @@ GLYPH_SIDE, BASELINE = 16, 12  # pixels of a picture, and the row that the lette
 
 
 @cache
-def glyphs():
+def glyphs() -> Glyphs:
     """Return every letter and digit that sixteen typefaces share, drawn at 12 pixels an em (matplotlib's fonts).
 
     About 500 characters: Latin with accents, Greek, Cyrillic. Of characters that look the same in the first face, as
@@ -413,3 +420,30 @@ def glyph(font, letter):
     left = room + (GLYPH_SIDE - ink.shape[1]) // 2
     canvas[bottom - ink.shape[0]:bottom, left:left + ink.shape[1]] = ink
     return canvas[room:room + GLYPH_SIDE, room:room + GLYPH_SIDE]
+
+
+def topic_graph() -> Graph:
+    """Return the topics of Python's own help and 1 where one of two names the other as related (Python).
+
+    From ``pydoc``, which is what ``help("LISTS")`` ends with; the largest group of topics that hang together. The list
+    differs a little between versions of Python.
+    """
+    from pydoc import Helper
+
+    from scipy.sparse.csgraph import connected_components
+
+    related = {name: found[1].split() for name, found in Helper.topics.items() if isinstance(found, tuple)}
+    names = sorted(related)
+    weights = np.array([[float(other in related[name] or name in related[other]) for other in names] for name in names])
+    np.fill_diagonal(weights, 0.0)
+    group = connected_components(weights)[1]
+    kept = np.flatnonzero(group == np.bincount(group).argmax())
+    return Graph([names[i] for i in kept], weights[np.ix_(kept, kept)])
+
+
+def les_miserables() -> Graph:
+    """Return the 77 characters of Les Misérables and in how many chapters two of them meet (networkx)."""
+    import networkx
+
+    graph = networkx.les_miserables_graph()
+    return Graph(list(graph), networkx.to_numpy_array(graph))

@@ -1,0 +1,83 @@
+"""Drawings of the chapter on learned eigenmaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from locmethods.companion.drawings import charts
+from locmethods.companion.drawings.charts import MARKERS, ink
+
+
+def moons(axes, table):
+    """Two moons: a function that was learned from their pairs, over the whole plane, and its values at the points."""
+    plane, values = axes
+    level = np.abs(table["learned"]).max()
+    plane.contourf(table["x of the plane"], table["y of the plane"], table["learned"], cmap="cividis",
+                   levels=np.linspace(-level, level, 13), alpha=0.6)
+    plane.contour(table["x of the plane"], table["y of the plane"], table["learned"], levels=[0.0], colors=[ink(plane)],
+                  linewidths=1.5)
+    for label in (0, 1):
+        chosen = table["moon"] == label
+        plane.scatter(table["x"][chosen], table["y"][chosen], s=16, marker=MARKERS[label], color=f"C{label}",
+                      linewidths=0.4, edgecolors=ink(plane))
+        values.scatter(table["second"][chosen], table["third"][chosen], s=16, marker=MARKERS[label],
+                       color=f"C{label}", linewidths=0)
+    plane.set_aspect("equal")
+    plane.grid(False)
+    charts.frame(plane, "x", "y", "the second function")
+    charts.frame(values, "second function", "third function", "the points by their codes")
+    values.margins(0.05)
+
+
+def hermite(axes, table):
+    """Four learned functions of a number, and the polynomials that they should be."""
+    names = {"1": (-2.3, 1.15), "2": (1.9, 1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
+    for number, (name, place) in enumerate(names.items()):
+        axes.plot(table["x"], table[f"true {name}"], color=ink(axes), linestyle=":", linewidth=1.3)
+        axes.plot(table["x"], table[f"learned {name}"], color=f"C{number}", linestyle="-")
+        axes.text(*place, f"ψ{'₁₂₃₄'[number]}", color=f"C{number}", fontsize=11)
+    charts.frame(axes, "x", "function (mean square one)")
+
+
+def collapse(axes, table):
+    """Where each of four outputs should land, and where it did, against the penalty."""
+    for number, ax in enumerate(axes):
+        ax.plot(table["alpha"], table[f"predicted {number + 1}"], color=ink(ax), linewidth=1.2, linestyle="-")
+        ax.plot(table["tried"], table[f"landed {number + 1}"], MARKERS[number], color=f"C{number}", markersize=7)
+        ax.set_xscale("log")
+        charts.references(ax, vertical=table["least"][0])
+        ax.set(title=f"output {number + 1}", xlabel="penalty α", yticks=[1, 2, 3, 4], ylim=(0.6, 4.4))
+    for ax in axes[::2]:
+        ax.set_ylabel("eigenfunction")
+
+
+def codes(axes, table):
+    """Retrieval against the number of components, means and standard deviations of five trainings."""
+    curves = {"first": "the first m", "random": "m random ones", "contrastive": "contrastive, as it came",
+              "turned": "contrastive, turned"}
+    for number, name in enumerate(curves):
+        apart = table["m"] * (1 + 0.02 * (number - 1.5))
+        axes.errorbar(apart, table[name], yerr=table[f"{name}, deviation"], capsize=3,
+                      marker=MARKERS[number], markersize=6, color=f"C{number}")
+    axes.set_xscale("log")
+    axes.set_xticks(table["m"], [f"{m:g}" for m in table["m"]])
+    axes.set_xticks([], minor=True)
+    charts.frame(axes, "components m", "mean average precision")
+    axes.margins(x=0.04)
+    charts.references(axes, horizontal=table["pixels"][0])
+    axes.annotate("all 64 pixels", (table["m"][0], table["pixels"][0]), (0, 3), textcoords="offset points", fontsize=9)
+    places = dict(zip(curves.values(), ((2.05, 0.5), (9.3, 0.345), (9.3, 0.265), (9.5, 0.655)), strict=True))
+    charts.name_lines(axes, [one.lines[0] for one in axes.containers], list(curves.values()), places)
+
+
+def topics(axes, table):
+    """A graph's nodes at their second and third learned function; some of them named."""
+    for begin, end in zip(table["from"].astype(int), table["to"].astype(int), strict=True):
+        axes.plot(table["second"][[begin, end]], table["third"][[begin, end]], color=ink(axes), alpha=0.15,
+                  linewidth=0.8, linestyle="-")
+    axes.plot(table["second"], table["third"], "o", markersize=4, color="C0")
+    for name, node in zip(table["named"], table["node"].astype(int), strict=True):
+        axes.annotate(name, (table["second"][node], table["third"][node]), (3, 3), textcoords="offset points",
+                      fontsize=8)
+    charts.frame(axes, "second function", "third function")
+    axes.margins(0.12)

@@ -6,7 +6,7 @@ A source draws pairs of indices or points from its joint density, and knows the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -227,7 +227,7 @@ class ViewPairs:
         return seen.astype(rows.dtype, copy=False)
 
 
-def as_pairs(pairs: object, points: NDArray) -> KernelPairs | GraphPairs | ViewPairs:
+def as_pairs(pairs: Any, points: NDArray) -> KernelPairs | GraphPairs | ViewPairs:
     """Return a source of pairs of `points`: of a kernel (Gaussian for None), a graph, a function of views."""
     if pairs is None or isinstance(pairs, Kernel):
         return KernelPairs(points, Gaussian(bandwidth=1.0) if pairs is None else pairs)

@@ -270,7 +270,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     """
 
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, n_components: int | None = None, *,
-                 rtol: float = 1e-12):
+                 rtol: float = 1e-12) -> None:
         self.beta = beta
         self.gamma = gamma
         self.n_components = n_components

@@ -407,7 +407,7 @@ def glyphs() -> Glyphs:
     return Glyphs(x, list(found), list(TYPEFACES))
 
 
-def glyph(font, letter):
+def glyph(font: Any, letter: str) -> NDArray:
     """Return a letter as a grey picture, centred, on its baseline; what does not fit is cut off."""
     from matplotlib.ft2font import LoadFlags
 

@@ -61,7 +61,7 @@ class EigenmapLoss(nn.Module):
 
     centred = False
 
-    def __init__(self, alpha: float | str = "auto", *, ordered: bool = True):
+    def __init__(self, alpha: float | str = "auto", *, ordered: bool = True) -> None:
         super().__init__()
         if alpha != "auto":
             check_not_negative("alpha", alpha)
@@ -147,7 +147,7 @@ class SpINLoss(nn.Module):
 
     centred = False
 
-    def __init__(self, *, decay: float = 0.99, jitter: float = 1e-3):
+    def __init__(self, *, decay: float = 0.99, jitter: float = 1e-3) -> None:
         super().__init__()
         check_share("decay", decay)
         check_not_negative("jitter", jitter)
@@ -208,7 +208,7 @@ class BarlowTwinsLoss(nn.Module):
 
     centred = True
 
-    def __init__(self, redundancy: float = 0.005):
+    def __init__(self, redundancy: float = 0.005) -> None:
         super().__init__()
         check_not_negative("redundancy", redundancy)
         self.redundancy = redundancy

@@ -102,7 +102,7 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                  alpha: float | str = "auto", hidden: tuple = (64, 64), whiten: bool = True,
                  network: nn.Module | None = None, steps: int = 1000, batch_size: int = 256,
                  learning_rate: float = 2e-3, tol: float = 0.02,
-                 random_state: int | np.random.RandomState | None = None):
+                 random_state: int | np.random.RandomState | None = None) -> None:
         self.n_components = n_components
         self.pairs = pairs
         self.loss = loss

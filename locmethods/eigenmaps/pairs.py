@@ -79,7 +79,7 @@ class KernelPairs:
     1.0
     """
 
-    def __init__(self, points: ArrayLike, kernel: Kernel):
+    def __init__(self, points: ArrayLike, kernel: Kernel) -> None:
         self.points = check_array(points, dtype=FLOATS, input_name="points")
         self.kernel = kernel_or_default(kernel, "nearest")
         probes = np.random.default_rng(0).normal(size=(len(self.points), 2)).astype(self.points.dtype)
@@ -142,7 +142,7 @@ class GraphPairs:
     array([0.25, 0.5 , 0.25])
     """
 
-    def __init__(self, points: ArrayLike, graph: ArrayLike):
+    def __init__(self, points: ArrayLike, graph: ArrayLike) -> None:
         self.points = check_array(points, dtype=FLOATS, input_name="points")
         graph = check_array(graph, dtype=np.float64, accept_sparse=True, input_name="graph")
         if graph.shape != (len(self.points),) * 2:
@@ -203,7 +203,7 @@ class ViewPairs:
 
     ROUNDS = 1 << 13  # pairs by which moments are known, to about a hundredth
 
-    def __init__(self, points: ArrayLike, view: Callable):
+    def __init__(self, points: ArrayLike, view: Callable) -> None:
         self.points = check_array(points, dtype=FLOATS, input_name="points")
         if not callable(view):
             raise TypeError(f"view must be a function of points and a generator, got {view!r}")

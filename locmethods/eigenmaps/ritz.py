@@ -52,7 +52,7 @@ class RayleighRitz(TransformerMixin, BaseEstimator):
            [-1.   ,  1.265]]), array([1. , 0.8]))
     """
 
-    def __init__(self, n_components: int | None = None, *, tol: float = 1e-8):
+    def __init__(self, n_components: int | None = None, *, tol: float = 1e-8) -> None:
         self.n_components = n_components
         self.tol = tol
 

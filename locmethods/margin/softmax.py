@@ -67,7 +67,7 @@ class MarginSoftmax(nn.Module):
     n_steps: Tensor
 
     def __init__(self, n_features: int, n_classes: int, *, margin: float | Callable = 0.35,
-                 scale: float | Callable = 30.0, kind: str = "cosine"):
+                 scale: float | Callable = 30.0, kind: str = "cosine") -> None:
         super().__init__()
         check_count("n_features", n_features, 1)
         check_count("n_classes", n_classes, 2)

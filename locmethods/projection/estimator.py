@@ -72,7 +72,7 @@ class RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     """
 
     def __init__(self, n_components: int | str = "auto", *, method: str = "gaussian", eps: float = 0.1,
-                 density: float | str = "auto", random_state: int | np.random.RandomState | None = None):
+                 density: float | str = "auto", random_state: int | np.random.RandomState | None = None) -> None:
         self.n_components = n_components
         self.method = method
         self.eps = eps

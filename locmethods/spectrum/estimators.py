@@ -59,7 +59,7 @@ class DiffusionMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     """
 
     def __init__(self, kernel: Kernel | None = None, *, n_components: int = 2, time: float = 1, alpha: float = 0.0,
-                 tol: float = 1e-8, max_iter: int = 500):
+                 tol: float = 1e-8, max_iter: int = 500) -> None:
         self.kernel = kernel
         self.n_components = n_components
         self.time = time
@@ -155,7 +155,7 @@ class SpectralClustering(ClusterMixin, BaseEstimator):
 
     def __init__(self, n_clusters: int = 8, kernel: Kernel | None = None, *, assign_labels: str = "kmeans",
                  n_init: int = 10, alpha: float = 0.0, tol: float = 1e-8, max_iter: int = 500,
-                 random_state: Any = None):
+                 random_state: Any = None) -> None:
         self.n_clusters = n_clusters
         self.kernel = kernel
         self.assign_labels = assign_labels

@@ -345,7 +345,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self.n_components_ = self._n_features_out = len(found.components)
 
     def transform(self, X: ArrayLike) -> NDArray:
-        """Return (x − βμ) U Λ^(−γ/2), of shape (n_queries, n_components_).
+        """Return (x − βμ) U Λ^(−γ/2), of shape ``(n_queries, n_components_)``.
 
         Parameters
         ----------
@@ -374,7 +374,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_components_)
+        X : array-like of shape ``(n_queries, n_components_)``
 
         Raises
         ------

@@ -102,7 +102,7 @@ class RayleighRitz(TransformerMixin, BaseEstimator):
         return self._solve(cross, square)
 
     def transform(self, X: ArrayLike) -> NDArray:
-        """Return the ordered functions for outputs `X`, of shape (n_samples, n_components_)."""
+        """Return the ordered functions for outputs `X`, of shape ``(n_samples, n_components_)``."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         return X @ self.coefficients_.astype(X.dtype)

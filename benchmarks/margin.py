@@ -16,7 +16,8 @@ MARGINS = {"cosine": 0.35, "angle": 0.5}
 def batch():
     """Return 512 features, labels and 5,000 prototypes."""
     rng = np.random.default_rng(0)
-    return (rng.normal(size=(512, FEATURES)), rng.integers(0, CLASSES, 512), rng.normal(size=(CLASSES, FEATURES)))
+    # The prototypes stand in a tuple, so that the warm-up, which takes the first of all rows, takes them whole.
+    return rng.normal(size=(512, FEATURES)), rng.integers(0, CLASSES, 512), (rng.normal(size=(CLASSES, FEATURES)),)
 
 
 def gradients(loss, prototypes, data):
@@ -37,7 +38,7 @@ def ours(kind):
         from locmethods.margin import MarginSoftmax
 
         loss = MarginSoftmax(FEATURES, CLASSES, margin=MARGINS[kind], scale=SCALE, kind=kind)
-        loss.weight.data = torch.tensor(data[2], dtype=torch.float32)
+        loss.weight.data = torch.tensor(data[2][0], dtype=torch.float32)
         return gradients(loss, loss.weight, data)
     return run
 
@@ -51,7 +52,7 @@ def theirs(kind):
             loss = losses.CosFaceLoss(CLASSES, FEATURES, margin=MARGINS[kind], scale=SCALE)
         else:  # in degrees
             loss = losses.ArcFaceLoss(CLASSES, FEATURES, margin=math.degrees(MARGINS[kind]), scale=SCALE)
-        loss.W.data = torch.tensor(data[2], dtype=torch.float32).T.contiguous()
+        loss.W.data = torch.tensor(data[2][0], dtype=torch.float32).T.contiguous()
         value = gradients(loss, loss.W, data)
         head = 1 + data[0].size
         return np.concatenate([value[:head], value[head:].reshape(FEATURES, CLASSES).T.ravel()])

@@ -51,20 +51,6 @@ def _dense(bandwidth):
     return decompose
 
 
-def _sparse(radius):
-    """Return the eigenvalues of the sparse S of Epanechnikov's kernel, by ARPACK."""
-    def decompose(x):
-        from scipy.sparse.linalg import eigsh
-        from sklearn.neighbors import radius_neighbors_graph
-
-        matrix = radius_neighbors_graph(x, radius, mode="distance", include_self=True)
-        matrix.data = 1 - (matrix.data / radius) ** 2
-        root = np.sqrt(np.asarray(matrix.sum(axis=1)).ravel())
-        matrix = matrix.multiply(1 / root).T.multiply(1 / root).tocsr()
-        return eigsh(matrix, k=PAIRS, which="LA", tol=TOL, v0=np.ones(len(x)))[0][::-1]
-    return decompose
-
-
 def _embedding_of_scikit_learn(bandwidth):
     """Return the eigenvalues that belong to scikit-learn's embedding: Rayleigh quotients, its own are not given."""
     def decompose(x):
@@ -130,15 +116,9 @@ ROWS = {
                               _cloud(5000), {"locmethods": _hollow(0.5),
                                              "scikit-learn's spectral_embedding": _embedding_of_scikit_learn(0.5)},
                               _same, repeats=1),
-    "spectrum-compact": Row("Twenty eigenpairs of Epanechnikov's averaging matrix, 20,000 points in a cube, radius 0.2",
-                            _cube(20_000), {"locmethods": _ours(("Epanechnikov", 0.2)),
-                                            "SciPy's eigsh, sparse": _sparse(0.2)}, _same, repeats=1),
     "spectrum-50000-compact": Row("Twenty eigenpairs of Epanechnikov's averaging matrix, 50,000 points in a "
                                   "cube, radius 0.2", _cube(50_000),
                                   {"locmethods": _ours(("Epanechnikov", 0.2))}, _same, repeats=1),
-    "spectrum-50000-gaussian": Row("Twenty eigenpairs of a Gaussian averaging matrix, 50,000 points in 3-D, bandwidth "
-                                   "0.5, whose matrix would be 20 GB", _cloud(50_000),
-                                   {"locmethods": _ours(("Gaussian", 0.5))}, _same, repeats=1),
     "spectral-clustering": Row("Spectral clustering of two moons, 5,000 points, bandwidth 0.1", _moons(5000),
                                {"locmethods": _clusters, "scikit-learn": _clusters_of_scikit_learn}, _same_clusters,
                                repeats=1),

@@ -23,6 +23,7 @@ PIECES = (
     # Each exercise, solution and statement of a page has a part of this one name, and some docstrings a section.
     (re.compile(r'(<section(?: class="[^"]*")?) id="(?:(?:exercise|solution|proof)-content|parameters-raises)">'),
      r"\1>"),
+    (re.compile(r'<a class="headerlink" href="#parameters-raises"[^>]*>#</a>'), ""),
     # Docstrings are read one by one, and the citations of each are counted from one; nothing leads to them.
     (re.compile(r'<span class="bibtex-citation" id="[^"]*">'), '<span class="bibtex-citation">'),
     # The works are items of the list in which they stand.

@@ -26,7 +26,7 @@ COMMANDS = {"emph", "textbackslash", "textasciicircum", "textasciitilde", "ldots
             "ss", "o", "O", "ae", "l", "L", "aa", "i", "c", "v", "u", "H", "k", "r"}
 # Of LaTeX itself: amsmath is a package that an article may lack.
 MATHEMATICS = set("""alpha beta gamma delta varepsilon epsilon theta lambda mu nu pi rho sigma tau phi varphi psi omega
-    Gamma Delta Lambda Sigma Phi Omega pm times cdot le ge approx ne to infty sqrt in circ frac Vert vert sum mathrm
+    Gamma Delta Lambda Sigma Phi Omega pm times cdot le ge approx ne to infty sqrt cos in circ frac Vert vert sum mathrm
     mathbf tilde hat bar log exp max min top ell partial ll""".split())
 
 

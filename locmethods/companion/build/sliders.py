@@ -78,6 +78,7 @@ def frames(
     wide = [drawn(one, table, name, layouts[""]) for one in draws]
     check_drawn(name, table)
     if place is not None:
+        dark = [drawn(one, table, name, layouts[""], dark=True) for one in draws]
         taken: dict[str, bytes] = {}
         for number, one in enumerate(draws):
             canvases = {"": wide[number], ".narrow": drawn(one, table, name, layouts[".narrow"])}
@@ -85,10 +86,9 @@ def frames(
             leave_variants(place, f"{name}.{number}", pictures)
             if number == still:
                 leave_variants(place, name, pictures)
-            dark = drawn(one, table, name, layouts[""], dark=True)
-            taken |= to_take(f"{name}.{number}", pictures, wide[number], dark)
-        leave(place, records.chapter(), name, caption, alt, table, canvas=wide[still],
-              dark=drawn(draws[still], table, name, layouts[""], dark=True), more={f"{name}.frames.zip": zipped(taken)},
+            taken |= to_take(f"{name}.{number}", pictures, wide[number], dark[number])
+        leave(place, records.chapter(), name, caption, alt, table, canvas=wide[still], dark=dark[still],
+              more={f"{name}.frames.zip": zipped(taken)},
               extra={"labels": labels, "still": still, "moves": moves, "parameters": parameters or {}, "seed": seed,
                      "stacked": stacked(layouts)})
     show(name, caption, alt, saved(wide[still], name, "png", ground=True))

@@ -16,7 +16,7 @@ from locmethods.companion.build import metadata, pages, publication
 from locmethods.companion.build.archive import zipped
 from locmethods.companion.build.browser import browser
 from locmethods.companion.build.pages import BookError
-from locmethods.companion.build.printed import offer_book, parts
+from locmethods.companion.build.printed import offer_book
 from locmethods.companion.build.records import write_whole
 
 # What the site needs and a book on paper or a reader's device has no use for.
@@ -194,7 +194,7 @@ def title_page(root):
 def contents(root, titles):
     """Return the contents, by parts."""
     rows = []
-    for caption, names in parts(root):
+    for caption, names in pages.parts(root):
         links = [f'<li><a href="{Path(name).name}.xhtml">{html.escape(titles[Path(name).name])}</a></li>'
                  for name in names if Path(name).name in titles]
         if links:

@@ -24,8 +24,8 @@ def load_yaml(text, place):
         raise BookError(f"{place}{where} is not YAML: {getattr(error, 'problem', None) or error}") from None
 
 
-def contents(root):
-    """Return the files that `_toc.yml` names, without their ends, in order.
+def parts(root):
+    """Return [(caption, files without their ends)] of `_toc.yml`; the first page stands alone, under no caption.
 
     Raises
     ------
@@ -37,10 +37,22 @@ def contents(root):
         raise BookError(f"there is no _toc.yml in {Path(root).name}: it says which pages the book has")
     toc = load_yaml(file.read_text(), "_toc.yml")
     try:
-        parts = toc.get("parts", [{"chapters": toc.get("chapters", [])}])
-        return [str(toc["root"]), *(str(chapter["file"]) for part in parts for chapter in part["chapters"])]
+        every = toc.get("parts", [{"chapters": toc.get("chapters", [])}])
+        return [("", [str(toc["root"])]), *((part.get("caption", ""), [str(one["file"]) for one in part["chapters"]])
+                                            for part in every)]
     except (AttributeError, KeyError, TypeError):
         raise BookError("_toc.yml must have a root, and parts with chapters, each written - file: book/stem") from None
+
+
+def contents(root):
+    """Return the files that `_toc.yml` names, without their ends, in order.
+
+    Raises
+    ------
+    BookError
+        As `parts`.
+    """
+    return [name for _, names in parts(root) for name in names]
 
 
 def pages(root):

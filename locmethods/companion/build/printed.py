@@ -78,14 +78,6 @@ def linked(site):
     return found
 
 
-def parts(root):
-    """Return [(caption, names of pages)] of `_toc.yml`; the first page has no caption."""
-    toc = pages.load_yaml((Path(root) / "_toc.yml").read_text(), "_toc.yml")
-    every = toc.get("parts", [{"chapters": toc.get("chapters", [])}])
-    return [("", [toc["root"]]), *((part.get("caption", ""), [one["file"] for one in part["chapters"]])
-                                   for part in every)]
-
-
 def print_pages(root, names, chromium):
     """Return the pages as they print, numbered through.
 
@@ -126,7 +118,7 @@ def front(root, printed, chromium, folder):
     (version, day), title = metadata.release(root), metadata.title(root)
     by_name = {one.name: one for one in printed}
     rows = []
-    for caption, names in parts(root):
+    for caption, names in pages.parts(root):
         rows += [f"<h3>{html.escape(caption)}</h3>"] if caption else []
         for one in (by_name[name] for name in names if name in by_name):
             address = (Path(root) / "_build" / "html" / f"{one.name}.html").resolve().as_uri()
@@ -172,7 +164,7 @@ def join(root, first, printed):
         links = page["/Annots"] if "/Annots" in page else []
         _keep(page, [link for link in links if _lead(writer, link.get_object(), owner, starts, places, top, site)])
     by_name = {one.name: one for one in printed}
-    for caption, names in parts(root):
+    for caption, names in pages.parts(root):
         there = [by_name[name] for name in names if name in by_name]
         parent = _bookmark(writer, caption, starts[there[0].name]) if caption and there else None
         for one in there:

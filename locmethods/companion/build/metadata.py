@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 from locmethods.companion.build import pages
@@ -39,7 +40,12 @@ def project(root):
 
 def title(root):
     """Return the book's title."""
-    return pages.load_yaml((Path(root) / "_config.yml").read_text(), "_config.yml")["title"]
+    return _title((Path(root) / "_config.yml").read_text())
+
+
+@cache  # each figure's entry names the book, and YAML is slow to read
+def _title(text):
+    return pages.load_yaml(text, "_config.yml")["title"]
 
 
 def release(root):

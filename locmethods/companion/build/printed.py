@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -97,7 +98,7 @@ def print_pages(root, names, chromium):
         chromium.open(file.resolve().as_uri())
         style = _STYLE % {"number": "counter(page)", "before": before}
         ids = sorted(places.get(file.stem, ()))
-        chromium.evaluate(f"({_PREPARE})({_as_script([style, ids])})")
+        chromium.evaluate(f"({_PREPARE})({json.dumps([style, ids])})")
         title = " ".join(chromium.evaluate("document.title.split(' — ')[0]").split())
         found.append(Printed(name, title, PdfReader(io.BytesIO(chromium.pdf())), before))
         before += len(found[-1].reader.pages)
@@ -105,14 +106,8 @@ def print_pages(root, names, chromium):
     return found
 
 
-def _as_script(value):
-    import json
-
-    return json.dumps(value)
-
-
 def front(root, printed, chromium, folder):
-    """Return title page and contents as they print."""
+    """Return the sheets of title page and contents, as they print."""
     from pypdf import PdfReader
 
     (version, day), title = metadata.release(root), metadata.title(root)
@@ -130,7 +125,7 @@ def front(root, printed, chromium, folder):
                          address=html.escape(publication.place(root).site))
     write_whole(folder / "front.html", text)
     chromium.open((folder / "front.html").resolve().as_uri())
-    return PdfReader(io.BytesIO(chromium.pdf()))
+    return PdfReader(io.BytesIO(chromium.pdf())).pages
 
 
 def places_of(reader):
@@ -150,13 +145,13 @@ def join(root, first, printed):
     writer, site = PdfWriter(), publication.place(root).site
     top = (Path(root) / "_build" / "html").resolve().as_uri() + "/"
     starts, places = {}, {}
-    for page in first.pages:
+    for page in first:
         writer.add_page(page)
     for one in printed:
         starts[one.name], places[one.name] = len(writer.pages), places_of(one.reader)
         for page in one.reader.pages:
             writer.add_page(page)
-    owners = [None] * len(first.pages)
+    owners = [None] * len(first)
     for one in printed:
         owners += [one.name] * len(one.reader.pages)
 
@@ -243,11 +238,7 @@ def _keep(page, links):
 
 def alone(root, one):
     """Return a page of the site as a document of its own, bytes."""
-    return join(root, _Nothing, [one])
-
-
-class _Nothing:
-    pages = ()
+    return join(root, [], [one])
 
 
 def offer(text, address):
@@ -291,5 +282,5 @@ def make(root, names=None):
     book = target / f"{metadata.project(root)['name']}.pdf"
     write_whole(book, join(root, first, printed))
     offer_book(root)
-    number = len(first.pages) + sum(len(one.reader.pages) for one in printed)
+    number = len(first) + sum(len(one.reader.pages) for one in printed)
     print(f"written to {book.relative_to(root)}: {number} pages")

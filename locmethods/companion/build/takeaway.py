@@ -21,12 +21,10 @@ def works(root):
     """Return {key: "Song, 2026"} of the bibliography."""
     from pybtex.database import parse_file
 
-    found = {}
-    for key, one in parse_file(str(Path(root) / "book" / "references.bib")).entries.items():
-        names = [" ".join(map(str, person.rich_last_names)) for person in one.persons["author"]]
-        who = names[0] if len(names) == 1 else f"{names[0]} and {names[1]}" if len(names) == 2 else f"{names[0]} et al."
-        found[key] = f"{who}, {one.fields['year']}"
-    return found
+    from locmethods.companion.build.bibliography import names_of
+
+    entries = parse_file(str(Path(root) / "book" / "references.bib")).entries
+    return {key: f"{names_of(entry)}, {entry.fields['year']}" for key, entry in entries.items()}
 
 
 def readable(text, cited, titles):

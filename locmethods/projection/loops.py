@@ -6,23 +6,14 @@ H₁ = 1 and H₂ₙ = [[Hₙ, Hₙ], [Hₙ, −Hₙ]]: log₂ n rounds of sums 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from locmethods.numerics.compiling import kept
 
 BLOCK = 4096  # numbers of a block, which with its copy stays in a core's own cache
 LANES = 16  # a round over neighbours nearer than this fills no vector
 
 
-def compiled(function):
-    """Return the function compiled, and kept where there is a folder to keep it in."""
-    # Without the form in which C would call it, which nobody does: it takes a third of the time to compile.
-    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the package's own nor the user's folder can be written
-        return njit(**options)(function)
-
-
-@compiled
+@kept
 def _rounds(row, length, least):
     """Do the rounds over distances from length/2 down to `least`, two at once while there are two."""
     while length >= 4 * least:
@@ -42,7 +33,7 @@ def _rounds(row, length, least):
                 a[j], b[j] = s + t, s - t
 
 
-@compiled
+@kept
 def _transform_block(row, other):
     """Transform a row that stays in the cache; `other` is as long.
 
@@ -63,7 +54,7 @@ def _transform_block(row, other):
             row[j * LANES + k] = other[k * m + j]
 
 
-@compiled
+@kept
 def transform_rows(rows):
     """Transform each row of a C-contiguous array in place; their length is a power of two."""
     n = rows.shape[1]

@@ -17,6 +17,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
+from locmethods.numerics import compiling
+
 COMPILED = ("loops", "profiles", "tree", "panels", "passes", "windows", "shifts")  # the modules of compiled functions
 
 # Below this, by bytes of the floating type, a weight counts as zero beside one: e⁻⁶⁰ = 1e-26 and e⁻⁶⁰⁰ = 1e-261.
@@ -24,9 +26,10 @@ LEAST = {4: -60.0, 8: -600.0}
 
 
 def _sources():
-    """Return a digest of all compiled modules' sources."""
+    """Return a digest of the sources of all compiled modules, and of how they are compiled."""
     folder = Path(__file__).parent
-    return sha256(b"".join((folder / f"{name}.py").read_bytes() for name in COMPILED)).hexdigest()
+    files = [*(folder / f"{name}.py" for name in COMPILED), Path(compiling.__file__)]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 SOURCES = _sources()
@@ -47,15 +50,8 @@ def _with_sources(function):
 
 def compiler(*liberties):
     """Return a decorator that compiles a function, with some liberties in how numbers are added up."""
-    # Without the form in which C would call it, which nobody does: it takes a third of the time to compile.
-    options = {"nogil": True, "error_model": "numpy", "fastmath": set(liberties), "no_cfunc_wrapper": True}
-
     def compiled(function):
-        function = _with_sources(function)
-        try:
-            return njit(cache=True, **options)(function)
-        except RuntimeError:  # no folder to keep it in: neither the package's own nor the user's cache can be written
-            return njit(**options)(function)
+        return compiling.kept(_with_sources(function), fastmath=set(liberties))
     return compiled
 
 

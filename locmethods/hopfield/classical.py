@@ -115,9 +115,8 @@ def projection_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> n
 
     Every pattern is a fixed point, however correlated they are, as long as they do not span everything.
 
-    Parameters, raises
-    ------------------
-    As `hebbian_weights`. With patterns that depend on each other linearly the span is what counts.
+    Parameters and errors are those of `hebbian_weights`. With patterns that depend on each other linearly the span is
+    what counts.
 
     Examples
     --------

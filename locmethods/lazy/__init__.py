@@ -297,9 +297,7 @@ def twicing(
 ) -> np.ndarray:
     """Return the local mean plus the local mean of its residuals, of shape (n_queries[, n_outputs]) [tukey1977]_.
 
-    Parameters, raises
-    ------------------
-    As `residual_correction`, of which it is the first step.
+    Parameters and errors are those of `residual_correction`, of which it is the first step.
 
     Examples
     --------

@@ -428,9 +428,7 @@ def smoother_matrix(
 ) -> Array:
     """Return the equivalent weights of the local polynomial, dense, of shape (n_queries, n_keys).
 
-    Parameters, raises
-    ------------------
-    As `smoother_blocks`, which gives the same rows a block at a time.
+    Parameters and errors are those of `smoother_blocks`, which gives the same rows a block at a time.
 
     Examples
     --------

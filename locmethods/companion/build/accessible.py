@@ -20,10 +20,8 @@ PIECES = (
      '<div id="pst-primary-sidebar" role="navigation" aria-label="The book" class'),
     # What is seen says more than this.
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
-    # Each exercise, solution and statement of a page has a part of this one name, and some docstrings a section.
-    (re.compile(r'(<section(?: class="[^"]*")?) id="(?:(?:exercise|solution|proof)-content|parameters-raises)">'),
-     r"\1>"),
-    (re.compile(r'<a class="headerlink" href="#parameters-raises"[^>]*>#</a>'), ""),
+    # Each exercise, solution and statement of a page has a part of this one name.
+    (re.compile(r'(<section(?: class="[^"]*")?) id="(?:exercise|solution|proof)-content">'), r"\1>"),
     # Docstrings are read one by one, and the citations of each are counted from one; nothing leads to them.
     (re.compile(r'<span class="bibtex-citation" id="[^"]*">'), '<span class="bibtex-citation">'),
     # The works are items of the list in which they stand.

@@ -170,7 +170,8 @@ for (const [shape, viewport] of Object.entries(shapes)) {
     return { href: node.getAttribute('href'), seen: top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth && bottom > top, inside: Boolean(node.closest('#main-content')), what: node.outerHTML.slice(0, 80) };
   });
   await page.keyboard.press('Tab');
-  await page.waitForTimeout(1000);  // it slides into view
+  // It slides into view.
+  await page.waitForFunction(() => document.activeElement.getBoundingClientRect().top >= 0, null, { timeout: 5000 }).catch(() => {});
   const skip = await here();
   if (skip.href !== '#main-content' || !skip.seen) faults.push(`the first tab stop is not the link to the text: ${skip.what}`);
   await page.keyboard.press('Enter');

@@ -113,10 +113,15 @@ fits = {{
     lm.hopfield.ModernHopfield: lambda one: one.fit(X), lm.denoising.EmpiricalDenoiser: lambda one: one.fit(X),
     lm.denoising.PatchDenoiser: lambda one: one.fit(photograph[None]),
     lm.adaptive.LearnedMetric: lambda one: one.set_params(max_iter=2, tol=np.inf).fit(X, y),
+    lm.DiffusionMap: lambda one: one.fit(X), lm.SpectralClustering: lambda one: one.fit(X),
+    lm.Whitening: lambda one: one.fit(X), lm.eigenmaps.RayleighRitz: lambda one: one.fit(X, X + 0.1),
+    lm.projection.RandomProjection: lambda one: one.set_params(n_components=1).fit(X),
 }}
-rooms = [getattr(lm, name) for name in lm.__all__ if name != "transformer"]
-every = {{one for room in [lm, *rooms] for name in getattr(room, "__all__", ())
-         if name not in ("LocalMeanLayer", "LocalMeanStack", "HopfieldLayer")  # torch's modules
+of_torch = {{"transformer", "LocalMeanLayer", "LocalMeanStack", "HopfieldLayer", "MarginSoftmax", "train",
+            "NeuralEigenmaps", "BarlowTwinsLoss", "EigenmapLoss", "NeuralEFLoss", "SpINLoss",
+            "SpectralContrastiveLoss"}}
+rooms = [getattr(lm, name) for name in lm.__all__ if name not in of_torch]
+every = {{one for room in [lm, *rooms] for name in getattr(room, "__all__", ()) if name not in of_torch
          for one in [getattr(room, name)] if isinstance(one, type) and hasattr(one, "fit")}}
 assert set(fits) == every, every ^ set(fits)
 for kind, fit in fits.items():

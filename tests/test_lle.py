@@ -83,7 +83,7 @@ def test_subspaces_are_those_of_scikit_learn(name, method):
 def test_where_planes_differ_it_is_by_the_constants_in_scikit_learns():
     X = grid()
     theirs = manifold.LocallyLinearEmbedding(n_neighbors=6, method="ltsa", eigen_solver="dense").fit(X).embedding_
-    # The iteration starts at random: by the default tolerance it may stop at an angle of 1e-6, which is not yet rounding.
+    # The iteration starts at random: by default it may stop at an angle of 1e-6, which is not yet rounding.
     ours = LocallyLinearEmbedding(n_neighbors=6, method="ltsa", tol=1e-8).fit(X).embedding_
     constants = np.full((len(X), 1), len(X) ** -0.5)
     assert np.linalg.norm(constants.T @ ours) < 1e-14  # ours has none: a few roundings

@@ -138,8 +138,8 @@ def test_prose_outweighs_the_code_that_is_seen(page):
 
 @each_chapter
 def test_cells_are_formatted_and_have_no_blemish(page):
-    for cell in cells_of(page):
-        assert cell.source == cells.formatted(cell.source), f"run python -m locmethods.companion tidy {page.stem}"
+    sources = [cell.source for cell in cells_of(page)]
+    assert sources == cells.formatted(sources), f"run python -m locmethods.companion tidy {page.stem}"
     assert cells.complaints(page) == ""
 
 

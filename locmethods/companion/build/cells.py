@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,19 +18,30 @@ CELL = re.compile(r"(```\{code-cell\}[^\n]*\n(?:(?:---\n.*?\n---|:[^\n]*)\n)*\n?
 IGNORED = "E402,B018,E741,RUF001,RUF002,RUF003,E501"
 
 
-def formatted(source):
-    """Return a cell's code as Ruff formats it."""
-    done = subprocess.run([sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", str(WIDTH), "-"],
-                          input=source, capture_output=True, text=True)
+def formatted(sources):
+    """Return the code of cells as Ruff formats them, all in one run.
+
+    Raises
+    ------
+    BookError
+        If a cell is not Python, with its number and what Ruff says.
+    """
+    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+             for source in sources]
+    notebook = {"cells": cells, "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 4}
+    done = subprocess.run([sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", str(WIDTH),
+                           "--stdin-filename", "page.ipynb", "-"],
+                          input=json.dumps(notebook), capture_output=True, text=True)
     if done.returncode:
-        raise pages.BookError(f"a cell that begins with {source.splitlines()[0]!r} can't be formatted: {done.stderr}")
-    return done.stdout.strip("\n")
+        raise pages.BookError(f"a page's cells can't be formatted: {done.stderr.strip()}")
+    return ["".join(cell["source"]).strip("\n") for cell in json.loads(done.stdout)["cells"]]
 
 
 def tidy(page):
     """Format the cells of a page; return True if the file changed."""
     text = page.read_text()
-    new = CELL.sub(lambda found: found[1] + formatted(found[2]) + found[3], text)
+    cells = iter(formatted([found[2] for found in CELL.finditer(text)]))
+    new = CELL.sub(lambda found: found[1] + next(cells) + found[3], text)
     if new != text:
         write_whole(page, new)
     return new != text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -84,9 +86,14 @@ def name_of(page):
 
 def read(page):
     """Return a page as a notebook with stable cell ids."""
+    return copy.deepcopy(_parsed(Path(page).read_text()))
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text):
     import jupytext
 
-    notebook = jupytext.reads(Path(page).read_text(), fmt="md:myst")
+    notebook = jupytext.reads(text, fmt="md:myst")
     notebook.metadata = {"kernelspec": dict(KERNEL)}
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"c{number:03d}"

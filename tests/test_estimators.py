@@ -75,8 +75,19 @@ def name(estimator):
     return re.sub(r"\s+", "", repr(estimator))
 
 
+# A model that is fitted anew at each query by an iteration of scikit-learn's own: minutes for all the checks.
+HEAVY = [estimator for estimator in ESTIMATORS if "LogisticRegression" in repr(estimator)]
+
+
+@pytest.mark.slow
+@parametrize_with_checks(HEAVY)
+def test_scikit_learn_contract_of_what_is_slow(estimator, check):
+    check(estimator)
+
+
 @parametrize_with_checks(
-    [*ESTIMATORS, *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS, *SPECTRAL, *NETWORKS])
+    [*(one for one in ESTIMATORS if one not in HEAVY), *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS, *SPECTRAL,
+     *NETWORKS])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

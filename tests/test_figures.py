@@ -111,6 +111,7 @@ def test_a_figure_has_the_same_bytes_each_time(chapter, function):
 
 
 @pytest.mark.parametrize("function", [figure, frames])
+@pytest.mark.slow
 def test_a_users_settings_change_nothing(chapter, shown, function):
     draw(function)
     first = contents(chapter)
@@ -340,6 +341,7 @@ def test_no_drawing_names_a_colour_that_would_turn_with_the_theme():
         assert not found, f"{path.name} names {found}: leave it to the style, or take charts.WHITE"
 
 
+@pytest.mark.slow
 def test_drawings_take_their_colours_from_the_theme(chapter):
     figure("means-many", many, caption="Six.", alt="Six.", data=MANY, size=(6.4, 8), panels=(3, 2))
     light, dark = ((chapter / f"means-many.{theme}.svg").read_text() for theme in THEMES)

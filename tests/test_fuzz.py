@@ -16,7 +16,7 @@ def quiet(line):
     """Say nothing."""
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_short_run_finds_nothing(seed):
     lines = []
     compared, failure = fuzz.run(120, seed, count=250, bad=False, say=lines.append)

@@ -443,7 +443,8 @@ slopes(100)
 
 @pytest.mark.parametrize(("n", "kernel", "h", "call"), [
     pytest.param(20_000, "Gaussian", 0.5, "lm.local_mean(q, k, v, kernel=Gaussian(h))", marks=pytest.mark.slow),
-    (6_000, "Polynomial", 0.5, "lm.local_sum(q, k, v, kernel=Polynomial(3, h)).numerator"),
+    pytest.param(6_000, "Polynomial", 0.5, "lm.local_sum(q, k, v, kernel=Polynomial(3, h)).numerator",
+                 marks=pytest.mark.slow),
 ])
 def test_no_matrix_is_formed_backward_either(n, kernel, h, call):
     # A matrix takes 3,200 and 288 MB, and autograd holds several of them.

@@ -123,6 +123,7 @@ def chapters():
             for page in pages.chapters(ROOT)}
 
 
+@pytest.mark.slow
 def test_what_one_page_draws_reruns_that_page_alone(chapters):
     folder = ROOT / "locmethods" / "companion" / "drawings"
     for stem in chapters:

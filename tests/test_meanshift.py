@@ -42,7 +42,7 @@ SAMPLES = {
 
 @pytest.mark.parametrize("cluster_all", [True, False])
 @pytest.mark.parametrize("bin_seeding", [True, False])
-@pytest.mark.parametrize("quantile", [0.1, 0.2])
+@pytest.mark.parametrize("quantile", [pytest.param(0.1, marks=pytest.mark.slow), 0.2])
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if "colours" in name else name
                                   for name in SAMPLES])
 def test_the_flat_kernel_gives_scikit_learns_clusters(name, quantile, bin_seeding, cluster_all):

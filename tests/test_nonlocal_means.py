@@ -234,6 +234,7 @@ def test_tiles_and_threads_do_not_show(monkeypatch):
     np.testing.assert_allclose(nonlocal_means(u, patch_distance=4, h=0.2, channel_axis=-1), whole, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_types_and_ranges():
     u = picture_of(10)[..., 0]
     single = nonlocal_means(u.astype(np.float32), patch_distance=4, sigma=0.05)

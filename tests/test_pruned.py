@@ -52,7 +52,7 @@ def left_after(kernel, points, tolerance):
     return [(np.arange(len(points)),) * 2] if found is None else list(found)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 5])
+@pytest.mark.parametrize("d", [1, pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kernel", RADIAL + COMPOSED, ids=repr)
 def test_skipping_changes_nothing_that_a_float64_shows(kernel, d):
     keys = sample(2200, d)

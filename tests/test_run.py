@@ -142,6 +142,7 @@ def test_forgetting_a_chapter_removes_its_records_and_no_others(root):
     run.forget(root, root / "book" / "one.md")
 
 
+@pytest.mark.slow
 def test_a_cell_that_raises_stops_the_run_with_its_place(root):
     write(root, "one", "import os\n1 / 0")
     for _ in range(2):  # every time, also on an unchanged second run
@@ -158,6 +159,7 @@ def test_a_cell_that_raises_stops_the_run_with_its_place(root):
     assert not (root / "_build" / "executed" / "one.ipynb").exists()
 
 
+@pytest.mark.slow
 def test_a_failing_claim_stops_the_run(root, monkeypatch):
     write(root, "means", WITH_RECORDS)
     replaced(root / "_toc.yml", "book/one", "book/means")
@@ -217,6 +219,7 @@ def test_an_edit_during_the_run_makes_it_stale(root, monkeypatch):
     assert stale.stamp(root, page).exists() and stale.is_stale(root, page)
 
 
+@pytest.mark.slow
 def test_freezing_keeps_text_and_counts_and_nothing_of_the_machine(root):
     write(root, "means", WITH_RECORDS)
     replaced(root / "_toc.yml", "book/one", "book/means")
@@ -243,6 +246,7 @@ def test_freezing_keeps_text_and_counts_and_nothing_of_the_machine(root):
     assert place.read_text() == first
 
 
+@pytest.mark.slow
 def test_trying_other_parameters_leaves_the_book_alone(root):
     write(root, "one", "print(n, 'cells')\n1 / (n - 5)")
     status, out, errors = command(root, "try", "one", "-p", "n", "7")

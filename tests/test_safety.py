@@ -58,7 +58,7 @@ LARGE = ("plain", "scaled", "summed", "multiplied", "hollow", "masked", "mapped"
 # The rarest cases, whose path another case takes in the other floating type or dimension.
 SLOW = pytest.mark.slow
 COMBINED = {"Columns"}  # a product of pull-backs: tests/test_columns.py compares it with them
-# One kernel of each kind for products in twenty dimensions: smooth, compact, singular, inner product, rank, one's own.
+# One kernel of each kind for combinations in twenty dimensions: smooth, compact, singular, inner product, rank, one's own.
 DEEP = ("Gaussian", "Laplace", "Tricube", "Flat", "Shepard", "Exponential", "NearestNeighbors", "Matern32")
 # What a query with nothing in reach gives is decided after the sums, the same for both floating types and kinds.
 EMPTIES = {("f8", "numpy"): ("nearest", "mean", "nan", "raise")}
@@ -220,9 +220,7 @@ def large_cases():
         for d in (2, 20):
             for dtype in ("f4", "f8"):
                 composed = size == "square" and variant in ("scaled", "summed", "multiplied", "mapped")
-                signed = kernel in ("Linear", "Polynomial 3") and variant == "summed"
-                product = variant == "multiplied" and d == 20 and kernel not in DEEP
-                rare = (composed and dtype == "f4" and (d == 20 or signed)) or product or (signed and d == 20)
+                rare = composed and (dtype == "f4" or (d == 20 and kernel not in DEEP))
                 found.append(pytest.param(*case.values, d, dtype, marks=[*case.marks, *([SLOW] if rare else [])],
                                           id=f"{case.id}-{d}-{dtype}"))
     return found

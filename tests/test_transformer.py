@@ -381,7 +381,7 @@ def test_autocast_computes_in_half_precision_and_returns_it(kernel):
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # torch's own, as it compiles
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # its compiler looks, where a graph breaks
 @pytest.mark.parametrize(("kernel", "backend"), [
-    (None, "aot_eager"),
+    pytest.param(None, "aot_eager", marks=pytest.mark.slow),
     pytest.param(Gaussian(1.0), "aot_eager", marks=pytest.mark.slow),
     pytest.param(Cauchy(1.0), "aot_eager", marks=pytest.mark.slow),
     pytest.param(None, "inductor", marks=pytest.mark.slow)], ids=str)

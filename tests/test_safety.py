@@ -58,7 +58,7 @@ LARGE = ("plain", "scaled", "summed", "multiplied", "hollow", "masked", "mapped"
 # The rarest cases, whose path another case takes in the other floating type or dimension.
 SLOW = pytest.mark.slow
 COMBINED = {"Columns"}  # a product of pull-backs: tests/test_columns.py compares it with them
-# One kernel of each kind for combinations in twenty dimensions: smooth, compact, singular, inner product, rank, one's own.
+# One kernel of each kind for combinations in twenty dimensions: smooth, compact, singular, inner, rank, one's own.
 DEEP = ("Gaussian", "Laplace", "Tricube", "Flat", "Shepard", "Exponential", "NearestNeighbors", "Matern32")
 # What a query with nothing in reach gives is decided after the sums, the same for both floating types and kinds.
 EMPTIES = {("f8", "numpy"): ("nearest", "mean", "nan", "raise")}

@@ -57,10 +57,12 @@ const inspect = () => {
   if (raw) faults.push(`mathematics left as text: ${raw[0]}`);
   document.querySelectorAll('img').forEach((image) => {
     if (!image.getAttribute('alt')) faults.push(`no alternative text: ${image.src}`);
-    if (!image.complete || image.naturalWidth === 0) faults.push(`picture not shown: ${image.src}`);
+    // One that is fetched as it comes into view is looked up as a link is.
+    if (image.loading !== 'lazy' && (!image.complete || image.naturalWidth === 0)) faults.push(`picture not shown: ${image.src}`);
   });
   if (document.documentElement.scrollWidth > innerWidth + 1) faults.push(`wider than the window: ${document.documentElement.scrollWidth} > ${innerWidth}`);
   const links = [...document.querySelectorAll('a[href]')].map((a) => new URL(a.getAttribute('href'), document.baseURI).href); // a drawing's links too
+  links.push(...[...document.querySelectorAll('img[loading="lazy"]')].map((image) => image.src));
   const ids = [...document.querySelectorAll('[id], a[name]')].map((node) => node.id || node.name);
   const twice = ids.filter((id, place) => ids.indexOf(id) < place);
   if (twice.length) faults.push(`names that stand twice: ${[...new Set(twice)]}`);

@@ -4,13 +4,16 @@
   const drawings = new URL("../figures/", document.currentScript.src).href;
   const phone = matchMedia("(max-width: 600px)");
 
+  const nameOf = (address) => address.slice(address.lastIndexOf("/") + 1);
+
   // A figure's file: its name, the frame if it has some, the variant for a phone, the theme.
   const show = (image) => {
     const { name, frame } = image.dataset;
     const drawn = frame === undefined ? name : `${name}.${frame}`;
     const width = phone.matches ? ".narrow" : "";
     const file = `${drawings}${drawn}${width}.${root.dataset.theme === "dark" ? "dark" : "light"}.svg`;
-    if (image.src !== file) image.src = file;
+    // The page itself names the same drawing in another folder: that is not fetched twice.
+    if (nameOf(image.src) !== nameOf(file)) image.src = file;
     forPaper(image, `${drawings}${drawn}.light.svg`, file);
   };
 
@@ -22,6 +25,7 @@
       copy = new Image();
       copy.className = "for-print";
       copy.alt = image.alt;
+      copy.loading = image.loading; // of a late one, its copy too: a browser that prints fetches what is still to come
       image.after(copy);
     }
     if (paper === shown) copy?.remove();
@@ -31,7 +35,7 @@
   const showAll = () => document.querySelectorAll("img.themed").forEach(show);
 
   const adopt = () => document.querySelectorAll('img[src*=".light.svg"]').forEach((image) => {
-    image.dataset.name = image.getAttribute("src").split("/").pop().replace(".light.svg", "");
+    image.dataset.name = nameOf(image.src).replace(".light.svg", "");
     image.classList.add("themed");
   });
 

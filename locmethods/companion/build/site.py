@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import os
 import re
@@ -103,6 +104,28 @@ def page_boxes(app, pagename, templatename, context, doctree):
         context["body"] += _details("How this page was run", how)
 
 
+def fetch_late(app, pagename, templatename, context, doctree):
+    """Let browsers fetch the pictures of the list of figures, which are hundreds, as each comes near the window.
+
+    Each keeps its place open meanwhile, so that nothing moves: its width and height are those of its drawing.
+    """
+    if doctree is None or "body" not in context:
+        return
+    for image in doctree.findall(nodes.image):
+        if "fetched-late" in image["classes"]:
+            drawing = Path(app.srcdir) / image["candidates"]["*"]
+            context["body"] = re.sub(rf'<img (?=[^>]*class="fetched-late"[^>]*/{re.escape(drawing.name)}")',
+                                     f'<img loading="lazy" {_size(drawing)} ', context["body"])
+
+
+def _size(drawing):
+    """Return the width and the height of an SVG as the attributes of an image."""
+    with drawing.open() as lines:
+        head = "".join(itertools.islice(lines, 6))
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups()
+    return f'width="{float(width):.0f}" height="{float(height):.0f}"'
+
+
 def cite_by_key(app, what, name, obj, options, lines):
     """Turn a docstring's ``[key]_`` into a citation of the bibliography, and keep its bars from being substitutions."""
     for number, line in enumerate(lines):
@@ -168,7 +191,8 @@ class FigureList(_FromRecords):
             alt = " ".join(record["alt"].split())
             text += [f"**{name}**, in {{doc}}`{chapter}`", "",
                      f"```{{image}} /_build/records/figures/{chapter}/{name}.light.svg", f":alt: {alt}", ":width: 70%",
-                     "```", "", record["caption"], "", "```{raw} html", f"<p>{_downloads(record, '../')}</p>",
+                     ":class: fetched-late", "```", "", record["caption"], "", "```{raw} html",
+                     f"<p>{_downloads(record, '../')}</p>",
                      _details("Cite this figure", f"<pre>{html.escape(bibtex.of_figure(record, root))}</pre>"), "```",
                      ""]
         return self.parse("\n".join(text))
@@ -371,6 +395,7 @@ def setup(app):
     app.connect("source-read", follow_runs)
     app.connect("html-page-context", clean_scripts, priority=900)
     app.connect("html-page-context", page_boxes, priority=100)
+    app.connect("html-page-context", fetch_late, priority=100)
     app.connect("html-page-context", playground.add_scripts, priority=200)
     app.connect("build-finished", copy_figures)
     app.connect("build-finished", search.leave_passages, priority=900)

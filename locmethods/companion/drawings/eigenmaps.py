@@ -31,7 +31,7 @@ def moons(axes, table):
 
 def hermite(axes, table):
     """Four learned functions of a number, and the polynomials that they should be."""
-    names = {"1": (-2.3, 1.15), "2": (1.9, 1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
+    names = {"1": (-2.3, 1.15), "2": (-1.15, -1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
     for number, (name, place) in enumerate(names.items()):
         axes.plot(table["x"], table[f"true {name}"], color=ink(axes), linestyle=":", linewidth=1.3)
         axes.plot(table["x"], table[f"learned {name}"], color=f"C{number}", linestyle="-")
@@ -53,7 +53,7 @@ def collapse(axes, table):
 
 
 def codes(axes, table):
-    """Retrieval against the number of components, as outputs came and turned: means and deviations of five trainings."""
+    """Retrieval against the number of components, as outputs came and turned: means, deviations of five trainings."""
     losses = {"eigenmaps": "Neural Eigenmaps", "spin": "SpIN", "barlow": "Barlow Twins", "contrastive": "contrastive"}
     curves = {**losses, "random": "m random ones (left)"}
     for ax, ending, names in zip(axes, ("", ", turned"), (curves, losses), strict=True):

@@ -170,7 +170,7 @@ def neuralef_divides_by_what_is_enough(seed=0):
 
 
 SEEDS = range(5)  # of each training, counted from the claim's own
-DIGITS = {"pairs": Gaussian(0.5), "hidden": (64,), "batch_size": 256, "learning_rate": 0.01, "tol": np.inf}
+DIGITS = {"pairs": Gaussian(0.5), "hidden": (64,), "batch_size": 128, "learning_rate": 0.01, "tol": np.inf}
 
 
 def retrieval(codes, labels, kept):
@@ -185,7 +185,7 @@ def a_prefix_retrieves_better_than_a_random_part(seed=0):
     eight components after the constant, find a digit's like better than eight random ones of the 24 do, in each of
     five trainings."""
     x, y = datasets.digits()
-    x, y = x[:800].astype(np.float32), y[:800]
+    x, y = x[:700].astype(np.float32), y[:700]
     rng, first, random, spoilt = np.random.default_rng(seed), [], [], []
     for one in SEEDS:
         model = NeuralEigenmaps(25, alpha=0.5, steps=100, random_state=one + 5 * seed, **DIGITS).fit(x[:500])
@@ -206,19 +206,26 @@ def a_prefix_retrieves_better_than_a_random_part(seed=0):
 def a_rotation_afterwards_orders_as_well(seed=0):
     r"""A Rayleigh–Ritz rotation after training orders outputs that a loss without order has learned: after trainings of
     one length on a Gaussian's pairs of 500 digits, its first eight after the constant retrieve better than eight
-    outputs of the spectral contrastive loss as they came, and no worse than those of Neural Eigenmaps less a
-    twentieth, in the mean of five trainings."""
+    outputs of the spectral contrastive loss and of Barlow Twins as they came, and no worse than those of Neural
+    Eigenmaps less a twentieth, in the mean of five trainings."""
     x, y = datasets.digits()
-    x, y = x[:800].astype(np.float32), y[:800]
-    plain, turned, ordered = [], [], []
+    x, y = x[:700].astype(np.float32), y[:700]
+    options = {**DIGITS, "hidden": (32,), "steps": 40}
+    ordered, plain, turned, last = [], [], [], []
     for one in SEEDS:
-        model = NeuralEigenmaps(25, loss="contrastive", steps=70, random_state=one + 5 * seed, **DIGITS).fit(x[:500])
-        codes, ritz = model.transform(x), model.rayleigh_ritz()
+        for scores in (plain, turned, last):
+            scores.append([])
+        for loss in ("barlow", "contrastive"):
+            model = NeuralEigenmaps(25, loss=loss, random_state=one + 5 * seed, **options).fit(x[:500])
+            codes, ritz = model.transform(x), model.rayleigh_ritz()
+            kept = range(8) if loss == "barlow" else range(1, 9)  # Barlow Twins centres: there is no constant
+            plain[-1].append(retrieval(codes, y, kept))
+            turned[-1].append(retrieval(ritz.transform(codes), y, kept))
+            last[-1].append(retrieval(ritz.transform(codes), y, range(17, 25)))
         model_values = codes[:500]
-        plain.append(retrieval(codes, y, range(1, 9)))
-        turned.append(retrieval(ritz.transform(codes), y, range(1, 9)))
-        model = NeuralEigenmaps(25, alpha=0.5, steps=70, random_state=one + 5 * seed, **DIGITS).fit(x[:500])
+        model = NeuralEigenmaps(25, alpha=0.5, random_state=one + 5 * seed, **options).fit(x[:500])
         ordered.append(retrieval(model.transform(x), y, range(1, 9)))
+    plain, turned, last = (np.mean(scores, axis=0) for scores in (plain, turned, last))
     joint, degrees, _, _ = dense_eigenmaps(x[:500].astype(float), 0.5)
     values = model_values.astype(float)
     turned_values = ritz.transform(values)
@@ -229,11 +236,11 @@ def a_rotation_afterwards_orders_as_well(seed=0):
     yield same("its eigenvalues", ritz.eigenvalues_, best, within=1e-3,
                because="outputs of a network in single precision",
                broken=np.sort((values**2).mean(0))[::-1], how="lengths of outputs instead of quotients")
-    yield at_least("turned and not", np.mean(turned), np.mean(plain), because="the mean of five trainings",
-                   broken=(np.mean(plain), np.mean(turned)), how="outputs that nobody turned")
-    yield at_least("beside Neural Eigenmaps", np.mean(turned), np.mean(ordered), within=0.05,
-                   because="trainings differ by some hundredths", broken=(np.mean(plain) - 0.1, np.mean(ordered)),
-                   how="outputs that nobody turned")
+    yield at_least("turned and not", turned, plain, because="the means of five trainings",
+                   broken=(plain, turned), how="outputs that nobody turned")
+    yield at_least("beside Neural Eigenmaps", turned, np.mean(ordered), within=0.05,
+                   because="trainings differ by some hundredths", broken=(last, np.mean(ordered)),
+                   how="the last eight in the place of the first")
 
 
 @claim("P8", kind=("identity", "counter-example"), sources=("haochen2021",))

@@ -31,7 +31,7 @@ def moons(axes, table):
 
 def hermite(axes, table):
     """Four learned functions of a number, and the polynomials that they should be."""
-    names = {"1": (-2.3, 1.15), "2": (1.9, 1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
+    names = {"1": (-2.3, 1.15), "2": (-1.15, -1.6), "3": (-2.1, 2.8), "4": (-1.75, -1.05)}
     for number, (name, place) in enumerate(names.items()):
         axes.plot(table["x"], table[f"true {name}"], color=ink(axes), linestyle=":", linewidth=1.3)
         axes.plot(table["x"], table[f"learned {name}"], color=f"C{number}", linestyle="-")
@@ -40,34 +40,41 @@ def hermite(axes, table):
 
 
 def collapse(axes, table):
-    """Where each of four outputs should land, and where it did, against the penalty."""
-    for number, ax in enumerate(axes):
-        ax.plot(table["alpha"], table[f"predicted {number + 1}"], color=ink(ax), linewidth=1.2, linestyle="-")
-        ax.plot(table["tried"], table[f"landed {number + 1}"], MARKERS[number], color=f"C{number}", markersize=7)
+    """Where the second to the fourth output should land, and where they did, against the penalty."""
+    for ax, output in zip(axes, (2, 3, 4), strict=True):
+        ax.plot(table["alpha"], table[f"predicted {output}"], color=ink(ax), linewidth=1.2, linestyle="-")
+        ax.plot(table["tried"], table[f"landed {output}"], MARKERS[output - 1], color=f"C{output - 1}", markersize=7)
         ax.set_xscale("log")
+        ax.set_xticks([0.1, 1], ["0.1", "1"])
+        ax.set_xticks([], minor=True)
         charts.references(ax, vertical=table["least"][0])
-        ax.set(title=f"output {number + 1}", xlabel="penalty α", yticks=[1, 2, 3, 4], ylim=(0.6, 4.4))
-    for ax in axes[::2]:
-        ax.set_ylabel("eigenfunction")
+        ax.set(title=f"output {output}", xlabel="penalty α", yticks=[1, 2, 3, 4], ylim=(0.6, 4.4))
+    axes[0].set_ylabel("eigenfunction")
 
 
 def codes(axes, table):
-    """Retrieval against the number of components, means and standard deviations of five trainings."""
-    curves = {"first": "the first m", "random": "m random ones", "contrastive": "contrastive, as it came",
-              "turned": "contrastive, turned"}
-    for number, name in enumerate(curves):
-        apart = table["m"] * (1 + 0.02 * (number - 1.5))
-        axes.errorbar(apart, table[name], yerr=table[f"{name}, deviation"], capsize=3,
-                      marker=MARKERS[number], markersize=6, color=f"C{number}")
-    axes.set_xscale("log")
-    axes.set_xticks(table["m"], [f"{m:g}" for m in table["m"]])
-    axes.set_xticks([], minor=True)
-    charts.frame(axes, "components m", "mean average precision")
-    axes.margins(x=0.04)
-    charts.references(axes, horizontal=table["pixels"][0])
-    axes.annotate("all 64 pixels", (table["m"][0], table["pixels"][0]), (0, 3), textcoords="offset points", fontsize=9)
-    places = dict(zip(curves.values(), ((2.05, 0.5), (9.3, 0.345), (9.3, 0.265), (9.5, 0.655)), strict=True))
-    charts.name_lines(axes, [one.lines[0] for one in axes.containers], list(curves.values()), places)
+    """Retrieval against the number of components, as outputs came and turned: means, deviations of five trainings."""
+    losses = {"eigenmaps": "Neural Eigenmaps", "spin": "SpIN", "barlow": "Barlow Twins", "contrastive": "contrastive"}
+    curves = {**losses, "random": "m random ones (left)"}
+    for ax, ending, names in zip(axes, ("", ", turned"), (curves, losses), strict=True):
+        for number, name in enumerate(names):
+            apart = table["m"] * (1 + 0.02 * (number - 2))
+            ax.errorbar(apart, table[f"{name}{ending}"], yerr=table[f"{name}{ending}, deviation"], capsize=3,
+                        marker=MARKERS[number], markersize=6, color=f"C{number}")
+        ax.set_xscale("log")
+        ax.set_xticks(table["m"], [f"{m:g}" for m in table["m"]])
+        ax.set_xticks([], minor=True)
+        charts.frame(ax, "components m", "mean average precision", "turned afterwards" if ending else "as they came")
+        ax.margins(x=0.04)
+        charts.references(ax, horizontal=table["pixels"][0])
+        ax.annotate("all 64 pixels", (table["m"][0], table["pixels"][0]), (0, 3), textcoords="offset points",
+                    fontsize=9)
+    # The curves of both panels cross wherever a name could stand; turned, they leave the lower part of the axis free.
+    low, high = zip(*(ax.get_ylim() for ax in axes), strict=True)
+    for ax in axes:
+        ax.set_ylim(min(low), max(high))
+    drawn = [container.lines[0] for container in axes[0].containers]
+    axes[1].legend(drawn, list(curves.values()), loc="lower center", fontsize=8, handlelength=3)
 
 
 def topics(axes, table):

@@ -21,7 +21,6 @@ from locmethods.eigenmaps import (
     least_alpha,
 )
 from locmethods.eigenmaps.losses import LOSSES
-from locmethods.eigenmaps.neural import Adam
 from locmethods.eigenmaps.pairs import Moments
 from locmethods.kernels import Flat, Gaussian
 from tests.test_eigenmaps import averaging, says
@@ -51,21 +50,6 @@ def descend(loss, k, *, seed=0, steps=300):
         optimizer.step()
         schedule.step()
     return values.detach().numpy()
-
-
-def test_adam_takes_torchs_steps_and_leaves_alone_what_no_loss_depends_on():
-    start = [torch.randn(3, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.double) for seed in (0, 1, 2)]
-    ours, theirs = ([one.clone().requires_grad_() for one in start] for _ in range(2))
-    own, torchs = Adam(ours), torch.optim.Adam(theirs, lr=0.1)
-    for step in range(50):
-        rate = torchs.param_groups[0]["lr"] = 0.1 / (1 + step)
-        own.step(torch.autograd.grad((ours[0] - ours[1]).pow(4).sum(), ours, allow_unused=True), rate)
-        torchs.zero_grad()
-        (theirs[0] - theirs[1]).pow(4).sum().backward()
-        torchs.step()
-    for mine, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(mine.detach(), other.detach(), rtol=0, atol=1e-12)  # fifty steps of rounding
-    assert torch.equal(ours[2].detach(), start[2])
 
 
 def overlaps(values):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
 from locmethods.arrays.checks import check_count, check_option, check_positive, check_tol
 from locmethods.arrays.estimators import FLOATS, validate_data
@@ -261,7 +261,8 @@ def train(network: nn.Module, loss: nn.Module, source: KernelPairs | GraphPairs 
           batch_size: int, learning_rate: float, seed: int) -> NDArray:
     """Train a network, where it stands, on pairs of a source by Adam; return the losses, of shape (n_steps,)."""
     learned = [one for one in network.parameters() if one.requires_grad]
-    optimizer = Adam(learned)
+    optimizer = torch.optim.Adam(learned, lr=learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)))
     dtype = next(network.parameters()).dtype
     losses = np.empty(steps)
     network.train()
@@ -273,39 +274,12 @@ def train(network: nn.Module, loss: nn.Module, source: KernelPairs | GraphPairs 
         if not math.isfinite(losses[step]):
             losses = losses[:step + 1]
             break
-        optimizer.step(torch.autograd.grad(value, learned, allow_unused=True),
-                       learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
     network.eval()
     return losses
-
-
-class Adam:
-    """Adam at torch's own constants, whose optimizers load torch's compiler first: seconds, for a training of as many.
-
-    Parameters
-    ----------
-    parameters : list of Tensor
-        Changed where they stand.
-    """
-
-    FIRST, SECOND, LEAST = 0.9, 0.999, 1e-8
-
-    def __init__(self, parameters: list[nn.Parameter]) -> None:
-        self.parameters, self.steps = parameters, 0
-        self.means = [torch.zeros_like(one) for one in parameters]
-        self.squares = [torch.zeros_like(one) for one in parameters]
-
-    @torch.no_grad()
-    def step(self, slopes: tuple[Tensor | None, ...], rate: float) -> None:
-        """Take one step against the slopes; a parameter that has none stays."""
-        self.steps += 1
-        length = rate / (1 - self.FIRST**self.steps)
-        scale = math.sqrt(1 - self.SECOND**self.steps)
-        for parameter, slope, mean, square in zip(self.parameters, slopes, self.means, self.squares, strict=True):
-            if slope is not None:
-                mean.lerp_(slope, 1 - self.FIRST)
-                square.mul_(self.SECOND).addcmul_(slope, slope, value=1 - self.SECOND)
-                parameter.addcdiv_(mean, (square.sqrt() / scale).add_(self.LEAST), value=-length)
 
 
 def batches_of(source, steps, batch_size, rng) -> Iterator[tuple[NDArray, NDArray]]:

@@ -86,15 +86,14 @@ def keyword_weights(documents, count):
 
 
 def judged(scores, relevant, k=10):
-    """Return the mean reciprocal rank, recall and discounted gain at k of the queries that have something to find."""
+    """Return reciprocal rank, recall and discounted gain at k, a row for each query; all have something to find."""
     found = []
     for row, truth in zip(scores, relevant, strict=True):
-        if truth.any():
-            hits = [truth[place] for place in sorted(range(len(row)), key=lambda place: -row[place])]
-            gain = sum(hit / np.log2(rank + 1) for rank, hit in enumerate(hits[:k], 1))
-            best = sum(1 / np.log2(rank + 1) for rank in range(1, min(k, sum(hits)) + 1))
-            found.append((1 / (1 + hits.index(True)), sum(hits[:k]) / sum(hits), gain / best))
-    return np.mean(found, axis=0)
+        hits = [truth[place] for place in sorted(range(len(row)), key=lambda place: -row[place])]
+        gain = sum(hit / np.log2(rank + 1) for rank, hit in enumerate(hits[:k], 1))
+        best = sum(1 / np.log2(rank + 1) for rank in range(1, min(k, sum(hits)) + 1))
+        found.append((1 / (1 + hits.index(True)), sum(hits[:k]) / sum(hits), gain / best))
+    return np.array(found)
 
 
 def fused(rankings, offset=60):

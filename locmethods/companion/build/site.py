@@ -32,6 +32,7 @@ from locmethods.companion.build import (
     pages,
     playground,
     publication,
+    related,
     search,
     takeaway,
 )
@@ -376,4 +377,5 @@ def setup(app):
     app.connect("build-finished", search.leave_passages, priority=900)
     publication.connect(app)
     takeaway.connect(app)
+    related.connect(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

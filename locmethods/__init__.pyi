@@ -18,6 +18,7 @@ from locmethods import meanshift as meanshift
 from locmethods import nonlocal_means as nonlocal_means
 from locmethods import projection as projection
 from locmethods import relaxation as relaxation
+from locmethods import retrieval as retrieval
 from locmethods import spectrum as spectrum
 from locmethods import transformer as transformer
 from locmethods import trick as trick
@@ -55,6 +56,7 @@ from locmethods.models.regression import LocalMeanRegressor as LocalMeanRegresso
 from locmethods.models.regression import LocalPolynomialRegressor as LocalPolynomialRegressor
 from locmethods.relaxation.labeling import RelaxationLabeling as RelaxationLabeling
 from locmethods.relaxation.propagation import LabelPropagation as LabelPropagation
+from locmethods.retrieval.bm25 import BM25 as BM25
 from locmethods.spectrum.decomposition import Spectrum as Spectrum
 from locmethods.spectrum.estimators import DiffusionMap as DiffusionMap
 from locmethods.spectrum.estimators import SpectralClustering as SpectralClustering

@@ -207,6 +207,13 @@ def test_a_margin_costs_no_more_than_the_peers_and_a_ranking_much_less():
         assert ours["ratio"] == 1 and peer["ratio"] >= least
 
 
+def test_an_index_is_made_and_asked_at_least_as_fast_as_by_the_peers():
+    rows = committed()
+    for name in ("retrieval-index", "retrieval-batch", "retrieval-single", "retrieval-scores"):
+        peers = [found for peer, found in rows[name]["contenders"].items() if peer != "locmethods"]
+        assert peers and all(found["ratio"] >= 1 for found in peers)
+
+
 def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_than_in_scikit_learn():
     rows = committed()
     assert rows["spectrum-50000-compact"]["contenders"]["locmethods"]["peak_bytes"] < 2**30

@@ -116,6 +116,7 @@ fits = {{
     lm.DiffusionMap: lambda one: one.fit(X), lm.SpectralClustering: lambda one: one.fit(X),
     lm.Whitening: lambda one: one.fit(X), lm.eigenmaps.RayleighRitz: lambda one: one.fit(X, X + 0.1),
     lm.projection.RandomProjection: lambda one: one.set_params(n_components=1).fit(X),
+    lm.BM25: lambda one: one.fit(["a text", "and another"]),
 }}
 of_torch = {{"transformer", "LocalMeanLayer", "LocalMeanStack", "HopfieldLayer", "MarginSoftmax", "train",
             "NeuralEigenmaps", "BarlowTwinsLoss", "EigenmapLoss", "NeuralEFLoss", "SpINLoss",

@@ -35,6 +35,13 @@ class Sentences(NamedTuple):
     topic: list
 
 
+class Pages(NamedTuple):
+    """Pages of text, and what each is called."""
+
+    name: list
+    text: list
+
+
 class Graph(NamedTuple):
     """Names of nodes, and symmetric weights of the edges between them."""
 
@@ -296,6 +303,18 @@ def documentation_sentences(each: int | None = None) -> Sentences:
         by_topic = {topic: [one for one in text if once[one] == topic] for topic in sorted(set(once.values()))}
         text = [one for some in by_topic.values() if len(some) >= each for one in some[:each]]
     return Sentences(text, [once[sentence] for sentence in text])
+
+
+def documentation_pages() -> Pages:
+    """Return the pages of Python's documentation that have sentences of their own, about fifty-five.
+
+    From ``pydoc_data``, which is what ``help("assert")`` reads; those of `documentation_sentences`, in the order of
+    their names, so that numbers of topics are the same there and here. They differ a little between versions of Python.
+    """
+    from pydoc_data.topics import topics
+
+    names = sorted(set(documentation_sentences().topic))
+    return Pages(names, [topics[name] for name in names])
 
 
 def see_also(topics: Sequence[str]) -> NDArray:

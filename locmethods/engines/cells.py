@@ -1,4 +1,4 @@
-"""The engine of partitions: what stands in a cell is added up once, and a query reads the cells that it lies in."""
+"""The engine of cells: what stands in a cell is added up once, and a query reads the cells that it lies in."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ def plan(task):
         return "the kernel does not come from partitions"
     if task.values.ndim != 2:
         return "there are batch dimensions"
+    memory = 8 * cells.count * (task.values.shape[1] + 1) + 12 * BLOCK
+    if cells.weight is None:
+        words = f"sums over {cells.count:,} cells, of which each query reads its own"
+        return Plan(NAME, words, cells, int(cells.query.nnz), len(_rows(cells)), memory)
     n_queries, partitions = cells.query.shape
     words = f"sums over {cells.count:,} cells of {partitions:,} partitions, of which each query reads one each"
-    memory = 8 * cells.count * (task.values.shape[1] + 1) + 12 * BLOCK
     return Plan(NAME, words, cells, n_queries * partitions, len(_rows(cells)), memory)
 
 
 def _rows(cells):
-    """Return blocks of queries."""
-    return slices(len(cells.query), max(1, BLOCK // cells.query.shape[1]))
+    """Return blocks of queries; those of sparse rows are in memory already, and are taken at once."""
+    n_queries, partitions = cells.query.shape
+    return slices(n_queries, max(1, n_queries if cells.weight is None else BLOCK // partitions))
 
 
 def sums(task, plan):
@@ -39,7 +43,7 @@ def sums(task, plan):
     cells = plan.work
 
     def table():
-        columns = np.column_stack([to_numpy(task.values), np.ones(len(cells.keys))])
+        columns = np.column_stack([to_numpy(task.values), np.ones(cells.keys.shape[0])])
         return membership(cells.keys, cells.count, cells.weight).T @ columns  # (count, n_outputs + 1)
 
     found = once(task.kept, cells.keys, task.values, "cells", table)

@@ -87,12 +87,15 @@ class Scaled(NamedTuple):
 class Cells(NamedTuple):
     """K(q, x) = Σ_b [q and x are in one cell of partition b] · w_b(x): the cells' sums serve every query in them.
 
+    Or, where cells overlap, K(q, x) = Σ_c a_c(q) w_c(x), and points are sparse rows of their shares in the cells.
+
     Attributes
     ----------
     query, keys : integer ndarray of shapes (n_queries, n_partitions) and (n_keys, n_partitions)
-        The number of the cell, of which no two partitions share one.
-    weight : ndarray of shape (n_keys, n_partitions)
-        w_b(x), not negative.
+        The number of the cell, of which no two partitions share one; or csr_arrays of shapes (n_queries, count) and
+        (n_keys, count), which hold a and w, not negative.
+    weight : ndarray of shape (n_keys, n_partitions), or None
+        w_b(x), not negative; none of sparse rows, which have it in them.
     count : int
         How many cells there are.
     """
@@ -104,9 +107,14 @@ class Cells(NamedTuple):
 
 
 def membership(numbers, count, weight=None):
-    """Return the sparse matrix of shape (n, count) that says in which cells points are, with their weights there."""
-    from scipy.sparse import csr_array
+    """Return the sparse matrix of shape (n, count) that says in which cells points are, with their weights there.
 
+    Rows that are sparse already are the matrix.
+    """
+    from scipy.sparse import csr_array, issparse
+
+    if issparse(numbers):
+        return numbers
     n, partitions = numbers.shape
     data = np.ones(n * partitions) if weight is None else weight.ravel()
     # The numbers of a row need no order, and none is repeated.

@@ -16,7 +16,7 @@ from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from locmethods.companion.build import pages
+from locmethods.companion.build import pages, related
 from locmethods.companion.checking import wreckage
 
 # The bar is logarithmic: from the rounding of one operation to ten thousand; what is nothing stands at its left end.
@@ -162,13 +162,15 @@ class ClaimsLedger(_Cards):
         chapters = [(page, records_of(self.env.srcdir, page.stem)) for page in pages.chapters(self.env.srcdir)]
         kinds = Counter(kind for _, found in chapters for record in found for kind in record["kinds"])
         count = sum(len(found) for _, found in chapters)
+        every = {record["id"]: record for _, found in chapters for record in found}
+        near = related.of_claims(list(every.values()))
         made = [self.raw(self.filters(count, kinds))]
         for page, found in chapters:
             if found:
                 made += [self.raw(f'<section class="ledger-chapter" data-chapter="{page.stem}">'),
                          self.line(f"{{doc}}`{page.stem}`: {len(found)}", "ledger-heading")]
                 for record in found:
-                    made += self.item(record)
+                    made += self.item(record, [every[name] for name in near[record["id"]]])
                 made.append(self.raw("</section>"))
         return made
 
@@ -181,17 +183,38 @@ class ClaimsLedger(_Cards):
                 f'<input type="search" autocomplete="off"></label><fieldset><legend>Kind</legend>{boxes}</fieldset>'
                 f'<output aria-live="polite">{count} of {count} claims</output></form>')
 
-    def item(self, record):
-        """Return a row of the wall; its code has no colours, which would be nine tenths of a page of all claims."""
+    def item(self, record, near):
+        """Return a row of the wall; its code has no colours, which would be nine tenths of a page of all claims.
+
+        Parameters
+        ----------
+        record : dict
+        near : list of dict
+            The records of the claims that are nearest to it.
+        """
         name = record["id"]
         summary = nodes.inline("", "", classes=["claim-sentence"])
         summary += self.markdown(record["sentence"])
         back = (f'<p class="claim-back"><a href="{record["chapter"]}.html#claim-{name}">{name} on its page</a></p>')
+        beside = self.near(near)
         return [self.raw(f'<details class="ledger-item" id="ledger-{name}" data-kinds="{"|".join(record["kinds"])}">'
                          f'<summary><span class="claim-id">{name}</span> '
                          f'<span class="claim-kind">{", ".join(record["kinds"])}</span> '),
                 summary, self.raw('</summary><div class="claim-card">'), *self.body(record, language="none"),
-                self.raw(f"{back}</div></details>")]
+                *beside, self.raw(f"{back}</div></details>")]
+
+
+    def near(self, near):
+        """Return the nearest claims of a row, each a link to its own row and its sentence."""
+        if not near:
+            return []
+        made = [self.raw('<div class="claim-near"><p>Nearest claims</p><ul>')]
+        for record in near:
+            link = f'<li><a href="#ledger-{record["id"]}">{record["id"]}</a> '
+            sentence = nodes.inline("", "", classes=["claim-sentence"])
+            sentence += self.markdown(record["sentence"])
+            made += [self.raw(link), sentence, self.raw("</li>")]
+        return [*made, self.raw("</ul></div>")]
 
 
 class SabotageTable(_Cards):

@@ -33,6 +33,7 @@ from locmethods.companion.build import (
     pages,
     playground,
     publication,
+    related,
     search,
     takeaway,
 )
@@ -401,4 +402,5 @@ def setup(app):
     app.connect("build-finished", search.leave_passages, priority=900)
     publication.connect(app)
     takeaway.connect(app)
+    related.connect(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

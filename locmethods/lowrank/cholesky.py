@@ -90,7 +90,7 @@ def pivoted_cholesky(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, p
     check_option("pivots", pivots, ("random", "greedy"))
     matrix = entries_of(X, kernel)
     check_square(matrix)
-    check_rank(rank, len(X))
+    check_rank(rank, matrix.shape[0])
     return partial_cholesky(matrix, int(rank), pivots, check_random_state(random_state))
 
 

@@ -19,11 +19,10 @@ from locmethods.lowrank.selection import SELECTIONS, chosen, of_transpose
 __all__ = ["cur", "interpolative", "nystrom"]
 
 CORES = ("skeleton", "optimal")
-RCOND = 1e-12  # directions below this share of the largest are rounding of the entries, magnified
 
 
 def cur(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, keys: ArrayLike | None = None,
-        selection: str = "pivoted_qr", core: str = "optimal", rows: str = "auto", rcond: float = RCOND,
+        selection: str = "pivoted_qr", core: str = "optimal", rows: str = "auto", rcond: float | None = None,
         random_state: int | np.random.RandomState | None = None) -> LowRank:
     """Approximate a matrix by some of its columns and rows, M ≈ C U R.
 
@@ -48,9 +47,10 @@ def cur(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, keys: ArrayLik
         "same": S₂ = S₁, for a square matrix. "own": rows are chosen for themselves. "auto": the same where M is
         symmetric. Rows and columns that were chosen by chance and apart can make W nearly singular, and the skeleton
         useless.
-    rcond : float, default=1e-12
+    rcond : float, optional
         Singular values of W, or diagonal entries of the triangles of C and R, below this share of the largest count
-        as zero; in float32 nothing below 10⁻⁶ or so is told from zero.
+        as zero: an inverse magnifies the rounding of the entries by as much. By default ε^¾, which is 2·10⁻¹² in
+        float64 and 6·10⁻⁶ in float32.
     random_state : int, RandomState or None, default=None
 
     Returns
@@ -83,14 +83,14 @@ def cur(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, keys: ArrayLik
     columns = chosen(matrix, int(rank), selection, random)
     alike = rows == "same" or (rows == "auto" and n == m and matrix.symmetric)
     places = columns if alike else of_transpose(matrix, int(rank), selection, random)
-    rcond = max(float(rcond), _rounding(matrix))
+    rcond = _share(rcond, matrix)
     if core == "skeleton":
         return _skeleton(matrix, columns, places, rcond)
     return _optimal(matrix, columns, places, rcond)
 
 
 def interpolative(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, keys: ArrayLike | None = None,
-                  selection: str = "pivoted_qr", rcond: float = RCOND,
+                  selection: str = "pivoted_qr", rcond: float | None = None,
                   random_state: int | np.random.RandomState | None = None) -> LowRank:
     """Write all columns of a matrix as mixtures of a few, M ≈ C Z with C = M[:, S].
 
@@ -123,14 +123,14 @@ def interpolative(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, keys
     matrix = entries_of(X, kernel, keys)
     _check(rank, min(matrix.shape), selection, "optimal", rcond)
     columns = chosen(matrix, int(rank), selection, check_random_state(random_state))
-    of_columns = _Basis(matrix.columns(columns), max(float(rcond), _rounding(matrix)))
+    of_columns = _Basis(matrix.columns(columns), _share(rcond, matrix))
     mixtures = of_columns.solve(matrix.under(of_columns.basis))
     mixtures[:, columns[of_columns.places]] = np.eye(len(columns))[:, of_columns.places]  # what rounding had blurred
     return LowRank(of_columns.factor, mixtures, columns, None, None, of_columns.condition)
 
 
 def nystrom(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, selection: str = "rpcholesky",
-            core: str = "skeleton", rcond: float = RCOND,
+            core: str = "skeleton", rcond: float | None = None,
             random_state: int | np.random.RandomState | None = None) -> LowRank:
     """Approximate a positive semi-definite matrix by some of its columns, K ≈ C W† Cᵀ.
 
@@ -176,8 +176,8 @@ def nystrom(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, selection:
     """
     matrix = entries_of(X, kernel)
     check_square(matrix)
-    _check(rank, len(X), selection, core, rcond)
-    random, rcond = check_random_state(random_state), max(float(rcond), _rounding(matrix))
+    _check(rank, matrix.shape[0], selection, core, rcond)
+    random, rcond = check_random_state(random_state), _share(rcond, matrix)
     if selection == "rpcholesky":
         found = partial_cholesky(matrix, int(rank), "random", random)
         columns, factor = found.pivots, found.factor
@@ -193,7 +193,7 @@ def nystrom(X: ArrayLike, rank: int, *, kernel: Kernel | None = None, selection:
     block = matrix.part(columns, columns).astype(np.float64)
     values, vectors = _semidefinite(block, rcond)
     if factor is None:
-        factor = matrix.columns(columns) @ (vectors / np.sqrt(values)).astype(matrix.dtype)
+        factor = matrix.times((vectors / np.sqrt(values)).astype(matrix.dtype), columns)
     inverse = ((vectors / values) @ vectors.T).astype(matrix.dtype)
     return LowRank(factor, factor.T, columns, columns, inverse, _condition(np.linalg.svd(block, compute_uv=False)))
 
@@ -202,13 +202,13 @@ def _check(rank, most, selection, core, rcond):
     check_rank(rank, most)
     check_option("selection", selection, SELECTIONS)
     check_option("core", core, CORES)
-    if not (is_number(rcond) and 0 <= rcond < 1):
-        raise ValueError(f"rcond must be a number in [0, 1), got {rcond!r}")
+    if rcond is not None and not (is_number(rcond) and 0 <= rcond < 1):
+        raise ValueError(f"rcond must be a number in [0, 1) or None, got {rcond!r}")
 
 
-def _rounding(matrix):
-    """Return below which share of the largest a number is no more than rounding of the matrix's type: a few digits."""
-    return 8 * float(np.finfo(matrix.dtype).eps)
+def _share(rcond, matrix):
+    """Return below which share of the largest a number counts as zero."""
+    return float(np.finfo(matrix.dtype).eps) ** 0.75 if rcond is None else float(rcond)
 
 
 def _condition(sizes):
@@ -234,7 +234,7 @@ def _skeleton(matrix, columns, rows, rcond):
                          "core")
     kept = sizes > rcond * sizes[0]
     halved = np.sqrt(sizes[kept])
-    left = matrix.columns(columns) @ (after[kept].T / halved).astype(matrix.dtype)
+    left = matrix.times((after[kept].T / halved).astype(matrix.dtype), columns)
     right = (before[:, kept] / halved).T.astype(matrix.dtype) @ matrix.rows(rows)
     core = ((after[kept].T / sizes[kept]) @ before[:, kept].T).astype(matrix.dtype)
     return LowRank(left, right, columns, rows, core, _condition(sizes))

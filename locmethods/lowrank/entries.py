@@ -104,9 +104,9 @@ class Given:
         """Return the squared lengths of the columns, (m,)."""
         return np.einsum("ij,ij->j", self.matrix, self.matrix)
 
-    def times(self, values):
-        """Return M V, (n, k)."""
-        return self.matrix @ values
+    def times(self, values, index=slice(None)):
+        """Return M V, (n, k), or with an index M[:, index] V."""
+        return self.matrix[:, index] @ values
 
     def under(self, values):
         """Return Vᵀ M, (k, m)."""
@@ -161,9 +161,9 @@ class Computed:
         """Return the squared lengths of the columns, (m,)."""
         return sum(np.einsum("ij,ij->j", rows, rows) for _, rows in self.blocks())
 
-    def times(self, values):
-        """Return M V, (n, k)."""
-        return local_sum(self.query, self.keys, values, kernel=self.kernel).numerator
+    def times(self, values, index=slice(None)):
+        """Return M V, (n, k), or with an index M[:, index] V."""
+        return local_sum(self.query, self.keys[index], values, kernel=self.kernel).numerator
 
     def under(self, values):
         """Return Vᵀ M, (k, m)."""

@@ -208,7 +208,7 @@ def _near_centres(points, rank, random):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Number of distinct clusters")  # fewer points that differ: fewer
         centres = model.fit(points).cluster_centers_
-    found: list[int] = []
+    found = []
     for distances in pairwise_distances_chunked(centres, points):
         for row in distances:
             row[found] = np.inf
@@ -239,7 +239,7 @@ def _by_residual(matrix, rank, random):
         raise zero()
     known, floor = left.copy(), (max(n, m) * eps) ** 2 * left.max()
     basis, rows = np.empty((rank, n), dtype=matrix.dtype), np.empty((rank, m), dtype=matrix.dtype)
-    taken: list[int] = []
+    taken = []
     while len(taken) < rank and left.max() > floor:
         k = len(taken)
         pivot = int(np.argmax(left) if random is None else random.choice(m, p=left / left.sum()))

@@ -12,12 +12,13 @@ SELECTIONS = ["uniform", "leverage", "norm", "rpcholesky", "deim", "pivoted_qr",
 
 def selections(axes, table):
     """The error of Nyström's approximation as a multiple of the best of its rank, by selection, against the rank."""
-    charts.lines(axes, table, "rank", SELECTIONS, marker=True, xlabel="rank r", ylabel="error ÷ best of rank r",
-                 names=None)
-    last = [float(table[name][-1]) for name in SELECTIONS]
-    for place, number in zip(np.linspace(0.05, 0.93, len(last)), np.argsort(last), strict=True):
-        axes.text(1.02, place, SELECTIONS[number], transform=axes.transAxes, fontsize=9.5, va="center",
-                  color=axes.lines[number].get_color())
+    charts.lines(axes, table, "rank", SELECTIONS, marker=True, logy=True, xlabel="rank r",
+                 ylabel="error ÷ best of rank r", names=None)
+    last = axes.lines[-1]  # there are six colours and markers, and seven lines
+    last.set(color=ink(axes), marker="X")
+    charts.name_lines(axes, axes.lines, SELECTIONS)
+    axes.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    axes.set_yticks([], minor=True)
 
 
 def landmarks(axes, table):
@@ -34,10 +35,10 @@ def landmarks(axes, table):
 
 def cone(axes, table):
     """A row of the kernel and of its approximation, and a local mean by each."""
-    charts.lines(axes[0], table, "place", ["K", "Nyström"], xlabel="place x", ylabel="weight of x at x* = 0.2",
-                 title="a row", horizontal=0.0, names={"K": (0.31, 0.75), "Nyström": (0.42, -0.13)})
+    charts.lines(axes[0], table, "place", ["K", "Nyström"], xlabel="place x", ylabel="weight of x",
+                 title="a row", horizontal=0.0, names={"K": (0.42, 0.6), "Nyström": (0.5, 0.12)})
     charts.lines(axes[1], table, "place", {"mean by K": "K", "mean by Nyström": "Nyström"}, xlabel="place x",
-                 ylabel="local mean of a step", title="a mean", names={"K": (0.03, 0.35), "Nyström": (0.62, 0.72)})
+                 ylabel="local mean of a step", title="a mean", names={"K": (0.36, 0.42), "Nyström": (0.62, 0.66)})
     charts.references(axes[1], horizontal=1.0)
     charts.references(axes[1], horizontal=0.0)
 
@@ -58,10 +59,13 @@ def apart(axes, table):
 
 def attention(axes, table):
     """The error of attention by landmarks against their number, of tokens by chance and of a smooth sequence."""
-    for ax, kind in zip(axes, ("by chance", "smooth"), strict=True):
+    places = {"by chance": {"inverse": (4.5, 12), "six steps": (5, 0.06)},
+              "smooth": {"inverse": (22, 4e-5), "six steps": (30, 0.014)}}
+    for ax, kind in zip(axes, places, strict=True):
         charts.lines(ax, table, "landmarks", {f"{kind}: exact": "inverse", f"{kind}: iterated": "six steps"}, logx=True,
                      logy=True, marker=True, xlabel="landmarks m", ylabel="relative error",
-                     title=f"tokens {kind}" if kind == "by chance" else "a smooth sequence", names="start")
+                     title=f"tokens {kind}" if kind == "by chance" else "a smooth sequence", names=places[kind])
+        ax.set_ylim(1e-9, 100)
         ticks = np.asarray(table["landmarks"])
         ax.set_xticks(ticks, [f"{int(m)}" for m in ticks])
         ax.set_xticks([], minor=True)
@@ -73,4 +77,4 @@ def anchors(axes, table):
     charts.lines(axes, table, "computed", {"by anchors": "by 30 anchors", "by the plain kernel": "by the plain kernel",
                                            "by chance": "by chance"}, marker=True,
                  xlabel="scores computed for a query, of 1,397", ylabel="of the ten best, found", ylim=(0, 1.03),
-                 names={"by 30 anchors": (150, 0.86), "by the plain kernel": (215, 0.72), "by chance": (220, 0.3)})
+                 names={"by 30 anchors": (88, 0.72), "by the plain kernel": (41, 0.975), "by chance": (220, 0.3)})

@@ -16,6 +16,7 @@ from benchmarks import (
     hierarchy,
     hopfield,
     lle,
+    lowrank,
     margin,
     nonlocal_means,
     patches,
@@ -124,6 +125,7 @@ SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.
             **patches.ROWS, **adaptive.ROWS, **hierarchy.ROWS, **nonlocal_means.ROWS, **transformer.ROWS,
             **pretrained.ROWS, **characters.ROWS, **spectrum.ROWS, **eigenmaps.ROWS, **whitening.ROWS,
             **margin.ROWS, **projection.ROWS, **retrieval.ROWS}
+            **margin.ROWS, **projection.ROWS, **lowrank.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

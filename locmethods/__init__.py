@@ -53,7 +53,7 @@ _HOME = {
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "spectrum", "eigenmaps", "whitening", "margin", "projection", "retrieval", "display")
+          "spectrum", "eigenmaps", "whitening", "margin", "projection", "lowrank", "retrieval", "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

@@ -223,3 +223,12 @@ def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_t
 
 def test_an_extension_takes_no_longer_than_the_kernels_matrix():
     assert committed()["eigenmaps-extension"]["contenders"]["scikit-learn's rbf_kernel, dense"]["ratio"] >= 1
+
+
+def test_a_low_rank_is_found_faster_than_by_the_peers():
+    rows = committed()
+    # Nyström's features cost a kernel of their points to the last digit, and a product: the peer rounds distances more.
+    for name, least in (("interpolative", 2), ("pivoted-columns", 4), ("nystrom-features", 0.6)):
+        ratios = [other["ratio"] for who, other in rows[name]["contenders"].items()
+                  if not who.startswith("locmethods")]
+        assert min(ratios) >= least, name

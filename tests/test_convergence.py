@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
-from locmethods import eigenmaps, hopfield, lazy, meanshift, nonlocal_means, relaxation, spectrum
+from locmethods import eigenmaps, hopfield, lazy, lowrank, meanshift, nonlocal_means, relaxation, spectrum
 from locmethods.kernels import Epanechnikov, Flat, Gaussian
 
 LINE = np.arange(30.0)[:, None]
@@ -56,6 +56,7 @@ LIMITED = {
     "run_network": (
         lambda m: hopfield.run_network(STATES, hopfield.hebbian_weights(PATTERNS), max_steps=m), 1, 100),
     "HopfieldNetwork": (lambda m: hopfield.HopfieldNetwork(max_steps=m).fit(PATTERNS).recall(STATES), 1, 100),
+    "iterated_inverse": (lambda m: lowrank.iterated_inverse(np.diag([1.0, 0.01]), m, tol=1e-9), 4, 30),
     "DenseAssociativeMemory": (
         lambda m: hopfield.DenseAssociativeMemory(max_steps=m).fit(PATTERNS).recall(STATES), 1, 100),
     "ModernHopfield": (lambda m: hopfield.ModernHopfield(2.0, max_steps=m).fit(CLOUD).recall(CLOUD / 2), 2, 1000),

@@ -117,6 +117,7 @@ fits = {{
     lm.Whitening: lambda one: one.fit(X), lm.eigenmaps.RayleighRitz: lambda one: one.fit(X, X + 0.1),
     lm.projection.RandomProjection: lambda one: one.set_params(n_components=1).fit(X),
     lm.BM25: lambda one: one.fit(["a text", "and another"]),
+    lm.lowrank.AnchorScorer: lambda one: one.set_params(n_anchors=3).fit(X, X),
 }}
 of_torch = {{"transformer", "LocalMeanLayer", "LocalMeanStack", "HopfieldLayer", "MarginSoftmax", "train",
             "NeuralEigenmaps", "BarlowTwinsLoss", "EigenmapLoss", "NeuralEFLoss", "SpINLoss",
@@ -125,8 +126,9 @@ rooms = [getattr(lm, name) for name in lm.__all__ if name not in of_torch]
 every = {{one for room in [lm, *rooms] for name in getattr(room, "__all__", ()) if name not in of_torch
          for one in [getattr(room, name)] if isinstance(one, type) and hasattr(one, "fit")}}
 assert set(fits) == every, every ^ set(fits)
+needed = {{lm.Localized: LinearRegression(), lm.lowrank.AnchorScorer: Gaussian(0.5)}}
 for kind, fit in fits.items():
-    fit(kind(LinearRegression()) if kind is lm.Localized else kind())
+    fit(kind(needed[kind]) if kind in needed else kind())
 nonlocal_means = lm.nonlocal_means.nonlocal_means(photograph)
 lm.local_mean(X, X, y, kernel=lm.adaptive.SelfTuning(3))
 try:

@@ -12,6 +12,7 @@ from locmethods import kernel_methods as kernel_methods
 from locmethods import kernels as kernels
 from locmethods import lazy as lazy
 from locmethods import lle as lle
+from locmethods import lowrank as lowrank
 from locmethods import margin as margin
 from locmethods import means as means
 from locmethods import meanshift as meanshift

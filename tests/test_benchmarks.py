@@ -216,3 +216,11 @@ def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_t
 
 def test_an_extension_takes_no_longer_than_the_kernels_matrix():
     assert committed()["eigenmaps-extension"]["contenders"]["scikit-learn's rbf_kernel, dense"]["ratio"] >= 1
+
+
+def test_a_loss_that_knows_the_neighbours_takes_no_longer_than_autograd_and_less_memory():
+    for name in ("emo-8000", "emo-32000"):
+        ours, plain, one_hot = committed()[name]["contenders"].values()
+        assert plain["ratio"] >= 1 and one_hot["ratio"] >= 1
+        assert ours["peak_bytes"] < plain["peak_bytes"] < one_hot["peak_bytes"]
+    assert committed()["emo-plans"]["contenders"]["POT's emd2"]["ratio"] >= 10

@@ -19,7 +19,7 @@ def words(axes, table):
         axes.scatter(table["cost"][chosen], rows, s=42, marker=MARKERS[number], color=colour, zorder=3)
     axes.set_yticks(range(len(near)), table["word"])
     axes.invert_yaxis()
-    axes.set(xlabel="cost of saying it where the truth is “can”", xlim=(0, 1.1))
+    axes.set(xlabel="cost where “can” is the truth", xlim=(0, 1.1))
 
 
 def gradients(axes, table):

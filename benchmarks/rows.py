@@ -12,6 +12,7 @@ from benchmarks import (
     crf,
     denoising,
     eigenmaps,
+    emo,
     fuzzy,
     hierarchy,
     hopfield,
@@ -124,7 +125,7 @@ def _all_pairs(n):
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
             **patches.ROWS, **adaptive.ROWS, **hierarchy.ROWS, **nonlocal_means.ROWS, **transformer.ROWS,
             **pretrained.ROWS, **characters.ROWS, **spectrum.ROWS, **eigenmaps.ROWS, **whitening.ROWS,
-            **margin.ROWS, **projection.ROWS, **lowrank.ROWS, **retrieval.ROWS}
+            **margin.ROWS, **projection.ROWS, **lowrank.ROWS, **emo.ROWS, **retrieval.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

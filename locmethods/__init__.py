@@ -50,10 +50,11 @@ _HOME = {
     "SpectralClustering": "spectrum",
     "NeuralEigenmaps": "eigenmaps",
     "BM25": "retrieval",
+    "EMOLoss": "emo",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "spectrum", "eigenmaps", "whitening", "margin", "projection", "lowrank", "retrieval", "display")
+          "spectrum", "eigenmaps", "whitening", "margin", "projection", "lowrank", "emo", "retrieval", "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

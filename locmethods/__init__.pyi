@@ -4,6 +4,7 @@ from locmethods import adaptive as adaptive
 from locmethods import denoising as denoising
 from locmethods import display as display
 from locmethods import eigenmaps as eigenmaps
+from locmethods import emo as emo
 from locmethods import engines as engines
 from locmethods import fuzzy as fuzzy
 from locmethods import hierarchy as hierarchy
@@ -26,6 +27,7 @@ from locmethods import trick as trick
 from locmethods import whitening as whitening
 from locmethods import width as width
 from locmethods.eigenmaps.neural import NeuralEigenmaps as NeuralEigenmaps
+from locmethods.emo.loss import EMOLoss as EMOLoss
 from locmethods.fuzzy.regressor import TakagiSugenoRegressor as TakagiSugenoRegressor
 from locmethods.hierarchy.autoencoders import HierarchicalAutoencoder as HierarchicalAutoencoder
 from locmethods.hierarchy.autoencoders import LazyAutoencoder as LazyAutoencoder

@@ -232,3 +232,11 @@ def test_a_low_rank_is_found_faster_than_by_the_peers():
         ratios = [other["ratio"] for who, other in rows[name]["contenders"].items()
                   if not who.startswith("locmethods")]
         assert min(ratios) >= least, name
+
+
+def test_a_loss_that_knows_the_neighbours_takes_no_longer_than_autograd_and_less_memory():
+    for name in ("emo-8000", "emo-32000"):
+        ours, plain, one_hot = committed()[name]["contenders"].values()
+        assert plain["ratio"] >= 1 and one_hot["ratio"] >= 1
+        assert ours["peak_bytes"] < plain["peak_bytes"] < one_hot["peak_bytes"]
+    assert committed()["emo-plans"]["contenders"]["POT's emd2"]["ratio"] >= 10

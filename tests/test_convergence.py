@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
-from locmethods import eigenmaps, hopfield, lazy, lowrank, meanshift, nonlocal_means, relaxation, spectrum
+from locmethods import eigenmaps, emo, hopfield, lazy, lowrank, meanshift, nonlocal_means, relaxation, spectrum
 from locmethods.kernels import Epanechnikov, Flat, Gaussian
 
 LINE = np.arange(30.0)[:, None]
@@ -138,3 +138,13 @@ def test_a_search_for_a_width_that_has_not_settled_is_said(monkeypatch):
     monkeypatch.setattr("locmethods.width.search.minimize_scalar", impatient)
     with pytest.warns(ConvergenceWarning, match="^the search for bandwidth has not settled: "):
         lm.select_bandwidth(x, y, kernel=Gaussian())
+
+
+def test_a_normaliser_that_has_not_settled_is_said(monkeypatch):
+    where = {"probabilities": [0.5, 0.3, 0.2], "embeddings": np.eye(3), "weight": 0.5}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        emo.mixed_optimum(**where)
+    monkeypatch.setattr("locmethods.emo.optimum.STEPS", 1)
+    with pytest.warns(ConvergenceWarning, match="^the normaliser of a mixed optimum was still moving after 1 steps$"):
+        emo.mixed_optimum(**where)

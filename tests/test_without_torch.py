@@ -121,7 +121,7 @@ fits = {{
 }}
 of_torch = {{"transformer", "LocalMeanLayer", "LocalMeanStack", "HopfieldLayer", "MarginSoftmax", "train",
             "NeuralEigenmaps", "BarlowTwinsLoss", "EigenmapLoss", "NeuralEFLoss", "SpINLoss",
-            "SpectralContrastiveLoss"}}
+            "SpectralContrastiveLoss", "EMOLoss"}}
 rooms = [getattr(lm, name) for name in lm.__all__ if name not in of_torch]
 every = {{one for room in [lm, *rooms] for name in getattr(room, "__all__", ()) if name not in of_torch
          for one in [getattr(room, name)] if isinstance(one, type) and hasattr(one, "fit")}}
@@ -129,6 +129,8 @@ assert set(fits) == every, every ^ set(fits)
 needed = {{lm.Localized: LinearRegression(), lm.lowrank.AnchorScorer: Gaussian(0.5)}}
 for kind, fit in fits.items():
     fit(kind(needed[kind]) if kind in needed else kind())
+lm.emo.mixed_optimum([0.5, 0.3, 0.2], X[:3], weight=0.5)
+lm.emo.bias_and_variance([0.5, 0.3, 0.2], 0, X[:3])
 nonlocal_means = lm.nonlocal_means.nonlocal_means(photograph)
 lm.local_mean(X, X, y, kernel=lm.adaptive.SelfTuning(3))
 try:

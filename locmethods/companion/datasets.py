@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -40,6 +41,13 @@ class Pages(NamedTuple):
 
     name: list
     text: list
+
+
+class Words(NamedTuple):
+    """The commonest words of a text, and its sentences as their numbers, −1 for any other word."""
+
+    names: list
+    sentences: list
 
 
 class Graph(NamedTuple):
@@ -315,6 +323,27 @@ def documentation_pages() -> Pages:
 
     names = sorted(set(documentation_sentences().topic))
     return Pages(names, [topics[name] for name in names])
+
+
+def documentation_words(n_words: int = 200) -> Words:
+    """Return the sentences of Python's documentation as numbers of its commonest words.
+
+    Parameters
+    ----------
+    n_words : int, default=200
+        How many words are known, the commonest; of equally common ones the first of the alphabet.
+
+    Returns
+    -------
+    Words
+        Its sentences are integer arrays, in the order of `documentation_sentences`. What is common and in which order
+        sentences come hardly differs between versions of Python.
+    """
+    texts = [re.findall("[a-z]+", sentence.lower()) for sentence in documentation_sentences().text]
+    count = Counter(word for text in texts for word in text)
+    names = sorted(count, key=lambda word: (-count[word], word))[:n_words]
+    places = {name: place for place, name in enumerate(names)}
+    return Words(names, [np.array([places.get(word, -1) for word in text]) for text in texts])
 
 
 def see_also(topics: Sequence[str]) -> NDArray:

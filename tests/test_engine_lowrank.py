@@ -1,6 +1,7 @@
 """The engine of polynomials in the exponential's place: every answer within its tolerance, and within its own bound."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from locmethods.engines.native import engine as native
 from locmethods.engines.native import monomials
 from locmethods.engines.task import Task
 from locmethods.kernels import Cauchy, Flat, Gaussian, Laplace
-from tests import oracles
+from tests import fuzz, oracles
 from tests.oracles import Pairs, built, hollow, mapped, multiplied, named, scaled
 
 
@@ -247,3 +248,27 @@ def test_the_answer_is_the_same_for_any_number_of_threads(monkeypatch):
         answers.append(lm.local_mean(x, x, v, kernel=Gaussian(2.0), tolerance=1e-3))
     np.testing.assert_array_equal(answers[0], answers[1])
     np.testing.assert_array_equal(answers[0], answers[2])
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_calls_stay_within_their_tolerance(asked, monkeypatch, part):
+    served = []
+    bounded = lowrank.bounded
+    monkeypatch.setattr(lowrank, "bounded", lambda *a: served.append(a) or bounded(*a))
+    for number in range(part * 100, part * 100 + 100):
+        case, rng = fuzz.draw(16, number), np.random.default_rng([16, number])
+        size = max(float(np.abs(case.keys).max()), 1e-300)
+        if len(case.keys) > 100 or not len(case.query) or not 1e-100 < size < 1e100 or case.dtype == "f4":
+            continue
+        width = float(f"{size * rng.choice([0.3, 1.0, 3.0]):.3g}")
+        recipe = [named("Gaussian", bandwidth=width), scaled(1e3, named("Gaussian", bandwidth=width)),
+                  named("Exponential", temperature=width**2), mapped(named("Gaussian", bandwidth=width), "half"),
+                  multiplied(named("Gaussian", bandwidth=width), named("Gaussian", bandwidth=2 * width)),
+                  oracles.summed(named("Gaussian", bandwidth=width), named("Laplace", bandwidth=width))][number % 6]
+        case = replace(case, recipe=recipe, tolerance=float(rng.choice([0.1, 1e-3, 1e-8])),
+                       call=str(rng.choice(fuzz.TOLERANT)))
+        try:
+            assert fuzz.judge(case) is None, fuzz.written(case)
+        except fuzz.Skip:
+            continue
+    assert len(served) > 20

@@ -48,6 +48,7 @@ KEPT = 0.25  # of what their moments cost counts for keys that are kept, which w
 PARTS, QUERIES = 16, 2048  # pieces of the keys, whose moments are added up in their order, and queries at a time
 UNIT = np.finfo(np.float64).eps / 2
 SMALLEST = -700.0  # exp of it is the smallest normal number, nearly
+LEAST = 1e-200  # Σ g P, beside a greatest g of one, by which anything else can be divided
 TILE = 128  # keys that `native.monomials` adds up first
 
 
@@ -147,7 +148,7 @@ def _plan(task, exact):
         rank = math.comb(d + degree, degree)
         if rank > most or rank * each >= least:
             break
-        bounds = _estimate(sample, degree, task.tolerance)
+        bounds = _estimate(sample, degree)
         failing = float((bounds > task.tolerance).mean())
         spent = rank * each + failing * task.pairs * PAIR[task.itemsize]
         if spent < least:
@@ -174,6 +175,8 @@ class Sample(NamedTuple):
         x·y
     weight, part : ndarray of shape (c,)
         g, and the share of the largest value by which each value differs from their mean.
+    total, apart : ndarray of shape (b,)
+        Σ g exp(x·y), and the share by which the local mean differs from the mean of all.
     spread : float
         The standard deviation of x·y, for an x of length one.
     """
@@ -182,6 +185,8 @@ class Sample(NamedTuple):
     argument: np.ndarray
     weight: np.ndarray
     part: np.ndarray
+    total: np.ndarray
+    apart: np.ndarray
     spread: float
 
 
@@ -193,19 +198,22 @@ def _sample(task, points):
     argument, weight = points.x[rows] @ points.y[cols].T, np.exp(points.right[cols] - points.right[cols].max())
     lengths = np.linalg.norm(points.x[rows], axis=1)
     spread = math.sqrt((weight * argument**2).sum() / max(weight.sum() * (lengths**2).sum(), 1e-300))
-    return Sample(lengths, argument, weight, columns.rows[-1], spread)
+    product = np.exp(np.minimum(argument, FARTHEST)) * weight  # farther ones get no polynomial
+    total = product.sum(1)
+    apart = np.abs(product @ (columns.share[:, None] * columns.rows[1:-1]).T).max(1, initial=0.0)
+    apart /= np.maximum(total, LEAST)  # who has less gets no bound
+    return Sample(lengths, argument, weight, columns.rows[-1], total, apart, spread)
 
 
-def _estimate(sample, degree, tolerance):
+def _estimate(sample, degree):
     """Return what the bound of the sample's queries may be."""
     bounds = np.full(len(sample.reach), math.inf)
     for rows, (_, half) in _polynomials(sample.reach, sample.spread, degree):
         argument = sample.argument[rows]
         lost = np.polynomial.polynomial.polyval(argument, half) * sample.weight
-        # exp of no more than FARTHEST
-        least = (np.exp(argument) * sample.weight).sum(1) - lost.sum(1)
-        some = least > 1e-200
-        bounds[rows[some]] = (lost * sample.part).sum(1)[some] / least[some]
+        least, error = sample.total[rows] - lost.sum(1), lost @ sample.part + sample.apart[rows] * lost.sum(1)
+        some = least > LEAST
+        bounds[rows[some]] = error[some] / least[some]
     return bounds
 
 
@@ -390,6 +398,6 @@ def _bound(task, work, columns, middle, half, size, reach):
     # What weighs less than the smallest normal number has been left out.
     error += 4 * n_keys * np.exp(np.minimum(reach, FARTHEST) + SMALLEST)
     bound = np.full(len(reach), math.inf)
-    some = least > 1e-200  # where a quotient is a number; who has less, or no polynomial, gets no bound
+    some = least > LEAST  # who has less, or no polynomial, gets no bound
     bound[some] = error[some] / least[some] + 2 * shares[some]
     return bound

@@ -222,6 +222,26 @@ def test_parts_of_a_sum_keep_the_tolerance_together(asked):
     assert error(found, kernel, x, x, values).max() <= 1e-2
 
 
+@pytest.mark.parametrize("degree", [2, 4, 8])
+def test_sums_that_are_joined_with_those_of_other_keys_have_a_bound_of_their_own(asked, degree):
+    keys, query = points(300, 3, 25), points(200, 3, 26)
+    for values in (np.zeros((300, 1)), np.full((300, 1), -2.0), np.random.default_rng(27).normal(size=(300, 1))):
+        task = Task(Gaussian(2.0).bind(query, keys), values, tolerance=0.5)
+        plan = lowrank.plan(task)
+        plan = plan._replace(work=plan.work._replace(degree=degree))
+        numerator, total, bound = lowrank.bounded(task, plan)
+        want, sound = oracles.sums(WIDE, Pairs(query, keys), values), bound < math.inf
+        numerator, total = (part * np.exp(plan.work.points.left + plan.work.points.right.max() - want.scale)[:, None]
+                            for part in (numerator, total[:, None]))
+        largest = np.abs(values).max() or 1.0
+        # Both sums together, beside the largest value and this one: whatever the mean of all keys will be.
+        lost = np.abs(numerator - want.numerator) / largest + np.abs(total - want.total[:, None])
+        assert (lost <= bound[:, None] * total)[sound].all()
+        assert sound.any()
+        # ... which a bound on the mean of these keys alone is not, if their values are all the same.
+        assert degree == 8 or (lost > 1e-6 * total).any()
+
+
 def test_prepared_keys_keep_their_moments(monkeypatch):
     formed = []
     multiplicities = monomials.multiplicities

@@ -14,11 +14,14 @@ products instead of one exponential for every key.
 
     |m − m̂| = |Σ g (exp − P)(v − m̂)| / Σ g exp  ≤  Σ g Q |v − m̂| / Σ g (P − Q),
 
-and |v − m̂| ≤ |v − c| + |c − m̂|: the sums of Q are polynomials of x·y too, and read from the same moments, with |v − c|
-for a value. So every query gets its own bound, which is small where Q is small at the arguments that it meets, not at
-the greatest. To it comes what rounding may do: the moments' and the products', γ Σₖ |Pₖ| ‖x‖ᵏ Σ g ‖y‖ᵏ by the
-inequality of Cauchy and Schwarz, and that of x, y and g themselves. Whoever's bound exceeds the tolerance is summed by
-compiled loops, pair by pair.
+and |v − m̂| ≤ |v − c| + |c − m̂| with c the mean of all values: the sums of Q are polynomials of x·y too, and read from the
+same moments, with |v − c| for a value. So every query gets its own bound, which is small where Q is small at the
+arguments that it meets, not at the greatest. To it comes what rounding may do: the moments' and the products',
+γ Σₖ |Pₖ| ‖x‖ᵏ Σ g ‖y‖ᵏ by the inequality of Cauchy and Schwarz, and that of x, y and g themselves. Whoever's bound exceeds
+the tolerance is summed by compiled loops, pair by pair.
+
+Where the sums are joined with others, of other keys or of other parts of a kernel, their errors are bounded apart:
+Σ g Q |v| + V Σ g Q ≤ tolerance · V Σ g (P − Q), with V the largest |v|, can be added up over whatever is joined.
 """
 
 from __future__ import annotations
@@ -100,6 +103,8 @@ class Columns(NamedTuple):
         The mean, and the greatest distance from it.
     share : ndarray of shape (n_outputs,)
         The range as a share of the largest value, of which the tolerance is one too.
+    away : float
+        The greatest |centre| of an output, as a share of its largest value.
     rows : ndarray of shape (n_outputs + 2, n_keys)
         One; w, at most one; and the greatest share · |w| of an output.
     """
@@ -107,6 +112,7 @@ class Columns(NamedTuple):
     centre: np.ndarray
     range: np.ndarray
     share: np.ndarray
+    away: float
     rows: np.ndarray
 
 
@@ -201,7 +207,7 @@ def _sample(task, points):
     product = np.exp(np.minimum(argument, FARTHEST)) * weight  # farther ones get no polynomial
     total = product.sum(1)
     apart = np.abs(product @ (columns.share[:, None] * columns.rows[1:-1]).T).max(1, initial=0.0)
-    apart /= np.maximum(total, LEAST)  # who has less gets no bound
+    apart = apart / np.maximum(total, LEAST) if task.alone else np.full(len(rows), 1 + columns.away)
     return Sample(lengths, argument, weight, columns.rows[-1], total, apart, spread)
 
 
@@ -232,9 +238,11 @@ def columns_of(values, every):
     centre = every.mean(0)
     apart = np.maximum(every.max(0) - centre, centre - every.min(0))
     largest = np.abs(every).max(0)
-    share = apart / np.where(largest > 0, largest, 1.0)
+    largest = np.where(largest > 0, largest, 1.0)
+    share, away = apart / largest, float((np.abs(centre) / largest).max(initial=0.0))
     w = ((values - centre) / np.where(apart > 0, apart, 1.0)).T
-    return Columns(centre, apart, share, np.vstack([np.ones(len(values)), w, (share[:, None] * np.abs(w)).max(0)]))
+    rows = np.vstack([np.ones(len(values)), w, (share[:, None] * np.abs(w)).max(0, initial=0.0)])
+    return Columns(centre, apart, share, away, rows)
 
 
 def _points(layout, kept):
@@ -386,11 +394,13 @@ def _bound(task, work, columns, middle, half, size, reach):
     nodes = math.comb(d + degree - 2, degree - 1)
     steps = TILE + _step(n_keys) // TILE + PARTS + nodes + d + degree * (d + 6) + 32
     lost, lost_half = 1.01 * UNIT * steps * size
-    # How far the answer may be from the centre: the mean of all parts of a sum is known only to lie among the values.
-    apart = np.full(len(reach), columns.rows[-1].max())
+    # How far the answer may be from the centre, as a share of the largest value.
+    # Sums that are joined with those of other keys, or of other parts of a kernel, have a mean that is known only to be
+    # no greater than the largest value: 1 beside the centre's own share.
+    apart = np.full(len(reach), 1 + columns.away)
     if task.alone:
         some = middle[0] > 0  # others get no bound
-        apart[some] = (columns.share[:, None] * np.abs(middle[1:-1, some]) / middle[0, some]).max(0)
+        apart[some] = (columns.share[:, None] * np.abs(middle[1:-1, some]) / middle[0, some]).max(0, initial=0.0)
     error = half[-1] + 2 * lost_half + apart * (half[0] + lost_half) + (2 + apart) * lost
     least = middle[0] - half[0] - lost - lost_half
     # x and y are off by six units, which changes K by a share; so does what g lacks, and, beside other parts, f.

@@ -121,6 +121,17 @@ def _all_pairs(n):
                {"locmethods": sums.ours(kernel), **peers}, sums.within(1e-5), curve="all pairs", n=n)
 
 
+def _wide(d, bandwidth):
+    """Return the row for a width at which every key counts, a polynomial in exp's place beside every pair."""
+    kernel = ("Gaussian", bandwidth)
+    # The tolerance is a share of the largest value, which is three times the largest mean; the bandwidth is about 0.6
+    # of the median distance.
+    return Row(f"Local mean, Gaussian, 100,000 queries and keys in {d}-D, every key in reach, float64, tolerance 1e-3",
+               sums.cloud(100_000, d, np.float64),
+               {"locmethods": sums.ours(kernel, 1e-3), "locmethods, every pair": sums.ours(kernel)}, sums.within(3e-3),
+               repeats=1)
+
+
 # What the subjects' own estimators do, in the order of the book; it is drawn in a figure of its own.
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
             **patches.ROWS, **adaptive.ROWS, **hierarchy.ROWS, **nonlocal_means.ROWS, **transformer.ROWS,
@@ -149,6 +160,7 @@ ROWS = {
     "polynomial-16": _other("Polynomial", 16, 2, 1.0),
     **{f"near-{n}": _near(n) for n in (10_000, 31_623, 100_000, 316_228, MILLION)},
     **{f"all-pairs-{n}": _all_pairs(n) for n in (5_000, 10_000, 20_000, 40_000)},
+    **{f"wide-{d}": _wide(d, bandwidth) for d, bandwidth in ((3, 0.4), (8, 0.7), (16, 1.0))},
     "gradient": Row("Gradient of a local mean in queries, keys, values and bandwidth, 50,000 × 50,000 in 3-D, float64",
                     sums.cloud(50_000, 3), {"locmethods": sums.gradient(0.5)}, sums.within(1e-9), repeats=1),
     "local-polynomial": Row("Local polynomials of degree 2, 10,000 targets and keys in 2-D, float64",

@@ -23,6 +23,7 @@ from tests.oracles import Recipe, hollow, mapped, masked, multiplied, named, sca
 SHARE = {"f4": 1e-5, "f8": 1e-12}  # what is promised, as a share of the largest value
 SINGLES = ("local_mean", "local_sum", "local_weights", "local_moments", "local_quantile")
 PREPARED = ("mean", "sum", "moments", "quantile")
+TOLERANT = ("local_mean", "prepare.mean")  # calls that take a tolerance
 ESTIMATORS = ("LocalMeanRegressor", "LocalPolynomialRegressor", "LocalClassifier")
 PRINTED = 400  # numbers in an array that is printed
 
@@ -40,6 +41,7 @@ class Case:
     q: float = 0.5
     kind: str = "numpy"
     rows: tuple = ()  # the queries that are compared, all by default
+    tolerance: float = 0.0  # of the calls that take one: `TOLERANT`
 
     @property
     def dtype(self):
@@ -72,7 +74,8 @@ def draw(seed, number):
     query, keys, values = (part.astype(dtype).astype(dtype) for part in (query, keys, values))
     rows = tuple(sorted({0, len(query) // 2, len(query) - 1})) if large else ()
     return Case(recipe, query, keys, values, call, str(rng.choice(["nearest", "nan", "mean", "raise"])),
-                float(np.round(rng.uniform(0.01, 0.99), 2)), kind, rows)
+                float(np.round(rng.uniform(0.01, 0.99), 2)), kind, rows,
+                float(rng.choice([0.0, 1e-3, 1e-6])) if call in TOLERANT else 0.0)
 
 
 def _call(rng):
@@ -215,7 +218,7 @@ def _answer(case, package, kernel, query, keys, values):
     options = {"kernel": kernel, "empty": case.empty}
     match case.call:
         case "local_mean":
-            return [package.local_mean(query, keys, values, **options)]
+            return [package.local_mean(query, keys, values, **options, tolerance=case.tolerance)]
         case "local_sum":
             return list(package.local_sum(query, keys, values, kernel=kernel))
         case "local_weights":
@@ -234,7 +237,7 @@ def _answer(case, package, kernel, query, keys, values):
     ready = package.prepare(keys, values, kernel=kernel)
     match case.call.split(".")[1]:
         case "mean":
-            return [ready.mean(query, empty=case.empty)]
+            return [ready.mean(query, empty=case.empty, tolerance=case.tolerance)]
         case "sum":
             return list(ready.sum(query))
         case "moments":
@@ -253,6 +256,7 @@ def written(case):
         return f"{name} = {f'torch.from_numpy({text})' if case.kind == 'torch' else text}"
 
     kernel, empty = oracles.written(case.recipe), f"empty={case.empty!r}"
+    empty += f", tolerance={case.tolerance!r}" if case.tolerance else ""
     values = "values, "
     if case.call in ESTIMATORS:
         degree = "0, " if case.call == "LocalPolynomialRegressor" else ""
@@ -385,7 +389,7 @@ def _rows(array):
 
 def _compared(case, statistic, pairs, found, wanted, slack):
     """Return where the answer is off, one truth for each query."""
-    share, largest = SHARE[case.dtype], float(np.abs(case.values).max(initial=0.0))
+    share, largest = SHARE[case.dtype] + case.tolerance, float(np.abs(case.values).max(initial=0.0))
     if statistic == "sum":
         return _sums_off(case, found, wanted, slack, share, largest)
     if statistic == "quantile":
@@ -552,6 +556,8 @@ def _smaller(case):
         yield replace(case, call="local_mean")
     if case.empty != "nearest":
         yield replace(case, empty="nearest")
+    if case.tolerance:
+        yield replace(case, tolerance=0.0)
     for digits in (1, 2, 3, 6):
         for name in ("values", "keys", "query"):
             array = getattr(case, name)

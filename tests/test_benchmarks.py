@@ -53,6 +53,11 @@ def test_a_million_points_cost_a_hundred_times_what_ten_thousand_cost():
         assert committed()[f"near-{size}"]["contenders"]["scikit-learn's radius graph"]["ratio"] >= least
 
 
+def test_a_polynomial_in_the_exponentials_place_is_five_times_faster_than_every_pair():
+    for d in (3, 8, 16):
+        assert committed()[f"wide-{d}"]["contenders"]["locmethods, every pair"]["ratio"] >= 5
+
+
 def test_gradients_and_local_polynomials_keep_within_what_was_asked():
     assert committed()["gradient"]["contenders"]["locmethods"]["peak_bytes"] < 2**30
     assert committed()["local-polynomial"]["contenders"]["locmethods"]["seconds"] < 5

@@ -91,7 +91,7 @@ def test_an_engine_that_does_not_serve_says_why():
         lm.local_mean(SMALL, SMALL, kernel=Gaussian())
     with lm.engines.forced("attention"), pytest.raises(ValueError, match="means, and sums are asked for"):
         lm.local_sum(torch.from_numpy(SMALL), torch.from_numpy(SMALL), torch.ones(50), kernel=Linear())
-    known = "engine must be one of 'neighbors', 'cells', 'scaled', 'attention', 'native', 'blocked'"
+    known = "engine must be one of 'neighbors', 'cells', 'scaled', 'attention', 'lowrank', 'native', 'blocked'"
     with pytest.raises(ValueError, match=known), lm.engines.forced("fastest"):
         pass
 

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from locmethods.arrays.checks import check_option
 from locmethods.arrays.namespace import namespace
-from locmethods.engines import attention, blocked, cells, far, neighbors, scaled
+from locmethods.engines import attention, blocked, cells, far, lowrank, neighbors, scaled
 from locmethods.engines.native import engine as native
 from locmethods.engines.task import Sums, joined
 
 # In the order in which they are asked.
-ENGINES = {engine.NAME: engine for engine in (neighbors, cells, scaled, attention, native, blocked)}
+ENGINES = {engine.NAME: engine for engine in (neighbors, cells, scaled, attention, lowrank, native, blocked)}
 _forced: ContextVar[str | None] = ContextVar("forced engine", default=None)
 # A part of a sum of kernels whose bound is this far below the whole adds nothing that a float64 could show.
 NEGLIGIBLE = -45.0
@@ -33,7 +33,7 @@ def forced(engine: str) -> Iterator[None]:
 
     Parameters
     ----------
-    engine : {"neighbors", "cells", "scaled", "attention", "native", "blocked"}
+    engine : {"neighbors", "cells", "scaled", "attention", "lowrank", "native", "blocked"}
         Gradients are computed by blocks whatever is asked; their forward sums are by this engine.
 
     Raises
@@ -85,6 +85,7 @@ def plans(task, mean=False):
 def weighted_mean(task):
     """Return the local mean, (*batch, n_queries, n_outputs), and where nothing is in reach, (*batch, n_queries)."""
     if len(task.bound.parts()) == 1 and not task.grad:
+        task = task._replace(alone=True)
         plan, _ = plans(task, mean=True)
         if plan.engine == attention.NAME:
             return attention.mean(task, plan)
@@ -143,8 +144,8 @@ class Explanation(NamedTuple):
     Attributes
     ----------
     engine : str
-        "neighbors", "cells", "scaled", "attention", "native", "blocked", "gradient", "chunks", or "parts" for a sum of
-        kernels whose parts go different ways.
+        "neighbors", "cells", "scaled", "attention", "lowrank", "native", "blocked", "gradient", "chunks", or "parts"
+        for a sum of kernels whose parts go different ways.
     how : str
         What it would do, in a sentence.
     refusals : dict of str
@@ -191,7 +192,7 @@ def explained(task) -> Explanation:
                            2 * inner.pairs, 2 * inner.block_pairs, inner.memory + gradient.MEMORY, (inner,))
     parts = task.bound.parts()
     if len(parts) == 1:
-        plan, refusals = plans(task, mean=True)
+        plan, refusals = plans(task._replace(alone=True), mean=True)
         plan = native.counted(task, plan) if plan.engine == native.NAME else plan
         return Explanation(plan.engine, plan.words, refusals, plan.pairs, plan.blocks, plan.memory)
     found = tuple(explained(task._replace(bound=part)) for part in parts)

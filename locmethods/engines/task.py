@@ -24,6 +24,8 @@ class Task(NamedTuple):
         True if the answer is to become part of a graph.
     kept : kernels.bound.Kept, optional
         What has been computed from these keys before.
+    alone : bool
+        True if the answer is the quotient of these sums, to which those of no other part of a kernel are added.
     """
 
     bound: Any
@@ -32,6 +34,7 @@ class Task(NamedTuple):
     tolerance: float = 0.0
     grad: bool = False
     kept: Any = None
+    alone: bool = False
 
     @property
     def pairs(self):

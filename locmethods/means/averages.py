@@ -51,9 +51,12 @@ def local_mean(
         What a query with no key in reach gives: the mean over its nearest keys (the limit of a shrinking
         bandwidth), NaN, the mean of all values, or a ValueError.
     tolerance : float, default=0.0
-        Error that may be traded for speed, in [0, 1), as a share of the largest value: keys are left out whose
-        weights provably sum to less than half of it (`locmethods.engines.near`). At zero only what a sum in the
-        answer's floating type cannot show is left out.
+        Error that may be traded for speed, in [0, 1), as a share of the largest value of an output, beside the
+        answer's own rounding. No answer is off by more: keys are left out whose weights provably sum to less than half
+        of it (`locmethods.engines.pruned`), and where a Gaussian or an exponential of q·k is so wide that every key
+        counts, a polynomial takes the place of exp for the queries whose error is bounded by it
+        (`locmethods.engines.lowrank`); `explain` says which. At zero only what a sum in the answer's floating type
+        cannot show is left out.
 
     Returns
     -------

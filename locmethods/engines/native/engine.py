@@ -139,26 +139,36 @@ def counted(task, plan):
 
 def sums(task, plan):
     """Return the `Sums`, and an upper bound on log Σ K of queries that are in doubt, −inf for the others."""
+    return _sums(task, plan.work, None)
+
+
+def at(task, plan, index):
+    """Return the same for the queries `index` alone, of every pair of them and a key."""
+    return _sums(task, plan.work._replace(layout=plan.work.layout.of(index), blocks=None), index)
+
+
+def _sums(task, work, index):
     from locmethods.engines.native import differences, products
 
-    work, values, reference = plan.work, to_numpy(task.values), task.bound.like
+    values, reference = to_numpy(task.values), task.bound.like
     layout, held = work.layout, task.kept if task.kept is not None and task.kept.values is task.values else None
     if work.products is not None:
-        found, doubt = products.sums(layout, values, work.products, held)
+        found, doubt = products.sums(layout, values, work.products, held, index)
     else:
-        found, doubt = differences.sums(layout, values, work.dtype, work.blocks, work.lost, held)
+        found, doubt = differences.sums(layout, values, work.dtype, work.blocks, work.lost, held, index)
     first = work.dtype if work.products is None else work.products.dtype
     # First in float64, where it was not; then from differences, where products of matrices left a compact kernel's
     # edge in doubt.
     again = ["float64"] * (first == np.float32)
     again += ["differences"] * (layout.compact and work.products is not None)
     for way in again:
-        index = None if doubt is None else np.flatnonzero(doubt > -math.inf)
-        if index is None or not index.size:
+        some = None if doubt is None else np.flatnonzero(doubt > -math.inf)
+        if some is None or not some.size:
             break
-        better, doubt[index] = _again(layout.of(index), values, index, way, work.lost)
+        own = some if index is None else index[some]
+        better, doubt[some] = _again(layout.of(some), values, own, way, work.lost)
         for part, new in zip(found, better, strict=True):
-            part[index] = new
+            part[some] = new
     numerator, total, scale = found
     log_scale = np.where(total > 0, scale + layout.log_scale, -math.inf)
     if doubt is not None:

@@ -10,6 +10,7 @@ from benchmarks import (
     adaptive,
     characters,
     crf,
+    ddcm,
     denoising,
     eigenmaps,
     fuzzy,
@@ -122,7 +123,7 @@ def _all_pairs(n):
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
             **patches.ROWS, **adaptive.ROWS, **hierarchy.ROWS, **nonlocal_means.ROWS, **transformer.ROWS,
             **pretrained.ROWS, **characters.ROWS, **spectrum.ROWS, **eigenmaps.ROWS, **whitening.ROWS,
-            **margin.ROWS, **projection.ROWS}
+            **margin.ROWS, **projection.ROWS, **ddcm.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

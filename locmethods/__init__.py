@@ -49,10 +49,11 @@ _HOME = {
     "DiffusionMap": "spectrum",
     "SpectralClustering": "spectrum",
     "NeuralEigenmaps": "eigenmaps",
+    "Codec": "ddcm",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "spectrum", "eigenmaps", "whitening", "margin", "projection", "display")
+          "spectrum", "eigenmaps", "whitening", "margin", "projection", "ddcm", "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

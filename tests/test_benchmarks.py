@@ -216,3 +216,8 @@ def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_t
 
 def test_an_extension_takes_no_longer_than_the_kernels_matrix():
     assert committed()["eigenmaps-extension"]["contenders"]["scikit-learn's rbf_kernel, dense"]["ratio"] >= 1
+
+
+def test_a_codec_takes_no_longer_than_the_dense_loop():
+    for name in ("codec-encode", "codec-decode"):
+        assert committed()[name]["contenders"]["NumPy's softmax, dense, each step"]["ratio"] >= 1

@@ -94,7 +94,7 @@ def dense_back(data):
 
 
 ROWS = {
-    "codec-encode": Row("Codebook diffusion, 100 patches to 50 steps of 256 codes, 20,000 training patches of 64 pixels",
+    "codec-encode": Row("Codebook diffusion, 100 patches to 50 steps of 256 codes, 20,000 training patches, float64",
                         patches, {"locmethods": ours, "NumPy's softmax, dense, each step": dense},
                         lambda ours, theirs: np.array_equal(ours, theirs), repeats=1),
     "codec-decode": Row("The same, from the indices to the patches", coded,

@@ -30,9 +30,10 @@ def errors(pictures, truth):
 
 @claim("V1", kind="identity", sources=("ho2020",))
 def each_step_is_a_local_mean(seed=0):
-    r"""The mean of the clean picture $z$ given $x = \sqrt{\bar\alpha}\, z + \sqrt{1-\bar\alpha}\,\varepsilon$ is a local
-    mean if $z$ is drawn from training pictures, a local mean of affine values if from their kernel density estimate,
-    and Wiener's linear filter if from a normal distribution with their mean and covariance."""
+    r"""The mean of the clean picture $z$ given $x = \sqrt{\bar\alpha}\, z + \sqrt{1-\bar\alpha}\,\varepsilon$, with
+    standard normal $\varepsilon$, is a local mean if $z$ is drawn from training pictures, a local mean of affine values
+    if from their kernel density estimate, and Wiener's linear filter if from a normal distribution with their mean and
+    covariance."""
     known, new = some_digits(seed)
     rng = np.random.default_rng(seed)
     levels = signal_levels(50)
@@ -47,7 +48,8 @@ def each_step_is_a_local_mean(seed=0):
         for prior, formula in formulas.items():
             denoiser = EmpiricalDenoiser(prior=prior, bandwidth=WIDTH).fit(known)
             yield same(f"{prior.replace('_', ' ')}, noise of level {sigma:.2g}",
-                       denoiser.denoise(x / np.sqrt(level), sigma), formula, within=1e-8, because="exponents up to 10⁵, each rounded, or a linear system's condition",
+                       denoiser.denoise(x / np.sqrt(level), sigma), formula, within=1e-8,
+                       because="exponents up to 10⁵, or a linear system, rounded",
                        broken=denoiser.denoise(x, sigma), how="a picture that is not divided by √ᾱ")
 
 
@@ -141,7 +143,10 @@ def decoding_repeats_the_walk(seed=0):
     with tempfile.TemporaryDirectory() as folder:
         codec.save(Path(folder) / "digits", codes)
         size = (Path(folder) / "digits").stat().st_size
-        yield same("through a file", codec.decode(codec.load(Path(folder) / "digits")), seen.pictures, within=0,
+        loaded = codec.load(Path(folder) / "digits")
+        yield same("indices from a file", loaded[:, :, 0], indices, within=0, because="integers",
+                   broken=stranger.encode(new)[:, :, 0], how="codebooks of another seed")
+        yield same("pictures from a file", codec.decode(loaded), seen.pictures, within=0,
                    because="the same operations in the same order",
                    broken=stranger.decode(codes), how="codebooks of another seed")
     yield same("bytes", [size - FILE, codec.bits], [np.ceil(len(new) * 11 * 5 / 8), 11 * 5], within=0,

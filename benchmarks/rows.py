@@ -10,6 +10,7 @@ from benchmarks import (
     adaptive,
     characters,
     crf,
+    ddcm,
     denoising,
     eigenmaps,
     emo,
@@ -136,7 +137,7 @@ def _wide(d, bandwidth):
 SUBJECTS = {**relaxation.ROWS, **crf.ROWS, **hopfield.ROWS, **lle.ROWS, **fuzzy.ROWS, **denoising.ROWS,
             **patches.ROWS, **adaptive.ROWS, **hierarchy.ROWS, **nonlocal_means.ROWS, **transformer.ROWS,
             **pretrained.ROWS, **characters.ROWS, **spectrum.ROWS, **eigenmaps.ROWS, **whitening.ROWS,
-            **margin.ROWS, **projection.ROWS, **lowrank.ROWS, **emo.ROWS, **retrieval.ROWS}
+            **margin.ROWS, **projection.ROWS, **lowrank.ROWS, **emo.ROWS, **ddcm.ROWS, **retrieval.ROWS}
 WIDTHS = np.geomspace(0.05, 0.5, 10)
 ROWS = {
     "meanshift-seeds-wide": _mean_shift("every point a seed, bandwidth 1", bandwidth=1.0),

@@ -51,10 +51,12 @@ _HOME = {
     "NeuralEigenmaps": "eigenmaps",
     "BM25": "retrieval",
     "EMOLoss": "emo",
+    "Codec": "ddcm",
 }
 _ROOMS = ("kernels", "engines", "means", "trick", "width", "kernel_methods", "lazy", "meanshift", "relaxation",
           "hopfield", "lle", "fuzzy", "denoising", "adaptive", "hierarchy", "nonlocal_means", "transformer",
-          "spectrum", "eigenmaps", "whitening", "margin", "projection", "lowrank", "emo", "retrieval", "display")
+          "spectrum", "eigenmaps", "whitening", "margin", "projection", "lowrank", "emo", "ddcm", "retrieval",
+          "display")
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
 

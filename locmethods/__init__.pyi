@@ -1,6 +1,7 @@
 # Where the names of locmethods/__init__.py live, for type checkers: written by make readme.
 
 from locmethods import adaptive as adaptive
+from locmethods import ddcm as ddcm
 from locmethods import denoising as denoising
 from locmethods import display as display
 from locmethods import eigenmaps as eigenmaps
@@ -26,6 +27,7 @@ from locmethods import transformer as transformer
 from locmethods import trick as trick
 from locmethods import whitening as whitening
 from locmethods import width as width
+from locmethods.ddcm.codec import Codec as Codec
 from locmethods.eigenmaps.neural import NeuralEigenmaps as NeuralEigenmaps
 from locmethods.emo.loss import EMOLoss as EMOLoss
 from locmethods.fuzzy.regressor import TakagiSugenoRegressor as TakagiSugenoRegressor

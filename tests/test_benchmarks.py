@@ -245,3 +245,8 @@ def test_a_loss_that_knows_the_neighbours_takes_no_longer_than_autograd_and_less
         assert plain["ratio"] >= 1 and one_hot["ratio"] >= 1
         assert ours["peak_bytes"] < plain["peak_bytes"] < one_hot["peak_bytes"]
     assert committed()["emo-plans"]["contenders"]["POT's emd2"]["ratio"] >= 10
+
+
+def test_a_codec_takes_no_longer_than_the_dense_loop():
+    for name in ("codec-encode", "codec-decode"):
+        assert committed()[name]["contenders"]["NumPy's softmax, dense, each step"]["ratio"] >= 1

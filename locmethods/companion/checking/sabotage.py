@@ -19,6 +19,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
+from scipy.sparse import issparse
 
 import locmethods
 from locmethods.companion import claims
@@ -205,6 +206,8 @@ def spoilt(answer, spoil):
         return spoilt_object(answer, shifted) if numbers_of(answer) else answer.on(lambda points: points / 1.1)
     if isinstance(answer, np.ndarray) and answer.dtype.kind in "biuf":
         return spoil(answer)
+    if issparse(answer):
+        return type(answer)(spoil(answer.toarray()))
     if isinstance(answer, str):
         return spoilt_text(answer, spoil)
     if isinstance(answer, float | np.floating):

@@ -24,7 +24,8 @@ def words(axes, table):
 
 def gradients(axes, table):
     """The size of the gradient of a model that is wrong, against how sure it is."""
-    charts.lines(axes, table, "gap", {"cross-entropy": "cross-entropy", "adaptive": "adaptive", "transport": "transport"},
+    curves = {name: name for name in ("cross-entropy", "adaptive", "transport")}
+    charts.lines(axes, table, "gap", curves,
                  xlabel="lead of the wrong token’s logit", ylabel="size of the gradient", logy=True)
 
 

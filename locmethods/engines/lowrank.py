@@ -14,11 +14,11 @@ products instead of one exponential for every key.
 
     |m − m̂| = |Σ g (exp − P)(v − m̂)| / Σ g exp  ≤  Σ g Q |v − m̂| / Σ g (P − Q),
 
-and |v − m̂| ≤ |v − c| + |c − m̂| with c the mean of all values: the sums of Q are polynomials of x·y too, and read from the
-same moments, with |v − c| for a value. So every query gets its own bound, which is small where Q is small at the
+and |v − m̂| ≤ |v − c| + |c − m̂| with c the mean of all values: the sums of Q are polynomials of x·y too, and read from
+the same moments, with |v − c| for a value. So every query gets its own bound, which is small where Q is small at the
 arguments that it meets, not at the greatest. To it comes what rounding may do: the moments' and the products',
-γ Σₖ |Pₖ| ‖x‖ᵏ Σ g ‖y‖ᵏ by the inequality of Cauchy and Schwarz, and that of x, y and g themselves. Whoever's bound exceeds
-the tolerance is summed by compiled loops, pair by pair.
+γ Σₖ |Pₖ| ‖x‖ᵏ Σ g ‖y‖ᵏ by the inequality of Cauchy and Schwarz, and that of x, y and g themselves. Whoever's bound
+exceeds the tolerance is summed by compiled loops, pair by pair.
 
 Where the sums are joined with others, of other keys or of other parts of a kernel, their errors are bounded apart:
 Σ g Q |v| + V Σ g Q ≤ tolerance · V Σ g (P − Q), with V the largest |v|, can be added up over whatever is joined.

@@ -161,8 +161,10 @@ def test_without_a_tolerance_every_digit_is_there_and_another_engine_is_taken():
 
 @pytest.mark.parametrize(("kernel", "n", "d", "why"), [
     (Gaussian(3.0), 100, 3, "10,000 pairs are too few to repay a polynomial"),
-    (Gaussian(0.3), 3000, 3, "beside this width the points lie so far apart that 2,500 terms of a polynomial are too "
+    (Gaussian(0.35), 3000, 3, "beside this width the points lie so far apart that 2,500 terms of a polynomial are too "
      "few"),
+    (Gaussian(0.1), 3000, 3,
+     "beside this width the points lie so far apart that no polynomial is near the exponential"),
     (Gaussian(3.0), 1100, 60, "in 60 coordinates a polynomial has too many terms beside 1,210,000 pairs"),
     (Cauchy(3.0), 3000, 3, "Cauchy is no exponential of a polynomial of the coordinates"),
     (Laplace(3.0), 3000, 3, "Laplace is no exponential of a polynomial of the coordinates"),

@@ -124,7 +124,7 @@ def plan(task):
         return "no tolerance is given, and a polynomial is no exponential"
     if task.pairs < native.PAIRS:
         return f"{task.pairs:,} pairs are too few to repay a polynomial"
-    from locmethods.engines.native.layout import refusal_of
+    from locmethods.engines.native.layout import Layout, refusal_of
 
     term = task.bound.term()
     known = refusal_of(task, term)
@@ -133,8 +133,25 @@ def plan(task):
     for factor in term.factors:
         if factor.kind not in (Gaussian, Exponential):
             return f"{factor.kind.__name__} is no exponential of a polynomial of the coordinates"
+    if _too_far(Layout(term, task.kept)):
+        return "beside this width the points lie so far apart that no polynomial is near the exponential"
     exact = native.plan(task)
     return exact if isinstance(exact, str) else _plan(task, exact)
+
+
+def _too_far(layout):
+    """Return True if half of some queries could meet arguments of exp that are too large for any polynomial.
+
+    Asked before the compiled loops are: where blocks of keys can be left out, their plan cuts all points up.
+    """
+    squares = [0.0, 0.0]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for factor, (first, last) in zip(layout.term.factors, layout.spans, strict=True):
+            power = 2 if factor.kind is Gaussian else 1
+            for side, points in enumerate((layout.query, layout.keys)):
+                some = points[::max(1, len(points) // SAMPLE_KEYS), first:last]
+                squares[side] = squares[side] + _squares(some, some.mean(0)) / factor.length**power
+        return not math.sqrt(np.median(squares[0])) * math.sqrt(np.max(squares[1])) <= FARTHEST
 
 
 def _plan(task, exact):

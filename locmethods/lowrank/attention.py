@@ -48,7 +48,8 @@ def iterated_inverse(matrix: ArrayLike, max_iter: int = 6, *, tol: float | None 
 
     Z ← ¼ Z (13 I − A Z (15 I − A Z (7 I − A Z))) from Z = Aᵀ/(‖A‖₁ ‖A‖∞) [xiong2021]_. An error e of an eigenvalue of
     A Z, 1 − e, becomes ¾ e³ + ¼ e⁴, so that the end is fast; but the beginning multiplies a small eigenvalue by 13/4 a
-    step, and after six steps those below about 10⁻³ of the largest are still small, as if a ridge had been added.
+    step, and after six steps those below some 10⁻³ are still small: directions in which A has less than a thirtieth of
+    its largest singular value are damped, as if a ridge had been added.
 
     Parameters
     ----------

@@ -32,8 +32,12 @@ def interpolation_points(vectors):
 
 
 def kahan(n, angle):
-    """Return Kahan's matrix: unit diagonal and −cos above it, rows that fall as powers of the sine."""
-    return np.sin(angle) ** np.arange(n)[:, None] * (np.eye(n) - math.cos(angle) * np.triu(np.ones((n, n)), 1))
+    """Return Kahan's matrix: unit diagonal and −cos above it, rows that fall as powers of the sine.
+
+    Its columns are equally long, and so are all residuals; a factor near one lets no rounding decide between them.
+    """
+    upper = np.eye(n) - math.cos(angle) * np.triu(np.ones((n, n)), 1)
+    return np.sin(angle) ** np.arange(n)[:, None] * upper * (1 - 1e-9) ** np.arange(n)
 
 
 def attention_by_landmarks(query, keys, landmarks, inverse):

@@ -24,7 +24,7 @@ def words(axes, table):
 
 def gradients(axes, table):
     """The size of the gradient of a model that is wrong, against how sure it is."""
-    charts.lines(axes, table, "gap", {"cross-entropy": "cross-entropy", "adaptive": "adaptive", "transport": "transport"},
+    charts.lines(axes, table, "gap", ["cross-entropy", "adaptive", "transport"],
                  xlabel="lead of the wrong token’s logit", ylabel="size of the gradient", logy=True)
 
 

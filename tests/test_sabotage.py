@@ -6,6 +6,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 import locmethods as lm
 from locmethods.companion import claim, claims, same
@@ -118,6 +119,7 @@ def test_answers_are_spoilt_wherever_they_stand():
     assert sabotage.spoilt(lambda: np.array([1.0]), sabotage.shifted)().tolist() == [1.1]
     assert [sabotage.answering(lambda: 4, spoil)() for spoil in sabotage.SPOILS.values()] == [5, 2]
     assert sabotage.answering(lambda: (True, 4), sabotage.shifted)() == (True, 4)
+    assert sabotage.spoilt(csr_array([[0.0, 1.0]]), sabotage.shifted).toarray().tolist() == [[0.1, 1.1]]
     assert sabotage.spoilt(2.0, sabotage.shifted) == pytest.approx(2.2)
     assert sabotage.spoilt(2.0, sabotage.reversed_rows) == 1.0
 

@@ -138,7 +138,8 @@ class Codec:
             raise ValueError(f"n_atoms={n_atoms} goes with rule='argmax' alone, got rule={rule!r}")
         if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 1 << 64:
             raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, got {seed!r}")
-        self.denoiser, self.verbose = denoiser, verbose
+        self.denoiser: Callable[..., Any] = denoiser
+        self.verbose = verbose
         self.levels: NDArray = as_levels(schedule, n_steps)
         self._steps = steps_of(self.levels)
         self._settings: files.Settings = files.Settings(

@@ -129,8 +129,12 @@
     const search = form.querySelector('input[type="search"]');
     const boxes = [...form.querySelectorAll('input[type="checkbox"]')];
     const items = [...document.querySelectorAll("details.ledger-item")];
-    // Without what MathJax adds: the text as it was written.
-    const texts = items.map((item) => item.textContent.toLowerCase());
+    // Without what MathJax adds, the text as it was written; and without other claims that are named beside it.
+    const texts = items.map((item) => {
+      const own = item.cloneNode(true);
+      own.querySelectorAll(".claim-near").forEach((other) => other.remove());
+      return own.textContent.toLowerCase();
+    });
     const narrow = () => {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       const kinds = boxes.filter((box) => box.checked).map((box) => box.value);

@@ -26,7 +26,7 @@ class Coded(NamedTuple):
 
     Attributes
     ----------
-    pictures : ndarray of shape (n_pictures, *shape)
+    pictures : ndarray of shape ``(n_pictures, *shape)``
         What `Codec.decode` makes of the codes, to the last bit.
     codes : ndarray of shape (n_pictures, n_steps − 1, 2 n_atoms − 1)
         See `Codec.encode`.
@@ -164,7 +164,7 @@ class Codec:
 
         Parameters
         ----------
-        pictures : array-like of shape (n_pictures, *shape)
+        pictures : array-like of shape ``(n_pictures, *shape)``
         return_pictures : bool, default=False
             Whether to return what they are decoded to as well.
 
@@ -189,7 +189,7 @@ class Codec:
         return found if return_pictures else found.codes
 
     def decode(self, codes: ArrayLike) -> NDArray:
-        """Return the pictures of codes, of shape (n_pictures, *shape).
+        """Return the pictures of codes, of shape ``(n_pictures, *shape)``.
 
         Raises
         ------

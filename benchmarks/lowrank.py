@@ -18,11 +18,16 @@ def _kernel_matrix():
     return (rbf_kernel(points, gamma=0.5),)  # in a tuple, so that the warm-up takes it whole
 
 
+def _joined(left, right):
+    """Return both factors as one array, of shape (2 RANK, SIDE)."""
+    return np.concatenate([left.T, right])
+
+
 def _interpolative(data):
     from locmethods.lowrank import interpolative
 
     found = interpolative(data[0], RANK)
-    return found.left, found.right
+    return _joined(found.left, found.right)
 
 
 def _of_scipy(rand):
@@ -30,13 +35,13 @@ def _of_scipy(rand):
         from scipy.linalg.interpolative import interp_decomp, reconstruct_interp_matrix
 
         places, mixtures = interp_decomp(data[0], RANK, rand=rand)
-        return data[0][:, places[:RANK]], reconstruct_interp_matrix(places, mixtures)
+        return _joined(data[0][:, places[:RANK]], reconstruct_interp_matrix(places, mixtures))
     return decompose
 
 
 def _same_matrix(left, right):
     """Return whether two approximations agree to what both leave of the matrix: a part in 10⁵ of its size."""
-    ours, theirs = left[0] @ left[1], right[0] @ right[1]
+    ours, theirs = (factors[:RANK].T @ factors[RANK:] for factors in (left, right))
     return bool(np.linalg.norm(ours - theirs) < 1e-5 * np.linalg.norm(theirs))
 
 

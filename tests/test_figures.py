@@ -143,10 +143,15 @@ def test_pictures_of_pixels_are_sharp_and_stand_on_their_ground(chapter):
 
 
 def test_drawing_leaves_the_backend_and_pyplot_alone(chapter):
+    def opened():
+        """Return the numbers of pyplot's figures, of which other tests may have left some."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        return pyplot.get_fignums() if pyplot else []
+
+    before = opened()
     draw()
     assert not any("backend" in key for key in settings("means-square"))
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    assert pyplot is None or not pyplot.get_fignums()
+    assert opened() == before
 
 
 def test_a_drawing_names_no_date_and_no_machine(chapter):

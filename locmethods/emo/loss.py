@@ -132,8 +132,8 @@ class EMOLoss(nn.Module):
         TypeError
             If the logits are no floating tensor, or the targets neither integers nor floating.
         """
-        cross_entropy, transport, wrong, rows = self.both(logits, targets)
-        losses = self.combine(cross_entropy, transport, wrong)
+        cross_entropy, transport, wrong, rows = self._both(logits, targets)
+        losses = self._combine(cross_entropy, transport, wrong)
         shape = logits.shape[:-1]
         weight = as_weight(sample_weight, shape, losses)
         if weight is not None:
@@ -156,12 +156,12 @@ class EMOLoss(nn.Module):
         ValueError, TypeError
             As `forward`.
         """
-        cross_entropy, transport, _, rows = self.both(logits, targets)
+        cross_entropy, transport, _, rows = self._both(logits, targets)
         if not len(rows):
             raise ValueError("targets must have a position that counts, of which a mean can be taken, got none")
         return cross_entropy.mean(), transport.mean()
 
-    def both(self, logits, targets):
+    def _both(self, logits, targets):
         """Return cross-entropy, transport cost and the mass off the truth of the positions that count, and these."""
         if not isinstance(logits, Tensor) or not logits.is_floating_point():
             raise TypeError(f"logits must be a floating tensor, got {getattr(logits, 'dtype', type(logits).__name__)}")
@@ -185,7 +185,7 @@ class EMOLoss(nn.Module):
                              "positions that have not")
         return cross_entropy, transport, wrong, rows
 
-    def combine(self, cross_entropy, transport, wrong):
+    def _combine(self, cross_entropy, transport, wrong):
         """Return the loss of positions by the mode."""
         if self.mode == "pure":
             return transport

@@ -9,6 +9,7 @@ from benchmarks import __main__ as bench
 from benchmarks import out_of_core
 from benchmarks.row import Row
 from benchmarks.rows import ROWS
+from locmethods.companion.build.figures import Table, as_csv
 from locmethods.companion.drawings import cost
 
 
@@ -251,3 +252,16 @@ def test_a_codec_takes_about_as_long_as_the_dense_loop():
     # A hundred queries are few: a step is two products of matrices, ours like NumPy's, and exponentials between them.
     for name in ("codec-encode", "codec-decode"):
         assert committed()[name]["contenders"]["NumPy's softmax, dense, each step"]["ratio"] >= 0.8
+
+
+def test_each_task_is_drawn_once_in_a_list_as_long_as_it_needs():
+    drawn = [one for one in cost.FIGURES if one.draw is cost.peers]
+    tables = [Table(as_csv(one.data({"rows": committed()}))) for one in drawn]
+    tasks = [task for table in tables for task in dict.fromkeys(table["task"].tolist())]
+    compared = {row["title"] for row in committed().values() if len(row["contenders"]) > 1 and "curve" not in row}
+    assert compared <= set(tasks) and len(set(tasks)) == len(tasks)
+    for one, table in zip(drawn, tables, strict=True):
+        (_, height), ((width, narrow), _) = one.sizes(table)
+        peers = len(table["task"])
+        # A line of nine points takes an eighth of an inch; on a phone words stand below their dot.
+        assert height > peers / 8 + 1 and width == 3.6 and narrow > 2 * peers / 8 + 1

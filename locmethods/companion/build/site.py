@@ -272,7 +272,8 @@ def leave_drawings(app, stem, drawings, source):
     place = _place(app, stem)
     for one in drawings:
         table = figures.Table(figures.as_csv(one.data(source)))
-        layouts = figures.layouts_of(one.size, one.panels, one.narrow)
+        size, narrow = one.sizes(table)
+        layouts = figures.layouts_of(size, one.panels, narrow)
         canvases = {variant: figures.drawn(one.draw, table, one.name, layout) for variant, layout in layouts.items()}
         figures.check_drawn(one.name, table)
         figures.leave_variants(place, one.name, figures.variants(one.name, canvases))

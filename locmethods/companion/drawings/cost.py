@@ -12,6 +12,12 @@ from locmethods.companion.drawings.still import Drawing
 STEM = "cost"
 OURS = "locmethods"
 LIMIT = "the products and exponentials alone"
+# The first row of each part of the book; rows stand in the book's order.
+BEGINS = {"forest-prediction": "Extensions", "spectrum-dense": "Companions"}
+# Of the list of peers: lengths of a title's line, of a peer and between tasks, and what they are in inches.
+LINE, GAP, INCH = 0.9, 0.5, 0.185
+
+
 def curves(results):
     """Return the measured curves by label: n, seconds and bytes, each an array.
 
@@ -60,26 +66,70 @@ def scale(axes, table):
 
 def measured_peers(results):
     """Return the columns of the drawing of the operator's peers."""
-    return _ratios(results, subject=False)
+    return _ratios(results)
 
 
-def measured_subjects(results):
-    """Return the columns of the drawing of the subjects' peers."""
-    return _ratios(results, subject=True)
+def measured_connections(results):
+    """Return the columns of the drawing of the connections' peers."""
+    return _ratios(results, "Connections")
 
 
-def _ratios(results, subject):
-    """Return a row for each peer of each task, of a curve its largest: what the drawing `peers` takes."""
+def measured_extensions(results):
+    """Return the columns of the drawing of the extensions' peers."""
+    return _ratios(results, "Extensions")
+
+
+def measured_companions(results):
+    """Return the columns of the drawing of the companions' peers."""
+    return _ratios(results, "Companions")
+
+
+def _parts(results):
+    """Yield the part of the book to which a row belongs, "" for the operator's own, and the row."""
+    part = "Connections"
+    for name, row in results["rows"].items():
+        part = BEGINS.get(name, part)
+        yield (part if row["subject"] else ""), row
+
+
+def _ratios(results, wanted=""):
+    """Return a row for each peer of each task of a part, of a curve its largest: what the drawing `peers` takes."""
     largest = {row["curve"]: row for row in results["rows"].values() if "curve" in row and len(row["contenders"]) > 1}
     found = []
-    for row in results["rows"].values():
-        if row["subject"] != subject or ("curve" in row and row is not largest.get(row["curve"])):
+    for part, row in _parts(results):
+        if part != wanted or ("curve" in row and row is not largest.get(row["curve"])):
             continue
         found += [(row["title"], who, record["ratio"]) for who, record in row["contenders"].items() if who != OURS]
         if "limit_seconds" in row:
             found.append((row["title"], LIMIT, row["limit_seconds"] / row["contenders"][OURS]["seconds"]))
     tasks, peers_of, ratios = zip(*found, strict=True)
     return {"task": np.array(tasks), "peer": np.array(peers_of), "time over ours": np.array(ratios)}
+
+
+def _titled(task, narrow):
+    """Return the lines of a task's title."""
+    return textwrap.wrap(task, 44 if narrow else 100)
+
+
+def _step(narrow):
+    """Return the length of a peer: on a phone its words stand below its dot."""
+    return 1.9 if narrow else 1.0
+
+
+def _height(table, narrow):
+    """Return the inches that a list of peers takes, its axis included."""
+    titles = sum(GAP + LINE * len(_titled(task, narrow)) for task in dict.fromkeys(table["task"].tolist()))
+    return 0.7 + INCH * (titles + _step(narrow) * len(table["task"]))
+
+
+def peers_size(table):
+    """Return the size of the drawing `peers`."""
+    return 8.0, _height(table, narrow=False)
+
+
+def peers_narrow(table):
+    """Return the size of the drawing `peers` on a phone, and its panels."""
+    return (3.6, _height(table, narrow=True)), (1, 1)
 
 
 def peers(axes, table):
@@ -90,8 +140,8 @@ def peers(axes, table):
     place, before = 0.0, None
     for task, peer, ratio in zip(table["task"], table["peer"], table["time over ours"], strict=True):
         if task != before:
-            lines = textwrap.wrap(task, 44 if narrow else 100)
-            place += 0.5 + 0.9 * len(lines)
+            lines = _titled(task, narrow)
+            place += GAP + LINE * len(lines)
             axes.text(1.05 * left, place - 0.75, "\n".join(lines), va="bottom", fontsize=9, weight="bold",
                       color=ink(axes), linespacing=1.1, in_layout=False)
             before = task
@@ -104,7 +154,7 @@ def peers(axes, table):
         at, shift = ((1.05 * left, place + 0.85), 0) if narrow else ((max(ratio, 1), place), 7)
         axes.annotate(words, at, (shift, 0), textcoords="offset points", va="center", fontsize=9, color=colour,
                       annotation_clip=False, in_layout=False)
-        place += 1.9 if narrow else 1.0
+        place += _step(narrow)
     axes.axvline(1, color=ink(axes), linewidth=1, linestyle=":")
     axes.set(xscale="log", xlim=(left, right), ylim=(place, -0.2),
              xlabel="time of the peer over ours, in one run")
@@ -121,14 +171,24 @@ FIGURES = (
             "keys in reach rises with slope one up to a million points, some twenty times below scikit-learn's "
             "radius graph; with every key in reach it rises with slope two, far below scikit-learn's dense route. "
             "Right, memory: ours stays nearly level, the dense route rises ever more steeply."),
-    Drawing("cost-peers", peers, measured_peers, (8.0, 12.0), (1, 1), ((3.6, 17.0), (1, 1)),
+    Drawing("cost-peers", peers, measured_peers, peers_size, (1, 1), peers_narrow,
             "How many times as long as ours each peer takes for one task, side by side in one run; to the left of the "
             "dotted line we are slower. The bars mark what the products and exponentials of a task take by themselves.",
             "For each task a list of peers as dots on a logarithmic axis. Most dots lie between ten and a hundred, "
             "torch's fused attention at about two, statsmodels' lowess just beyond one."),
-    Drawing("cost-subjects", peers, measured_subjects, (8.0, 9.0), (1, 1), ((3.6, 14.0), (1, 1)),
-            "The same for what the chapters' own estimators do.",
+    Drawing("cost-connections", peers, measured_connections, peers_size, (1, 1), peers_narrow,
+            "The same for what the estimators of the part Connections do.",
             "For each task a list of peers as dots on a logarithmic axis. scikit-fuzzy lies beyond a hundred, "
             "scikit-learn's embeddings by tangent spaces at about fifty, loops over states beyond ten, most others "
-            "between one and six; OpenCV's filters and three more lie to the left of one."),
+            "between one and six; two lie to the left of one."),
+    Drawing("cost-extensions", peers, measured_extensions, peers_size, (1, 1), peers_narrow,
+            "The same for what stands in the part Extensions.",
+            "For each task a list of peers as dots on a logarithmic axis. Most lie between one and six, a dense matrix "
+            "of a forest's proximities beyond thirty; OpenCV's filters and a forest's own predictions to the left of "
+            "one."),
+    Drawing("cost-companions", peers, measured_companions, peers_size, (1, 1), peers_narrow,
+            "The same for what stands in the part Companions.",
+            "For each task a list of peers as dots on a logarithmic axis. Plans of transport lie beyond a hundred, the "
+            "product with a Hadamard matrix and searches by bm25s beyond ten; SciPy's dense eigenpairs, scikit-learn's "
+            "principal components and its features of landmarks to the left of one."),
 )

@@ -26,13 +26,7 @@ def widths(axes, table):
     charts.lines(axes[1], table, "h", ["fixed", "bounded", "unbounded"], logx=True, logy=True, marker=True,
                  xlabel="bandwidth h", ylabel="|bias|", title="a normal density", xlim=(0.045, 0.6),
                  names={"fixed": (0.12, 7e-3), "bounded": (0.09, 6e-7), "unbounded": (0.052, 6e-5)})
-    few_numbers(axes[1], (0.05, 0.1, 0.2, 0.4))
-
-
-def few_numbers(axes, places):
-    """Label these places of a logarithmic abscissa, and no others."""
-    axes.set_xticks(places, [f"{place:g}" for place in places])
-    axes.set_xticks([], minor=True)
+    charts.few_numbers(axes[1].xaxis, (0.05, 0.1, 0.2, 0.4))
 
 
 def balloon(axes, table):
@@ -57,7 +51,7 @@ def clusters(axes, table):
                  ylabel="points parted rightly", title="a Gaussian", horizontal=table["self-tuning"][0],
                  ylim=(0.45, 1.05), names={"one width": (0.13, 0.88)})
     axes[1].text(0.1, 1.01, "self-tuning", fontsize=10)
-    few_numbers(axes[1], (0.1, 0.2, 0.5, 1))
+    charts.few_numbers(axes[1].xaxis, (0.1, 0.2, 0.5, 1))
 
 
 def digits(axes, table):
@@ -96,7 +90,7 @@ def explanation(axes, table):
     charts.lines(axes[1], table, "shake", ["fit"], logx=True, xlabel="size of the shaking",
                  ylabel="R² of the plane, weighted", title="what it explains", ylim=(0, 1))
     for ax in axes:
-        few_numbers(ax, (0.1, 0.3, 1, 3))
+        charts.few_numbers(ax.xaxis, (0.1, 0.3, 1, 3))
 
 
 def contest(axes, table):

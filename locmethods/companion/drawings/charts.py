@@ -11,6 +11,7 @@ import numpy as np
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # White on either ground, for what is drawn over a picture: pure white is the light ground, and turns dark with it.
 WHITE = "#fffffe"
+SIDE = 8  # pixels of a digit's side
 APART = 12.0  # points between the middles of two names that stand one above the other
 
 
@@ -229,3 +230,21 @@ def dots(axes, table, name, mean, error, *, xlabel, title=None, colours=None, xl
     axes.set(xlabel=xlabel, title=title)
     if xlim is not None:
         axes.set_xlim(*xlim)
+
+
+def rows_of_digits(axes, rows):
+    """Draw digits as one picture, a row for each name, with a column and a row of nothing between neighbours."""
+    tiles = [np.hstack(np.pad(digits.reshape(-1, SIDE, SIDE), ((0, 0), (0, 1), (0, 1)), constant_values=np.nan))
+             for digits in rows.values()]
+    axes.imshow(np.vstack(tiles)[:-1, :-1], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[])
+    axes.set_yticks((SIDE + 1) * np.arange(len(rows)) + (SIDE - 1) / 2, list(rows))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.grid(False)
+
+
+def few_numbers(axis, places):
+    """Label these places of a logarithmic axis, and no others."""
+    axis.set_ticks(places, [f"{place:,g}" for place in places])
+    axis.set_ticks([], minor=True)

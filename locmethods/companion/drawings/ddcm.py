@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from locmethods.companion.drawings import charts
-from locmethods.companion.drawings.denoising import few_numbers, rows_of_digits
 
 
 def walk(axes, table):
     """What three denoisers answer on the way to one digit, a row each, and last the digit itself."""
-    rows_of_digits(axes, {name: table[name].T for name in ("exact", "smoothed", "normal", "random")})
+    charts.rows_of_digits(axes, {name: table[name].T for name in ("exact", "smoothed", "normal", "random")})
     steps = [f"{step:g}" for step in table["step"]]
     axes.set_xticks(9 * np.arange(len(steps) + 1) + 3.5, [*steps, "aim"])
     axes.set_xlabel("step t")
@@ -18,7 +17,8 @@ def walk(axes, table):
 
 def quantiser(axes, table):
     """New digits, the training pictures that are nearest, and what four codecs make of them."""
-    rows_of_digits(axes, {name: table[name].T for name in ("new", "nearest", "exact", "smoothed", "normal", "network")})
+    names = ("new", "nearest", "exact", "smoothed", "normal", "network")
+    charts.rows_of_digits(axes, {name: table[name].T for name in names})
 
 
 def rates(axes, table):
@@ -33,7 +33,7 @@ def rates(axes, table):
     charts.frame(left, "bits a digit", "PSNR (dB)", "denoisers", logx=True)
     charts.name_lines(left, left.lines[:4], names)
     left.set_xlim(9, 450)
-    few_numbers(left.xaxis, (10, 30, 100, 300))
+    charts.few_numbers(left.xaxis, (10, 30, 100, 300))
     for row, (mean, half) in enumerate(zip(table["quality"], table["error"], strict=True)):
         right.errorbar(mean, row, xerr=half, capsize=3, markersize=7, marker="o", color="C0", linestyle="none")
     right.set_yticks(range(len(table["rule"])), table["rule"])
@@ -51,7 +51,7 @@ def photograph(axes, table):
     charts.frame(curves, "bits a pixel", "PSNR (dB)", logx=True)
     places = {"normal patches": (1.1, 27.6), "smoothed patches": (0.7, 19.8), "JPEG": (1.15, 30.4), "WebP": (0.3, 33.0)}
     charts.name_lines(curves, curves.lines[:4], list(names), places)
-    few_numbers(curves.xaxis, (0.25, 0.5, 1, 2, 4))
+    charts.few_numbers(curves.xaxis, (0.25, 0.5, 1, 2, 4))
     for ax, name in zip(pictures, ("photograph", "codebooks", "JPEG picture"), strict=True):
         ax.imshow(table[name], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set(title=name.removesuffix(" picture"))
@@ -60,4 +60,4 @@ def photograph(axes, table):
 
 def restored(axes, table):
     """Digits, what was measured of them, and what the codec made of it, for two kinds of measurement."""
-    rows_of_digits(axes, {name: table[name].T for name in ("new", "known", "filled in", "halved", "upscaled")})
+    charts.rows_of_digits(axes, {name: table[name].T for name in ("new", "known", "filled in", "halved", "upscaled")})

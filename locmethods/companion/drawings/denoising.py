@@ -6,24 +6,10 @@ import numpy as np
 
 from locmethods.companion.drawings import charts
 
-SIDE = 8  # pixels of a digit's side
-
-
-def rows_of_digits(axes, rows):
-    """Draw digits as one picture, a row for each name, with a column and a row of nothing between neighbours."""
-    tiles = [np.hstack(np.pad(digits.reshape(-1, SIDE, SIDE), ((0, 0), (0, 1), (0, 1)), constant_values=np.nan))
-             for digits in rows.values()]
-    axes.imshow(np.vstack(tiles)[:-1, :-1], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set(xticks=[])
-    axes.set_yticks((SIDE + 1) * np.arange(len(rows)) + (SIDE - 1) / 2, list(rows))
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.grid(False)
-
 
 def noise(axes, table, number):
     """Digits with noise above, what the exact denoiser makes of them below."""
-    rows_of_digits(axes, {"noisy": table[f"noisy {number}"].T, "denoised": table[f"denoised {number}"].T})
+    charts.rows_of_digits(axes, {"noisy": table[f"noisy {number}"].T, "denoised": table[f"denoised {number}"].T})
 
 
 def score(axes, table):
@@ -78,26 +64,20 @@ def training(axes, table):
     charts.lines(axes[0], table, "step", {"σ = 0.3": "σ = 0.3", "σ = 1": "σ = 1"}, logx=True, logy=True, marker=True,
                  xlabel="steps of training", ylabel="distance² from the optimum", title="digits it learned from",
                  names={"σ = 0.3": (260, 2.1), "σ = 1": (150, 0.23)})
-    few_numbers(axes[0].xaxis, (50, 100, 200, 500, 1000))
-    few_numbers(axes[0].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))
+    charts.few_numbers(axes[0].xaxis, (50, 100, 200, 500, 1000))
+    charts.few_numbers(axes[0].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))
     charts.lines(axes[1], table, "σ", ["exact", "smoothed", "Wiener", "network"], logx=True, logy=True,
                  xlabel="noise level σ", ylabel="squared error a picture", title="new digits",
                  names={"exact": (0.06, 1.65), "smoothed": (0.052, 0.92), "Wiener": (0.27, 2.75),
                         "network": (0.22, 0.5)})
-    few_numbers(axes[1].xaxis, (0.05, 0.1, 0.2, 0.5, 1, 2))
-    few_numbers(axes[1].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))
-
-
-def few_numbers(axis, places):
-    """Label these places of a logarithmic axis, and no others."""
-    axis.set_ticks(places, [f"{place:g}" for place in places])
-    axis.set_ticks([], minor=True)
+    charts.few_numbers(axes[1].xaxis, (0.05, 0.1, 0.2, 0.5, 1, 2))
+    charts.few_numbers(axes[1].yaxis, (0.1, 0.2, 0.5, 1, 2, 5))
 
 
 def pictures(axes, table, number):
     """Digits on their way out of the same noise, a row for each denoiser."""
     names = ("exact", "smoothed", "Wiener", "network", "window 7", "window 5", "window 3")
-    rows_of_digits(axes, {name: table[f"{name} {number}"].T for name in names})
+    charts.rows_of_digits(axes, {name: table[f"{name} {number}"].T for name in names})
 
 
 def photograph(axes, table):

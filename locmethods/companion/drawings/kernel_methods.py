@@ -41,16 +41,10 @@ def equivalent_kernels(axes, table):
         ax.plot(table["income"], np.full(len(table["income"]), 0.85 * low), "|", color="C3", markersize=6, alpha=0.5)
         ax.axhline(0, linewidth=1, color=ink(ax))
         charts.frame(ax, "income (francs a year)", "weight", name, ylim=(low, top), logx=True)
-        few_numbers(ax, (500, 1000, 2000, 4000))
+        charts.few_numbers(ax.xaxis, (500, 1000, 2000, 4000))
     for number, place in enumerate(table["asked"]):
         axes[0].annotate(f"{place:,.0f}", (place, top), (3, -2), textcoords="offset points", color=f"C{number}",
                          va="top", fontsize=10)
-
-
-def few_numbers(axes, places):
-    """Label these places of a logarithmic abscissa, and no others."""
-    axes.set_xticks(places, [f"{place:,}" for place in places])
-    axes.set_xticks([], minor=True)
 
 
 def bayes(axes, table):

@@ -86,16 +86,10 @@ def without_oneself(axes, table):
     charts.lines(axes, table, "bandwidth", ["in the sample", "without oneself"], logx=True, xlabel="bandwidth h",
                  ylabel="error (units of progress)",
                  names={"in the sample": (0.75, 20), "without oneself": (0.22, 51)})
-    few_numbers(axes, (0.2, 0.5, 1, 2, 5))
+    charts.few_numbers(axes.xaxis, (0.2, 0.5, 1, 2, 5))
     charts.references(axes, horizontal=table["nearest other"][0])
     axes.annotate("the nearest other alone", (table["bandwidth"][-1], table["nearest other"][0]), (0, 2),
                   textcoords="offset points", ha="right", va="bottom", fontsize=10)
-
-
-def few_numbers(axes, places):
-    """Label these places of a logarithmic abscissa, and no others."""
-    axes.set_xticks(places, [f"{place:g}" for place in places])
-    axes.set_xticks([], minor=True)
 
 
 def twicing(axes, table):
@@ -105,7 +99,7 @@ def twicing(axes, table):
     charts.lines(axes[1], table, "bandwidth", ["local mean", "twicing"], xlabel="bandwidth h (wavelengths)",
                  ylabel="share of the wave lost", title="the bias", logx=True, logy=True, marker=True,
                  xlim=(0.0045, 0.09), names={"local mean": (0.0055, 4e-3), "twicing": (0.021, 9e-6)})
-    few_numbers(axes[1], (0.005, 0.01, 0.02, 0.04, 0.08))
+    charts.few_numbers(axes[1].xaxis, (0.005, 0.01, 0.02, 0.04, 0.08))
 
 
 def correction(axes, table):

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from locmethods.companion.drawings.charts import MARKERS, frame, ink, lines, name_lines, references, scattered
+from locmethods.companion.drawings.charts import (
+    MARKERS,
+    few_numbers,
+    frame,
+    ink,
+    lines,
+    name_lines,
+    references,
+    scattered,
+)
 
 HOUSEHOLDS = {"xlabel": "income (francs a year)", "ylabel": "food (francs a year)"}
 
@@ -21,18 +30,12 @@ def engel(axes, table):
         right.annotate(name, (width, error), ((6, 8), (0, -16), (-8, 6))[number], textcoords="offset points",
                        color=f"C{number}", fontsize=10, ha=("left", "center", "right")[number])
     frame(right, "width h (francs)", "error (francs)", "on households not seen", logx=True, ylim=(100, 280))
-    few_numbers(right, (20, 100, 500, 2000))
+    few_numbers(right.xaxis, (20, 100, 500, 2000))
 
 
 def few_francs(axes):
     """Label thousands of francs."""
     axes.set_xticks([1000, 2000, 3000, 4000], ["1,000", "2,000", "3,000", "4,000"])
-
-
-def few_numbers(axes, places):
-    """Label these places of a logarithmic abscissa, and no others."""
-    axes.set_xticks(places, [f"{place:,g}" for place in places])
-    axes.set_xticks([], minor=True)
 
 
 def boundary(axes, table):
@@ -47,14 +50,14 @@ def balance(axes, table):
     lines(left, table, "width", ["bias²", "variance", "risk"], xlabel="width h", ylabel="mean squared error",
           logx=True, logy=True, title="two walls, one valley", ylim=(1e-5, 3e-3),
           names={"bias²": (0.082, 1.7e-5), "variance": (0.128, 1.2e-4), "risk": (0.052, 8.5e-4)})
-    few_numbers(left, (0.05, 0.1, 0.2))
+    few_numbers(left.xaxis, (0.05, 0.1, 0.2))
     drawn = []
     for number, d in enumerate((1, 2, 3)):
         drawn += right.plot(table[f"n, d = {d}"], table[f"d = {d}"], marker=MARKERS[number], markersize=6)
     frame(right, "number of keys n", "best width", "the valley moves", xlim=(250, 25_000), logx=True, logy=True)
     name_lines(right, drawn, [f"d = {d}" for d in (1, 2, 3)],
                {"d = 1": (900, 0.088), "d = 2": (3600, 0.082), "d = 3": (13_000, 0.093)})
-    few_numbers(right, (300, 1000, 3000, 10_000))
+    few_numbers(right.xaxis, (300, 1000, 3000, 10_000))
     right.set_yticks([0.08, 0.1, 0.12, 0.14], ["0.08", "0.1", "0.12", "0.14"])
     right.set_yticks([], minor=True)
 
@@ -73,7 +76,7 @@ def scores(axes, table):
         step = 0.062 * (top - bottom)
         lines(ax, table, f"{sample}: width", curves, xlabel=xlabel, ylabel="score, as a root mean square", logx=True,
               names=None, ylim=(bottom - 5.4 * step, top), title=sample)
-        few_numbers(ax, places)
+        few_numbers(ax.xaxis, places)
         low, high = ax.get_xlim()
         for row, name in enumerate(SCORES + RULES):
             height = bottom - row * step

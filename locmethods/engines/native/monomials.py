@@ -36,33 +36,52 @@ def _gather(points, start, tile):
 
 
 @compiled
-def multiplicities(features, degree):
-    """Return k!/α! for the monomials up to a degree, of shape (count,), the constant first."""
+def walk(features, degree):
+    """Return the degree and the last coordinate of each monomial below a degree, depth first, the constant first."""
     total, each = 1, 1
-    for k in range(1, degree + 1):
+    for k in range(1, degree):
         each = each * (features + k - 1) // k
         total += each
-    found = np.ones(total)
-    first, step, run = np.zeros(degree, np.int64), np.zeros(degree, np.int64), np.zeros(degree, np.int64)
-    size = np.ones(degree)
-    place, depth, new = 1, 0, True
-    while depth >= 0:
-        if new:
-            for j in range(first[depth], features):
-                again = run[depth] + 1 if j == first[depth] else 1
-                found[place] = size[depth] * (depth + 1) / again
-                place += 1
-            new = False
-        if depth + 1 < degree and step[depth] < features:
-            j = step[depth]
-            step[depth] += 1
-            again = run[depth] + 1 if j == first[depth] else 1
-            depth += 1
-            size[depth], run[depth] = size[depth - 1] * depth / again, again
-            first[depth], step[depth], new = j, j, True
+    depth, last = np.zeros(total, np.int64), np.zeros(total, np.int64)
+    step = np.zeros(degree, np.int64)  # the coordinate of the next child, at each depth
+    node, at = 1, 0
+    while at >= 0:
+        if at + 1 < degree and step[at] < features:
+            k = step[at]
+            step[at] += 1
+            at += 1
+            step[at], depth[node], last[node] = k, at, k
+            node += 1
         else:
-            depth -= 1
+            at -= 1
+    return depth, last
+
+
+@compiled
+def multiplicities(features, degree):
+    """Return k!/α! for the monomials up to a degree, of shape (count,), the constant first."""
+    depth, last = walk(features, degree)
+    found = np.ones(1 + (features - last).sum())
+    # Along the path from the constant: its multiplicity, the last coordinate, and how often that has come in a row.
+    size, coordinate, run = np.ones(degree), np.zeros(degree, np.int64), np.zeros(degree, np.int64)
+    place = 1
+    for node in range(len(depth)):
+        at, k = depth[node], last[node]
+        if at > 0:
+            run[at] = run[at - 1] + 1 if k == coordinate[at - 1] else 1
+            size[at], coordinate[at] = size[at - 1] * at / run[at], k
+        for j in range(k, features):
+            again = run[at] + 1 if j == k else 1
+            found[place] = size[at] * (at + 1) / again
+            place += 1
     return found
+
+
+@inlined
+def _multiply(monomial, at, coordinate):
+    """Make the monomial of a degree from its parent's: times one coordinate."""
+    for j in range(TILE):
+        monomial[at, j] = monomial[at - 1, j] * coordinate[j]
 
 
 @compiled
@@ -77,34 +96,25 @@ def add_moments(points, weight, degree, moments):
     moments : ndarray of shape (c, count)
     """
     d, columns = len(points), len(weight)
+    depth, last = walk(d, degree)
     x, w, product = np.empty((d, TILE)), np.empty((columns, TILE)), np.empty(TILE)
     monomial = np.ones((degree, TILE))
-    first, step = np.zeros(degree, np.int64), np.zeros(degree, np.int64)
     for start in range(0, points.shape[1], TILE):
         _gather(points, start, x)
         _gather(weight, start, w)
         for c in range(columns):
             moments[c, 0] += _dot(w[c], monomial[0])
-        step[0] = 0
-        place, depth, new = 1, 0, True
-        while depth >= 0:
-            if new:
-                for c in range(columns):
-                    for j in range(TILE):
-                        product[j] = w[c, j] * monomial[depth, j]
-                    for k in range(first[depth], d):
-                        moments[c, place + k - first[depth]] += _dot(product, x[k])
-                place += d - first[depth]
-                new = False
-            if depth + 1 < degree and step[depth] < d:
-                k = step[depth]
-                step[depth] += 1
-                depth += 1
+        place = 1
+        for node in range(len(depth)):
+            at, first = depth[node], last[node]
+            if at > 0:
+                _multiply(monomial, at, x[first])
+            for c in range(columns):
                 for j in range(TILE):
-                    monomial[depth, j] = monomial[depth - 1, j] * x[k, j]
-                first[depth], step[depth], new = k, k, True
-            else:
-                depth -= 1
+                    product[j] = w[c, j] * monomial[at, j]
+                for k in range(first, d):
+                    moments[c, place + k - first] += _dot(product, x[k])
+            place += d - first
 
 
 @compiled
@@ -120,39 +130,30 @@ def powers(points, moments, degree, out):
     out : ndarray of shape (degree + 1, c, n)
     """
     d, columns = len(points), len(moments)
+    depth, last = walk(d, degree)
     x, part, found = np.empty((d, TILE)), np.empty(TILE), np.empty((degree + 1, columns, TILE))
     monomial = np.ones((degree, TILE))
-    first, step = np.zeros(degree, np.int64), np.zeros(degree, np.int64)
     for start in range(0, points.shape[1], TILE):
         _gather(points, start, x)
         for k in range(degree + 1):
             for c in range(columns):
                 for j in range(TILE):
                     found[k, c, j] = moments[c, 0] if k == 0 else 0.0
-        step[0] = 0
-        place, depth, new = 1, 0, True
-        while depth >= 0:
-            if new:
-                for c in range(columns):
-                    for j in range(TILE):
-                        part[j] = 0.0
-                    for k in range(first[depth], d):
-                        moment = moments[c, place + k - first[depth]]
-                        for j in range(TILE):
-                            part[j] += moment * x[k, j]
-                    for j in range(TILE):
-                        found[depth + 1, c, j] += monomial[depth, j] * part[j]
-                place += d - first[depth]
-                new = False
-            if depth + 1 < degree and step[depth] < d:
-                k = step[depth]
-                step[depth] += 1
-                depth += 1
+        place = 1
+        for node in range(len(depth)):
+            at, first = depth[node], last[node]
+            if at > 0:
+                _multiply(monomial, at, x[first])
+            for c in range(columns):
                 for j in range(TILE):
-                    monomial[depth, j] = monomial[depth - 1, j] * x[k, j]
-                first[depth], step[depth], new = k, k, True
-            else:
-                depth -= 1
+                    part[j] = 0.0
+                for k in range(first, d):
+                    moment = moments[c, place + k - first]
+                    for j in range(TILE):
+                        part[j] += moment * x[k, j]
+                for j in range(TILE):
+                    found[at + 1, c, j] += monomial[at, j] * part[j]
+            place += d - first
         for k in range(degree + 1):
             for c in range(columns):
                 for j in range(min(TILE, points.shape[1] - start)):

@@ -93,6 +93,7 @@ if sys.argv[2] == "write":
     whole = files.write_whole
     def half(path, pieces):
         def until(pieces):
+            pieces = list(pieces)
             yield from pieces[:len(pieces) // 2]
             wait()
         whole(path, until(pieces))

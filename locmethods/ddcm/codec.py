@@ -18,6 +18,7 @@ from locmethods.arrays.checks import as_array, check_count, check_option
 from locmethods.ddcm import files
 from locmethods.ddcm.codebooks import CHOICE, PROBE, RULES, SHARED, START, chosen, noise_of, stream
 from locmethods.ddcm.schedules import as_levels, payload_bits, steps_of
+from locmethods.numerics.files import write_whole
 from locmethods.numerics.progress import tell, telling
 
 
@@ -285,7 +286,7 @@ class Codec:
 
     def save(self, path: str | os.PathLike, codes: ArrayLike) -> None:
         """Write `to_bytes` into a file, whole or not at all."""
-        files.write(path, self.to_bytes(codes))
+        write_whole(path, [self.to_bytes(codes)])
 
     def load(self, path: str | os.PathLike) -> NDArray:
         """Return the codes in a file; see `from_bytes`."""

@@ -8,10 +8,7 @@ pictures one after another, zeros up to the last full byte), and sixteen bytes o
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -105,19 +102,3 @@ def need(data, length):
     """Raise ValueError if a file ends before its header lets it."""
     if len(data) < length:
         raise ValueError(f"the file is cut short: it has {len(data)} bytes, and must have {length} at least")
-
-
-def write(path, content):
-    """Write bytes whole or not at all: into a file beside, which then takes the name."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # the temporary file is its owner's alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

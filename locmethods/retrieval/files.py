@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from locmethods.numerics.files import write_whole
 from locmethods.retrieval.postings import Collection
 
 MAGIC = b"locmethods BM25 index, version 1\n"
@@ -40,33 +40,17 @@ def write(path, head, words, collection):
     arrays = {name: np.ascontiguousarray(array, KINDS[name]) for name, array in given.items()}
     sizes = {name: len(array) for name, array in arrays.items()}
     header = json.dumps({"head": head, "sizes": sizes}, sort_keys=True).encode()
-    write_whole(path, [MAGIC, len(header).to_bytes(SIZE, "little"), header, *map(memoryview, arrays.values())])
+    pieces = [MAGIC, len(header).to_bytes(SIZE, "little"), header, *map(memoryview, arrays.values())]
+    write_whole(path, with_checksum(pieces))
 
 
-def write_whole(path, pieces):
-    """Write bytes and their checksum to a file beside `path`, and rename it when they have reached the disk."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            digest = sha256()
-            for piece in pieces:
-                file.write(piece)
-                digest.update(piece)
-            file.write(digest.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # the temporary file is its owner's alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # the new name must reach the disk too
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def with_checksum(pieces):
+    """Yield pieces of bytes, and after the last the SHA-256 of all."""
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+    yield digest.digest()
 
 
 def read(path):

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
+
+from locmethods.numerics import files
 
 FOLDER, CHAPTER = "LOCMETHODS_RECORDS", "LOCMETHODS_CHAPTER"
 
 
 def write_whole(path, content):
-    """Write text or bytes to a temporary file beside `path`, then rename: a killed run leaves no half of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode())
-        os.chmod(temporary, 0o644)  # the temporary file is its owner's alone, the page is not
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write text or bytes whole or not at all, into a folder that is made if need be."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    files.write_whole(path, [content if isinstance(content, bytes) else content.encode()], durable=False)
 
 
 def write_json(path, record):

@@ -66,9 +66,10 @@ def test_every_page_of_the_book_has_three():
 
 
 def test_the_list_at_the_end_of_a_page(book):
-    app = SimpleNamespace(srcdir=book, env=SimpleNamespace(titles={
-        f"book/{name}": SimpleNamespace(astext=lambda name=name: f"{name} & more") for name in TEXTS}),
-        builder=SimpleNamespace(get_relative_uri=lambda page, other: f"{other.removeprefix('book/')}.html"))
+    titles = {f"book/{name}": SimpleNamespace(astext=lambda name=name: f"{name} & more") for name in TEXTS}
+    builder = SimpleNamespace(get_relative_uri=lambda page, other: f"{other.removeprefix('book/')}.html")
+    app = SimpleNamespace(srcdir=book, env=SimpleNamespace(titles=titles, all_docs=titles), builder=builder)
+    related.outdated(app, app.env, set(), set(), set())
     context = {"body": "<p>Text</p>"}
     related.append(app, "book/oven", "page.html", context, object())
     assert context["body"].startswith('<p>Text</p><nav class="related-pages" aria-label="Related pages"><p>Related '

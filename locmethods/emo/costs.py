@@ -118,10 +118,8 @@ def bias_and_variance(probabilities: ArrayLike, targets: ArrayLike, embeddings: 
     >>> parts.bias.item(), parts.variance.item()  # the mean is the origin
     (0.5, 0.5)
     """
-    p, t, units = as_prediction(probabilities, targets, embeddings)
+    p, t, units = as_prediction_of_tokens(probabilities, targets, embeddings)
     xp = namespace(p)
-    if t.shape == p.shape:
-        raise ValueError(f"targets must be integers of shape {tuple(p.shape[:-1])}, got probabilities")
     check_directions(units)
     mean = p @ units
     bias = 0.5 * xp.sum((mean - units[t]) ** 2, axis=-1)
@@ -199,9 +197,7 @@ def neighbor_mass(probabilities: ArrayLike, targets: ArrayLike, embeddings: Arra
     0.25
     """
     check_count("n_neighbors", n_neighbors, 1)
-    p, t, units = map(to_numpy, as_prediction(probabilities, targets, embeddings))
-    if t.shape == p.shape:
-        raise ValueError(f"targets must be integers of shape {tuple(p.shape[:-1])}, got probabilities")
+    p, t, units = map(to_numpy, as_prediction_of_tokens(probabilities, targets, embeddings))
     if n_neighbors >= len(units):
         raise ValueError(f"n_neighbors must be less than the number of tokens, {len(units)}, got {n_neighbors}")
     asked, place = np.unique(t, return_inverse=True)
@@ -227,6 +223,14 @@ def as_prediction(probabilities, targets, embeddings):
     p, units = together(p, units)
     t = as_targets(targets, p)
     return p, (t if t.shape != p.shape else together(p, t)[1]), units
+
+
+def as_prediction_of_tokens(probabilities, targets, embeddings):
+    """Return the same where each position has one true token, or raise ValueError."""
+    p, t, units = as_prediction(probabilities, targets, embeddings)
+    if t.shape == p.shape:
+        raise ValueError(f"targets must be integers of shape {tuple(p.shape[:-1])}, got probabilities")
+    return p, t, units
 
 
 def as_probabilities(name, value):

@@ -203,7 +203,6 @@ class ClaimsLedger(_Cards):
                 summary, self.raw('</summary><div class="claim-card">'), *self.body(record, language="none"),
                 *beside, self.raw(f"{back}</div></details>")]
 
-
     def near(self, near):
         """Return the nearest claims of a row, each a link to its own row and its sentence."""
         if not near:

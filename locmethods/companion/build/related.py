@@ -79,10 +79,10 @@ def listed(links):
 
 
 def append(app, pagename, templatename, context, doctree):
-    """Append the list to a page of the book."""
+    """Append the list to a page of the book; `outdated` has found them, once for all pages."""
     if doctree is None or "body" not in context:
         return
-    near = of_pages(app.srcdir).get(pagename, [])
+    near = app.env.related_pages.get(pagename, [])
     links = [(app.builder.get_relative_uri(pagename, other), app.env.titles[other].astext()) for other in near]
     if links:
         context["body"] += listed(links)

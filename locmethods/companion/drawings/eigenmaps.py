@@ -83,8 +83,12 @@ def topics(axes, table):
         axes.plot(table["second"][[begin, end]], table["third"][[begin, end]], color=ink(axes), alpha=0.15,
                   linewidth=0.8, linestyle="-")
     axes.plot(table["second"], table["third"], "o", markersize=4, color="C0")
+    middle = (table["second"].min() + table["second"].max()) / 2
     for name, node in zip(table["named"], table["node"].astype(int), strict=True):
-        axes.annotate(name, (table["second"][node], table["third"][node]), (3, 3), textcoords="offset points",
-                      fontsize=8)
+        place = table["second"][node], table["third"][node]
+        # Into the empty middle, with a line to the node, past the neighbours that crowd around it.
+        shift, side = ((-24, 7), "right") if place[0] > middle else ((24, 12), "left")
+        axes.annotate(name, place, shift, textcoords="offset points", ha=side, fontsize=9,
+                      arrowprops={"arrowstyle": "-", "color": ink(axes), "linewidth": 0.8})
     charts.frame(axes, "second function", "third function")
     axes.margins(0.12)

@@ -32,7 +32,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONNOUSERSITE := 1
 export SCIPY_ARRAY_API := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled modules and rewritten tests are kept outside the tree, and found again by the next process.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/_build/bytecode
 
 .PHONY: book test test-all lint fuzz bench freeze tidy sabotage readme pdf epub archive serve lock clean help
 help:

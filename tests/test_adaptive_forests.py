@@ -60,6 +60,7 @@ REGRESSORS = [
 
 @pytest.mark.parametrize("forest", REGRESSORS, ids=lambda forest: re.sub(r"\s+", "", repr(forest)))
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.one_in(4)
 def test_a_regressors_prediction_is_the_local_mean(forest, seed):
     X, y, query = sample(seed)
     forest = clone(forest).fit(X, y)

@@ -28,6 +28,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("points", "kernel", "engine"), CASES, ids=lambda case: repr(case)[:40])
+@pytest.mark.one_in(3)
 def test_what_is_explained_is_what_is_done(points, kernel, engine, monkeypatch):
     said = lm.explain(points, points, kernel=kernel)
     assert said.engine == engine

@@ -120,6 +120,7 @@ def test_matching_pursuit_by_a_slow_loop(seed, coefficient_bits):
 @pytest.mark.parametrize("options", [{}, {"n_codes": 5}, {"n_atoms": 3}, {"shared": True}, {"rule": "importance"},
                                      {"schedule": "cosine"}, {"n_codes": 1}, {"rule": "argmin", "seed": 2**64 - 1}])
 @pytest.mark.parametrize("prior", ["empirical", "kernel_density", "gaussian"])
+@pytest.mark.one_in(4)
 def test_what_is_decoded_is_what_the_encoder_saw_to_the_last_bit(options, prior, tmp_path):
     known, new = cloud(4)
     codec = Codec(EmpiricalDenoiser(prior=prior).fit(known), **{"n_steps": 9, "n_codes": 16} | options)

@@ -55,6 +55,7 @@ def test_the_flow_of_a_gaussian_is_a_shrinkage_and_the_methods_have_their_orders
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.one_in(3)
 def test_the_flow_is_scipys(seed):
     rng = np.random.default_rng(seed)
     z, start = rng.normal(size=(12, 2)), 3 * rng.normal(size=(3, 2))

@@ -87,6 +87,7 @@ def agree(got, want, dtype):
 @example(key_edges=list(range(30, 60)), value_edges=[], empty="nearest")  # keys alone: nothing but joining
 @example(key_edges=[0, 0, 7, 50, 50, 60], value_edges=[50], empty="mean")  # empty blocks at the ends and between
 @settings(max_examples=2, deadline=None, derandomize=True)
+@pytest.mark.one_in(4)
 def test_any_blocks_give_the_single_machines_mean(kernel, dtype, key_edges, value_edges, empty):
     query, keys, values = sample(dtype=dtype)
     got = lm.local_mean(query, lazy(keys, key_edges), lazy(values, value_edges), kernel=kernel, empty=empty)
@@ -96,6 +97,7 @@ def test_any_blocks_give_the_single_machines_mean(kernel, dtype, key_edges, valu
 
 @pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
 @pytest.mark.parametrize("kernel", KERNELS, ids=[repr(kernel)[:60] for kernel in KERNELS])
+@pytest.mark.one_in(4)
 def test_any_blocks_give_the_single_machines_moments_lazy_or_not(kernel, empty):
     query, keys, values = sample()
     want = lm.local_moments(query, keys, values, kernel=kernel, empty=empty)

@@ -128,6 +128,7 @@ def test_a_weight_of_two_is_a_pair_that_stands_twice():
 
 
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.one_in(2)
 def test_each_output_lands_where_the_rule_of_collapse_says(seed):
     for alpha in (0.05, 0.5, 3.0):  # at which no two eigenfunctions are worth nearly the same
         landed = overlaps(descend(EigenmapLoss(alpha), 3, seed=seed))
@@ -148,6 +149,7 @@ def test_the_automatic_penalty_orders_and_settles_at_twice_the_least():
 
 
 @pytest.mark.parametrize("loss", [NeuralEFLoss(), SpINLoss(decay=0.5, jitter=1e-6)])
+@pytest.mark.one_in(2)
 def test_neuralef_and_spin_order_without_a_penalty_to_choose(loss):
     values = descend(loss, 3)
     square = values.T @ (DEGREES[:, None] * values)
@@ -185,6 +187,7 @@ def small(**options):
 
 
 @pytest.mark.parametrize("loss", ["eigenmaps", "neuralef", "contrastive"])
+@pytest.mark.one_in(3)
 def test_a_table_learns_the_eigenfunctions_of_a_graph(loss):
     """Nodes known by name alone, no hidden layer: any function can be had, and sampled pairs are all that is seen."""
     model = small(loss=loss, pairs=JOINT, hidden=(), learning_rate=0.05, steps=600).fit(np.eye(9))

@@ -71,6 +71,7 @@ def test_no_answer_is_farther_from_the_truth_than_the_tolerance(asked, kernel, t
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("d", "width"), [(1, 0.5), (2, 1.0), (3, 1.2), (5, 2.0), (8, 3.0), (16, 5.0)])
+@pytest.mark.one_in(4)
 def test_each_bound_holds_whatever_the_dimension_the_width_and_the_values(asked, d, width, seed):
     rng, keys, query = np.random.default_rng([seed, d]), points(300, d, seed), points(200, d, [seed, 1])
     keys[::7] = keys[0]  # duplicates
@@ -273,6 +274,7 @@ def test_the_answer_is_the_same_for_any_number_of_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("part", range(4))
+@pytest.mark.one_in(4)
 def test_random_calls_stay_within_their_tolerance(asked, monkeypatch, part):
     served = []
     bounded = lowrank.bounded

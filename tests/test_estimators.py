@@ -88,6 +88,7 @@ def test_scikit_learn_contract_of_what_is_slow(estimator, check):
 @parametrize_with_checks(
     [*(one for one in ESTIMATORS if one not in HEAVY), *SYSTEMS, *MEMORIES, *LEARNERS, *PROJECTIONS, *MAPS, *SPECTRAL,
      *NETWORKS])
+@pytest.mark.one_in(4)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -109,6 +110,7 @@ def sample(estimator, dtype=np.float64):
 
 
 @pytest.mark.parametrize("estimator", PREDICTORS, ids=name)
+@pytest.mark.one_in(4)
 def test_bandwidth_is_searched_through_a_pipeline(estimator):
     X, y = sample(estimator)
     step = clone(estimator).set_params(kernel=Gaussian(1.0))
@@ -169,6 +171,7 @@ def test_outputs_are_fitted_one_by_one(estimator):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name)
+@pytest.mark.one_in(3)
 def test_kernel_defaults_to_a_gaussian_of_bandwidth_one(estimator):
     X, y = sample(estimator)
     method = "predict" if hasattr(estimator, "predict") else "transform"

@@ -111,6 +111,7 @@ def test_a_family_that_cannot_be_drawn_stops_the_book_before_it_runs(root, monke
 @pytest.mark.parametrize("found", [pytest.param(FOUND, id="ours"),
                                    pytest.param(several(0), id="random", marks=pytest.mark.slow),
                                    pytest.param(several(1), id="another", marks=pytest.mark.slow)])
+@pytest.mark.one_in(2)
 def test_nothing_is_drawn_over_a_name(found, narrow):
     table = table_of(found)
     laid, style = drawn.layout(table, narrow), drawn.NARROW if narrow else drawn.WIDE

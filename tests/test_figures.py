@@ -103,6 +103,7 @@ def test_the_page_shows_the_picture_its_caption_and_what_it_says(shown):
 
 
 @pytest.mark.parametrize("function", [figure, frames])
+@pytest.mark.slow
 def test_a_figure_has_the_same_bytes_each_time(chapter, function):
     draw(function)
     first = contents(chapter)
@@ -250,6 +251,7 @@ def test_it_is_known_whether_panels_are_stacked_on_a_phone(panels, narrow, wante
     assert stacked(layouts_of((8, 4), panels, narrow)) is wanted
 
 
+@pytest.mark.slow
 def test_frames_leave_each_drawing_in_both_themes(chapter, shown):
     draw(frames, still=2)
     files = contents(chapter)
@@ -262,6 +264,7 @@ def test_frames_leave_each_drawing_in_both_themes(chapter, shown):
     assert len(shown) == 1 and shown[0][0]["text/plain"].startswith("Figure means-square: A square")
 
 
+@pytest.mark.slow
 def test_all_frames_are_taken_away_in_one_archive(chapter, shown):
     draw(frames, still=2)
     with zipfile.ZipFile(chapter / "means-square.frames.zip") as archive:

@@ -79,6 +79,7 @@ def inputs(request):
 
 @pytest.mark.filterwarnings("ignore:Passing more than 2 positional arguments:DeprecationWarning")  # theirs
 @pytest.mark.parametrize("defuzzify", DEFUZZIFIERS)
+@pytest.mark.one_in(3)
 def test_the_answers_are_scikit_fuzzys(inputs, defuzzify):
     ours = system(defuzzify=defuzzify, resolution=2001).predict(inputs)
     # Theirs takes the greatest places from a grid of step 0.01, whose neighbours they may be.
@@ -88,6 +89,7 @@ def test_the_answers_are_scikit_fuzzys(inputs, defuzzify):
 
 @pytest.mark.parametrize("inference", ["max-min", "sum-product"])
 @pytest.mark.parametrize("defuzzify", DEFUZZIFIERS)
+@pytest.mark.one_in(4)
 def test_the_answers_are_those_of_a_slow_loop(inputs, inference, defuzzify):
     model, z = system(inference=inference, defuzzify=defuzzify, resolution=4001), np.linspace(-10, 10, 20001)
     want = [middle(z, joined(model, x, z), defuzzify) for x in inputs]

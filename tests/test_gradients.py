@@ -144,6 +144,7 @@ def test_gradients_of_the_sum_are_those_of_the_plain_sum(name, small):
 
 
 @pytest.mark.parametrize("name", [*SIGNED, *CASES])
+@pytest.mark.one_in(6)
 def test_first_and_second_derivatives_agree_with_differences(name, small):
     kernel, _ = (SIGNED | CASES)[name]
 
@@ -276,6 +277,7 @@ def relative_logits(power, q, k, h):
                                                (lambda h: 3.0 * Gaussian(h).where(~torch.eye(N, dtype=bool)), 2)])
 @pytest.mark.parametrize("shapes", [POINTS, [(2, N, 2), (2, N, 2), (2, N, 2)]], ids=["plain", "batch"])
 @pytest.mark.parametrize("rows", [slice(0, N), slice(2, 4)], ids=["all far", "some far"])
+@pytest.mark.one_in(4)
 def test_far_queries_keep_the_accuracy_of_their_gradients(kernel, power, shapes, rows, small):
     base, k, v, h = inputs(*shapes)
     distance = torch.zeros(N, 1, dtype=torch.float64)

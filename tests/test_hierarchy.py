@@ -60,6 +60,7 @@ def test_scikit_learn_contract_of_more_options(estimator, check):
 
 
 @parametrize_with_checks([*AUTOENCODERS, *REGRESSORS])
+@pytest.mark.one_in(4)
 def test_scikit_learn_contract(estimator, check):
     with warnings.catch_warnings():  # a search on tiny samples of noise may end at the edge of its range
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -325,6 +325,7 @@ def test_with_everything_known_it_is_the_local_mean(sample):
 
 @pytest.mark.parametrize("tol", [1e-2, 1e-5])
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.one_in(4)
 def test_clamped_values_that_have_settled_are_within_the_tolerance(seed, tol):
     rng = np.random.default_rng(seed)
     x = np.concatenate([rng.normal(size=(30, 2)), rng.normal(size=(30, 2)) + 2.5])  # two clouds, thinly connected
@@ -360,6 +361,7 @@ def test_rows_that_no_label_reaches_stay_at_the_mean_of_the_labels():
 @pytest.mark.parametrize("n", [8, 2500])  # the second is summed in blocks
 @pytest.mark.parametrize("safeguard", ["clamp", "none", "scale"])
 @pytest.mark.parametrize("bandwidth", [0.03, 0.02, 0.005])
+@pytest.mark.one_in(4)
 def test_steps_that_are_lost_in_rounding_settle_nothing(bandwidth, safeguard, n):
     """Neighbours have weights of 3e-15, 2e-22 and 1e-87: all of the way is left to go, and no step shows."""
     x, y = np.arange(float(n))[:, None], np.linspace(0, 1, n) ** 2

@@ -65,6 +65,7 @@ def test_scikit_learn_contract(estimator, check):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.one_in(4)
 def test_subspaces_are_those_of_scikit_learn(name, method):
     make, k = SAMPLES[name]
     X = make()

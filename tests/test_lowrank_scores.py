@@ -85,6 +85,7 @@ def test_batches_are_taken_one_by_one():
                                                                   inverse=inverse), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_tensors_carry_gradients_and_single_precision_stays():
     torch = pytest.importorskip("torch", reason="tensors are torch's")
     query, keys, values = (torch.tensor(normal(seed, 12, 3), requires_grad=True) for seed in range(3))

@@ -45,6 +45,7 @@ SAMPLES = {
 @pytest.mark.parametrize("quantile", [pytest.param(0.1, marks=pytest.mark.slow), 0.2])
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if "colours" in name else name
                                   for name in SAMPLES])
+@pytest.mark.one_in(6)
 def test_the_flat_kernel_gives_scikit_learns_clusters(name, quantile, bin_seeding, cluster_all):
     X = SAMPLES[name]
     params = dict(bandwidth=sklearn.cluster.estimate_bandwidth(X, quantile=quantile), bin_seeding=bin_seeding,
@@ -135,6 +136,7 @@ def test_a_gaussian_climbs_to_the_modes_that_an_optimiser_finds():
 
 @pytest.mark.parametrize("kernel", [Gaussian(0.3), *(pytest.param(kernel, marks=pytest.mark.slow) for kernel in (
     Epanechnikov(0.8), Biweight(0.8), Flat(0.5)))], ids=repr)
+@pytest.mark.slow
 def test_each_start_ends_where_a_slow_loop_ends(kernel):
     X = SAMPLES["moons"][:120]
     ends = climb(X[:10], X, kernel=kernel, tol=1e-10, max_iter=5000)
@@ -330,6 +332,7 @@ def test_places_and_colours_of_a_picture_go_in_and_patches_come_out():
 
 @parametrize_with_checks([MeanShift(), MeanShift(bandwidth=1.0, assign="basin"),
                           MeanShift(kernel=Gaussian(0.4), blurring=True)])
+@pytest.mark.one_in(4)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

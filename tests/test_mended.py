@@ -199,6 +199,7 @@ def assert_mean(recipe, query, keys, values, share=1e-12):
                  id="product of scaled"),
     pytest.param(named("Cauchy", bandwidth=1e-3), id="plain"),
 ])
+@pytest.mark.one_in(4)
 def test_a_mean_forgets_a_tiny_factor_however_far_the_data(recipe, n):
     rng = np.random.default_rng(0)
     keys, values = 1e6 * rng.normal(size=(n, 2)), rng.normal(size=n)
@@ -301,6 +302,7 @@ def clusters(seed, d, width):
     pytest.param(Gaussian(0.05), 2, id="narrow, degree 2"),
     pytest.param(Cauchy(1e-3), 2, id="tails, degree 2"),
 ])
+@pytest.mark.one_in(3)
 def test_a_window_that_does_not_carry_the_degree_gives_no_huge_weights(kernel, degree):
     """Ten digits of the answer must be left, and `rank` says where the degree was lowered."""
     for seed in range(20):
@@ -393,6 +395,7 @@ def test_a_target_without_a_key_has_no_parameters_and_stops_nobody(method):
 
 
 @pytest.mark.parametrize("options", [{}, {"bin_seeding": True}, {"cluster_all": False}], ids=str)
+@pytest.mark.one_in(3)
 def test_mean_shift_at_any_scale_has_scikit_learns_labels(options):
     from sklearn import cluster
 

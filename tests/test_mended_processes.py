@@ -50,6 +50,7 @@ FORKED = """
     pytest.param("Gaussian(3.0)", 3_000, 20, "local_mean", id="products of matrices"),
     pytest.param("Gaussian(0.3) + Laplace(0.3)", 2_500, 2, "local_mean", id="sum of kernels"),
 ])
+@pytest.mark.one_in(4)
 def test_a_process_forked_after_a_large_sum_answers(kernel, n, d, function, tmp_path):
     """Each of the four takes a tenth of a second: five are enough on a machine that has other things to do."""
     script = tmp_path / "forked.py"

@@ -123,6 +123,7 @@ def test_every_output_is_added_up(outputs):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize(("d", "offset"), [(1, 0.0), (2, 1e3), (3, 0.0), (7, 0.0), (7, 1e3), (13, 0.0), (13, 1e3),
                                            (40, 0.0)])
+@pytest.mark.one_in(4)
 def test_the_mean_is_the_dense_one(kernel, dtype, d, offset):
     query, keys, values = sample(dtype, d, offset=offset)
     for scale in (0.1, 1.0, 3.0):
@@ -141,6 +142,7 @@ def test_the_mean_is_the_dense_one(kernel, dtype, d, offset):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("d", [2, 14])
 @pytest.mark.parametrize("kernel", kernels_of(1.0), ids=repr)
+@pytest.mark.one_in(4)
 def test_a_hollow_kernel_leaves_its_own_key_out(kernel, dtype, d):
     _, keys, values = sample(dtype, d)
     mean = lm.local_mean(keys, keys, values, kernel=kernel.hollow(), empty="nan")
@@ -164,6 +166,7 @@ def test_any_number_of_outputs(kernel, dtype, d, outputs):
 @pytest.mark.parametrize("power", [1, 2, 3, 7])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("d", [1, 3, 14])
+@pytest.mark.one_in(4)
 def test_inverse_distances_are_weights_at_any_size(power, dtype, d):
     query, keys, values = sample(dtype, d)
     query[:20], keys[100:105] = keys[90:110], keys[90:95]  # on a key, and on two keys that coincide
@@ -354,6 +357,7 @@ FACTORS = [Gaussian(1.5) * Flat(3.0), Gaussian(1.0).on([0]) * Laplace(2.0).on([1
 @pytest.mark.parametrize("kernel", FACTORS, ids=repr)
 @pytest.mark.parametrize(("dtype", "d"), [("f4", 2), ("f8", 2), ("f8", 3), ("f8", 16)])
 @pytest.mark.parametrize("hollow", [False, True])
+@pytest.mark.one_in(4)
 def test_products_of_known_kernels_go_through_compiled_loops(kernel, dtype, d, hollow):
     query, keys, values = sample(dtype, d, n=700)
     query[:5] += np.asarray(40, dtype)  # far

@@ -91,6 +91,7 @@ def picture_of(seed, shape=(13, 16), channels=1):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("fast_mode", [True, False])
+@pytest.mark.one_in(3)
 def test_a_grey_picture_is_denoised_by_the_definition(seed, fast_mode):
     u = picture_of(seed)
     found = nonlocal_means(u[..., 0], patch_size=5, patch_distance=3, h=0.1, sigma=0.06, fast_mode=fast_mode)
@@ -99,6 +100,7 @@ def test_a_grey_picture_is_denoised_by_the_definition(seed, fast_mode):
 
 
 @pytest.mark.parametrize("fast_mode", [True, False])
+@pytest.mark.one_in(2)
 def test_colours_and_volumes_are_denoised_by_the_definition(fast_mode):
     u = picture_of(0, (9, 11), 3)
     loop = by_loop(u, cut(0.15), 2, profile=profile_of(3, fast_mode), sigma=0.05, mirrored=fast_mode)
@@ -112,6 +114,7 @@ def test_colours_and_volumes_are_denoised_by_the_definition(fast_mode):
 
 
 @pytest.mark.parametrize("shape, channels", [((13, 16), 1), ((9, 11), 3), ((5, 6, 7), 1)])
+@pytest.mark.one_in(3)
 def test_scikit_image_has_the_same_definition_but_for_its_exponential(shape, channels):
     u = picture_of(2, shape, channels)
 

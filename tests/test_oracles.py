@@ -31,6 +31,7 @@ FORMULAS = {
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 @pytest.mark.parametrize("unit", [1.0, 2.0**450, 2.0**-450, 1e-20])
 @pytest.mark.parametrize("kind", FORMULAS)
+@pytest.mark.one_in(4)
 def test_logarithms_of_weights_are_right_to_the_sixteenth_decimal(kind, unit, offset):
     assert set(FORMULAS) == set(oracles.KNOWN) - {"NearestNeighbors", "Balloon", *oracles.LEVELS}
     rng = np.random.default_rng(0)

@@ -54,6 +54,7 @@ def left_after(kernel, points, tolerance):
 
 @pytest.mark.parametrize("d", [1, pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kernel", RADIAL + COMPOSED, ids=repr)
+@pytest.mark.one_in(4)
 def test_skipping_changes_nothing_that_a_float64_shows(kernel, d):
     keys = sample(2200, d)
     values = np.cos(keys.sum(1)) + 5
@@ -75,6 +76,7 @@ def test_far_queries_keep_their_nearest_keys():
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("kernel", [Gaussian(0.02), Laplace(0.01)], ids=repr)
+@pytest.mark.one_in(3)
 def test_the_error_stays_within_the_tolerance(kernel, tolerance):
     keys = np.random.default_rng(0).uniform(size=(4000, 2))
     values = np.sign(keys[:, 0] - 0.5) + 2.0
@@ -149,6 +151,7 @@ def test_the_bounds_of_two_boxes_hold_for_all_their_pairs(kernel):
 @pytest.mark.parametrize("kernel", [Gaussian(0.02), Laplace(0.01), Cauchy(0.001), Gaussian(0.02).hollow(),
                                     Laplace(0.01).hollow()], ids=repr)
 @pytest.mark.parametrize("tolerance", [1e-9, 1e-3, 0.3])
+@pytest.mark.one_in(4)
 def test_what_is_left_out_sums_to_less_than_the_tolerance_of_the_total(kernel, tolerance):
     keys = np.random.default_rng(0).uniform(size=(3000, 2))
     weight, left_out = kernel(keys, keys), 0

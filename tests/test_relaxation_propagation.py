@@ -46,6 +46,7 @@ def theirs(alpha, **params):
 @pytest.mark.parametrize("alpha", [None, 0.2, 0.9])
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("data", [moons, iris])
+@pytest.mark.one_in(3)
 def test_it_is_scikit_learns_with_their_kernels(data, seed, alpha):
     x, y = data(seed)
     query = x[:20] + 0.05
@@ -250,6 +251,7 @@ def test_linear_propagation_against_a_linear_system(alpha):
     [LinearNeighborhoodPropagation(3), LinearNeighborhoodPropagation(3, alpha=0.5)],
     # Of scikit-learn's own it knows by name that −1 is no class.
     expected_failed_checks=lambda _: {"check_classifiers_classes": "the label −1 means none"}, xfail_strict=True)
+@pytest.mark.one_in(4)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

@@ -106,6 +106,7 @@ BM25.load(sys.argv[1]).add(["a new day"]).save(sys.argv[1])
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
 @pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
+@pytest.mark.one_in(3)
 def test_a_killed_write_leaves_the_index_that_was_there(index, moment):
     before = index.read_bytes()
     with subprocess.Popen([sys.executable, "-c", KILLED, str(index), moment], stdout=subprocess.PIPE, text=True,

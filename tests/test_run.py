@@ -170,6 +170,7 @@ def test_a_failing_claim_stops_the_run(root, monkeypatch):
     assert not (root / "book" / "notebooks" / "means.ipynb").exists()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_records_a_stamp_and_what_the_site_shows(root):
     page = write(root, "means", WITH_RECORDS)
     replaced(root / "_toc.yml", "book/one", "book/means")

@@ -104,6 +104,7 @@ PARTLY = np.where(RNG.random((40, 1)) < 0.5, Y, np.nan)  # both outputs of a row
                          ids=repr)
 @pytest.mark.parametrize("kernel", [Gaussian(0.6), Epanechnikov(0.9), Gaussian(0.3) + 0.01 * Flat(50.0)], ids=repr)
 @pytest.mark.parametrize("empty", ["nearest", "nan", "mean"])
+@pytest.mark.one_in(6)
 def test_a_weight_is_a_number_of_samples_of_a_lazy_map(kernel, options, empty):
     y = PARTLY if "safeguard" not in options else Y
     tight = {"tol": 1e-12, "max_iter": 200_000, "empty": empty}

@@ -130,6 +130,7 @@ def test_a_tie_goes_to_the_widest_of_all():
     (Gaussian(), "bandwidth"), (Laplace(), "bandwidth"), (Epanechnikov(), "radius"), (Flat(), "radius"),
     (Shepard(), "power")], ids=repr)
 @pytest.mark.parametrize("criterion", ["loo", "gcv", "aicc"])
+@pytest.mark.one_in(4)
 def test_one_width_is_the_best_of_a_dense_grid(kernel, name, criterion):
     if isinstance(kernel, Shepard) and criterion != "loo":
         return  # it interpolates whatever its power, and both are infinite
@@ -148,6 +149,7 @@ def test_one_width_is_the_best_of_a_dense_grid(kernel, name, criterion):
 
 
 @pytest.mark.parametrize(("size", "deepest"), [(0.3, 0), (0.4, 0), (0.2, 1)])
+@pytest.mark.one_in(3)
 def test_a_second_valley_is_not_missed(size, deepest):
     """A slow wave and a fast one: narrow kernels follow both, wide ones only the slow one, and between is a ridge."""
     t, noise = np.arange(300.0), np.random.default_rng(0).normal(size=300)
@@ -161,6 +163,7 @@ def test_a_second_valley_is_not_missed(size, deepest):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.one_in(3)
 def test_a_width_per_feature_is_statsmodels(seed):
     X, y = sample(seed, n=70, d=2)
     peer = KernelReg(y, X, "cc", reg_type="lc", bw="cv_ls")
@@ -207,6 +210,7 @@ def test_kernels_whose_slope_is_not_known_offer_none():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.one_in(3)
 def test_along_the_gradient_the_search_ends_where_it_ends_without(seed, monkeypatch):
     X, y = sample(seed, n=90, d=3)
     kernel = per_feature(Gaussian, [1, 1, 1])
@@ -221,6 +225,7 @@ def test_along_the_gradient_the_search_ends_where_it_ends_without(seed, monkeypa
 
 
 @pytest.mark.parametrize("degree", [0, 1])
+@pytest.mark.one_in(2)
 def test_three_widths_are_no_worse_than_a_grid(degree):
     X, y = sample(6, n=100, d=3)
     kernel = per_feature(Gaussian, [1, 1, 1])
@@ -289,6 +294,7 @@ def frame(seed=0, n=90):
     return X, y + 0.3 * rng.normal(size=n)
 
 
+@pytest.mark.slow
 def test_a_frame_of_numbers_and_levels_is_searched_over_the_range_of_each():
     X, y = frame()
     mixed = Columns({"area": Gaussian(10.0), "town": Categorical(0.1), "grade": Ordered(0.1)})
@@ -300,6 +306,7 @@ def test_a_frame_of_numbers_and_levels_is_searched_over_the_range_of_each():
     assert found.scores.min() <= select_bandwidth(X, y, kernel=mixed, bandwidths=grid).scores.min()
 
 
+@pytest.mark.slow
 def test_one_share_is_searched_alone():
     X, y = frame(1)
     mixed = Columns({"area": Gaussian(10.0), "town": Categorical(0.1), "grade": None})

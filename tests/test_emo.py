@@ -102,6 +102,7 @@ def test_of_equally_near_neighbours_the_first_count():
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("weight", [0.0, 0.2, 0.7, 0.95])
+@pytest.mark.one_in(4)
 def test_the_optimum_of_a_mix_is_what_a_search_finds(seed, weight):
     p, _, _, embeddings = sample(seed, n=3, v=5)
     risk = slow_costs(embeddings) @ p.T

@@ -144,6 +144,7 @@ def test_rules_survive_pickle_and_a_search(estimator):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("estimator", [*ESTIMATORS, *SYSTEMS, *MAPS], ids=name)
+@pytest.mark.one_in(3)
 def test_floating_type_is_kept(estimator, dtype):
     X, y = sample(estimator, dtype)
     model = clone(estimator).fit(X, y)

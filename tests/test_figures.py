@@ -334,6 +334,7 @@ def without_identifiers(svg):
     return re.sub(rb"(?<=[\"#])[a-z][0-9a-f_]{9,}", number, svg)
 
 
+@pytest.mark.slow
 def test_the_dark_theme_is_what_dark_settings_would_have_drawn():
     wanted, light = (
         figures.saved(figures.drawn(many, Table(as_csv(MANY)), "means-many", Layout((6.4, 8), (3, 2)), dark=dark),

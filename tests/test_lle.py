@@ -57,6 +57,7 @@ def not_met(estimator):
                           LocallyLinearEmbedding(n_neighbors=6, method="modified"),
                           LocallyLinearEmbedding(n_neighbors=6, method="hessian", quadratic_only=True)],
                          expected_failed_checks=not_met)
+@pytest.mark.one_in(4)
 def test_scikit_learn_contract(estimator, check):
     with warnings.catch_warnings():  # some of the samples fall into more pieces than there are coordinates
         warnings.filterwarnings("ignore", "the .* eigenvectors span a subspace", ConvergenceWarning)
@@ -96,6 +97,7 @@ def test_where_planes_differ_it_is_by_the_constants_in_scikit_learns():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.one_in(4)
 def test_three_components_of_other_samples(method, seed):
     X = load_digits().data[300 * seed:300 * (seed + 1)]
     params = dict(n_neighbors=14, n_components=3, method=method, random_state=seed)

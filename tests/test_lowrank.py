@@ -189,6 +189,7 @@ def frequencies(selection, matrix, draws=1000, **rest):
 
 
 @pytest.mark.parametrize("selection", ["uniform", "norm", "leverage", "rpcholesky"])
+@pytest.mark.one_in(4)
 def test_a_single_column_is_drawn_with_its_probability(selection):
     matrix = normal(0, 6, 5) * np.arange(1, 6)
     squares = (matrix**2).sum(0)

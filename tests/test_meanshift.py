@@ -194,6 +194,7 @@ def test_blurring_separates_clusters_and_stops_before_they_merge():
     np.testing.assert_array_equal(model.predict(X), model.labels_)
 
 
+@pytest.mark.slow
 def test_basins_are_where_points_climb_to():
     X = SAMPLES["moons"]
     model = MeanShift(kernel=Gaussian(0.3), assign="basin").fit(X)

@@ -62,6 +62,7 @@ def way(request, monkeypatch):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("name", ["Gaussian", "Epanechnikov", "Flat", "hollow", "Exponential", "product"])
+@pytest.mark.one_in(4)
 def test_pairs_are_those_of_a_dense_solver(name, alpha, way):
     x = cloud(200)
     kernel, weights = weights_of(name, x)

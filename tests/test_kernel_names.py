@@ -257,6 +257,30 @@ def test_learning_takes_names_by_place():
     assert repr(old.kernel) == repr(new.kernel)
 
 
+def test_a_state_with_names_by_place_is_loaded():
+    torch = pytest.importorskip("torch")
+    from locmethods.transformer import MultiHeadLocalMean
+
+    def made(width):
+        width, turn = torch.nn.Parameter(torch.tensor(width)), torch.nn.Linear(3, 3)
+        kernel = Gaussian(width).on(turn) * Laplace(2.0)
+        return torch.nn.Sequential(MultiHeadLocalMean(6, 2, kernel=[kernel, Laplace(1.0)]))
+
+    old, new = made(1.5), made(0.5)
+    names = {"0.kernel_parameters.0_gaussian__bandwidth": "0.kernel_parameters.0_left__kernel__bandwidth",
+             "0.kernel_maps.0_gaussian__features.weight": "0.kernel_maps.0_left__features.weight",
+             "0.kernel_maps.0_gaussian__features.bias": "0.kernel_maps.0_left__features.bias"}
+    state = old.state_dict()
+    assert names.keys() <= state.keys()
+    with pytest.warns(FutureWarning, match="of a combined kernel is now called '0_gaussian__") as told:
+        new.load_state_dict({names.get(name, name): value for name, value in state.items()})
+    assert {str(one.message) for one in told} == {
+        "the parameter '0_left__kernel__bandwidth' of a combined kernel is now called '0_gaussian__bandwidth'",
+        "the parameter '0_left__features' of a combined kernel is now called '0_gaussian__features'"}
+    for name, value in new.state_dict().items():
+        torch.testing.assert_close(value, state[name], rtol=0, atol=0)  # copied
+
+
 # ---- a kernel in a sentence -----------------------------------------------------------------------------------------
 
 

@@ -185,6 +185,12 @@ def current_name(kernel, name):
     if head not in kernel.within or not tail:
         return name
     now = names_by_place(kernel).get(name)
+    warn_of_place(name, now)
+    return now or name
+
+
+def warn_of_place(name, now):
+    """Say what a parameter is called that was named by its place; `now` is None for what has no name any more."""
+    head, _, tail = name.partition("__")
     instead = f"is now called {now!r}" if now else f"has no name any more: set {tail!r} of the kernel's {head!r}"
     warnings.warn(f"the parameter {name!r} of a combined kernel {instead}", FutureWarning, stacklevel=level_outside())
-    return now or name

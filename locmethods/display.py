@@ -37,6 +37,11 @@ def _axes(ax, who):
     return plt.subplots()[1] if ax is None else ax
 
 
+def _reference(ax, place):
+    """Draw a thin dotted line at a place of the abscissa, in the colour of the axes' own text."""
+    return ax.axvline(place, color=ax.xaxis.label.get_color(), linewidth=1, linestyle=":")
+
+
 def _check_local(model, who):
     """Raise unless the model is a fitted local regression of arrays in memory."""
     if not isinstance(model, LocalMeanRegressor | LocalPolynomialRegressor):
@@ -236,7 +241,7 @@ class LocalWeightsDisplay:
         self.figure_ = ax.figure
         if self.keys.shape[1] == 1:
             self.weights_ = ax.vlines(self.keys[:, 0], 0, self.weights, color="C0")
-            self.target_ = ax.axvline(self.target[0], color="C1", linestyle="--")
+            self.target_ = _reference(ax, self.target[0])
             ax.set_ylabel("weight")
         else:
             ax.scatter(*self.keys.T, s=4, color="C3", alpha=0.45, linewidths=0)
@@ -327,7 +332,7 @@ class LeaveOneOutDisplay:
         self.ax_ = ax = _axes(ax, type(self).__name__)
         self.figure_ = ax.figure
         (self.line_,) = ax.plot(self.candidates, self.scores, marker="o", markersize=4, color="C0")
-        self.best_ = ax.axvline(self.best, color="C1", linestyle="--")
+        self.best_ = _reference(ax, self.best)
         ax.set_xscale("log")
         ax.set_xlabel("width")
         ax.set_ylabel({"loo": "leave-one-out error", "gcv": "generalised cross-validation"}.get(self.criterion, "AICc"))

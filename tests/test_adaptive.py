@@ -291,7 +291,7 @@ def test_width_metric_and_mixture_learn_together():
     np.testing.assert_allclose(found.loss, np.mean((y - lm.local_mean(X, X, y, kernel=found.kernel.hollow())) ** 2),
                                rtol=1e-10)
     assert len(found.losses) == found.n_iter + 1
-    assert start.get_params()["right__kernel__bandwidth"] == 3.0
+    assert start.get_params()["gaussian__bandwidth"] == 3.0
 
 
 def test_one_width_that_learns_is_the_one_that_a_search_finds():
@@ -356,7 +356,7 @@ def test_sinkhorn_scales_to_a_doubly_stochastic_matrix(kernel, seed):
     (lambda: sinkhorn(cloud(0), kernel=NearestNeighbors(5)),
      "NearestNeighbors(n_neighbors=5) is not symmetric on X, so that no D makes D K D symmetric"),
     (lambda: sinkhorn(np.array([[0.0], [0.5], [9.0]]), kernel=Flat(1.0).hollow()),
-     "Hollow(kernel=Flat(radius=1.0)) gives a sample no weight at all, so that its row cannot sum to one"),
+     "Flat(radius=1.0).hollow() gives a sample no weight at all, so that its row cannot sum to one"),
     (lambda: sinkhorn(cloud(0), kernel=Gaussian()).mean(np.ones(3)),
      "values must have shape (n,) or (n, n_outputs) with n = 60, got shape (3,)"),
     (lambda: attention_factors(np.eye(2)), "weights must be positive, since exp(q·k) is, got 2 that are not"),

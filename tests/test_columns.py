@@ -154,11 +154,11 @@ def test_levels_are_learned_and_the_kernel_is_left_alone():
     kernel = Columns({**KERNELS, "town": 2.0 * Categorical(0.1), "rooms": Categorical(0.2), "floor": Ordered(0.9)})
     model = lm.LocalMeanRegressor(kernel).fit(X, y)
     found = model.kernel_.get_params()
-    assert found["town__kernel__levels"] == ["Ulm", "Rom", "Jena", "Bonn"]  # one that the sample lacks, too
+    assert found["town__categorical__levels"] == ["Ulm", "Rom", "Jena", "Bonn"]  # one that the sample lacks, too
     assert found["grade__levels"] == GRADES
     assert found["rooms__levels"] == [1, 2, 7]
     assert found["floor__levels"] is None  # whole numbers are grades themselves
-    assert kernel.get_params()["town__kernel__levels"] is None
+    assert kernel.get_params()["town__categorical__levels"] is None
     assert np.isfinite(model.predict(X.assign(town="Rom", floor=99))).all()
     with pytest.raises(ValueError, match=r"^column 'rooms' of X has labels that are no levels of its kernel, 3: the "
                                          r"levels are 1, 2, 7$"):
@@ -167,7 +167,7 @@ def test_levels_are_learned_and_the_kernel_is_left_alone():
                                    "town": Categorical(0.1, levels=["Bonn", "Ulm", "Jena"])}).fit(X, y)
     assert given.kernel_.get_params()["town__levels"] == ["Bonn", "Ulm", "Jena"]
     again = model.fit(X.assign(town=pd.Categorical(["Oslo", "Ulm"] * 30)), y)
-    assert again.kernel_.get_params()["town__kernel__levels"] == ["Oslo", "Ulm"]  # learned anew
+    assert again.kernel_.get_params()["town__categorical__levels"] == ["Oslo", "Ulm"]  # learned anew
 
 
 def test_floating_types_of_frames_are_kept():

@@ -106,7 +106,7 @@ def test_a_display_is_drawn_again_on_a_figure_of_its_own():
     (lambda: LeaveOneOutDisplay.from_estimator(lm.LocalMeanRegressor().fit(X, Y, sample_weight=WEIGHT)), ValueError,
      "leave-one-out is known for samples of equal weight only: fit without sample_weight"),
     (lambda: LeaveOneOutDisplay(lm.select_bandwidth(PLANE, Y, kernel=per_feature(Gaussian, [1.0, 1.0]), bandwidths={
-        "left__kernel__bandwidth": [1.0], "right__kernel__bandwidth": [1.0]})), ValueError,
+        "gaussian_1__bandwidth": [1.0], "gaussian_2__bandwidth": [1.0]})), ValueError,
      "LeaveOneOutDisplay draws one width, got 2 in the selection"),
 ], ids=["classifier", "two features", "Dask", "no keys", "target", "weights", "two widths"])
 def test_what_cannot_be_shown_is_refused(call, error, message):

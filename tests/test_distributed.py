@@ -422,7 +422,7 @@ NEITHER = "keys in blocks have neither a common index nor a rank, so "
     (lambda: lm.local_moments(X, DX, kernel=Gaussian(), empty="zero"), ValueError,
      "empty must be one of 'nearest', 'nan', 'mean', 'raise', got 'zero'"),
     (lambda: lm.local_mean(X, DX, kernel=Gaussian() * Linear()), ValueError,
-     "Product(left=Gaussian(bandwidth=1.0), right=Linear()) can give negative weights, so it is not a localization "
+     "Gaussian(bandwidth=1.0) * Linear() can give negative weights, so it is not a localization "
      "kernel: use local_sum for a signed sum, or a kernel with non-negative weights for a local mean"),
     *((lambda kernel=kernel: lm.local_mean(X, DX, kernel=kernel), ValueError, NEITHER + name + OWN)
       for kernel, name in ((Gaussian().hollow(), "Hollow"), (2.0 * Gaussian().where(np.ones((4, 4), bool)), "Masked"),

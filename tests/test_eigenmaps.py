@@ -171,7 +171,7 @@ def test_views_are_of_one_row_and_disturbed_twice():
     (lambda: GraphPairs(np.eye(3), np.triu(PATH)),
      "graph must be symmetric, since pairs have no order: add its transpose to it"),
     (lambda: KernelPairs([[0.0], [9.0]], Flat(1.0).hollow()),
-     "Hollow(kernel=Flat(radius=1.0)) must be positive at some pair of points: it is zero at all of them"),
+     "Flat(radius=1.0).hollow() must be positive at some pair of points: it is zero at all of them"),
     (lambda: KernelPairs([[0.0], [1.0], [1.5]], NearestNeighbors(2)),
      "NearestNeighbors(n_neighbors=2) is not symmetric on these points, and pairs have no order"),
     (lambda: ViewPairs([[0.0]], lambda x, rng: x[:, [0, 0]]).draw(1, np.random.default_rng(0)),

@@ -140,8 +140,8 @@ def test_what_can_be_negative_says_so():
 
 def test_parameters_are_reached_by_name_and_survive_clone():
     kernel = Gaussian(0.5) * Flat(2.0).on([0])
-    assert kernel.get_params()["left__bandwidth"] == 0.5
-    assert clone(kernel).set_params(right__kernel__radius=3.0).right.kernel.radius == 3.0
+    assert kernel.get_params()["gaussian__bandwidth"] == 0.5
+    assert clone(kernel).set_params(flat__radius=3.0).right.kernel.radius == 3.0
     assert kernel.right.kernel.radius == 2.0
     assert repr(Gaussian(0.5)) == "Gaussian(bandwidth=0.5)"
 

@@ -109,13 +109,13 @@ class Taught(Kernel):
     (Gaussian(0.5), "Gaussian(bandwidth=0.5)"),
     (Gaussian(np.float64(0.5)), "Gaussian(bandwidth=0.5)"),
     (Gaussian(0.5).where(np.ones((700, 900), bool)),
-     "Masked(kernel=Gaussian(bandwidth=0.5), mask=array of shape (700, 900))"),
-    (Gaussian(0.5).on([0, 2]), "PullBack(kernel=Gaussian(bandwidth=0.5), features=[0, 2], key_features=None)"),
+     "Gaussian(bandwidth=0.5).where(array of shape (700, 900))"),
+    (Gaussian(0.5).on([0, 2]), "Gaussian(bandwidth=0.5).on([0, 2])"),
     (Gaussian(0.5).on(list(range(784))),
-     "PullBack(kernel=Gaussian(bandwidth=0.5), features=[0, 1, 2, … 780 more …, 783], key_features=None)"),
-    (Gaussian(0.5).on(doubled, np.sin), "PullBack(kernel=Gaussian(bandwidth=0.5), features=doubled, key_features=sin)"),
+     "Gaussian(bandwidth=0.5).on([0, 1, 2, … 780 more …, 783])"),
+    (Gaussian(0.5).on(doubled, np.sin), "Gaussian(bandwidth=0.5).on(doubled, sin)"),
     (Gaussian(0.5).on(np.eye(300).__matmul__),
-     "PullBack(kernel=Gaussian(bandwidth=0.5), features=__matmul__, key_features=None)"),
+     "Gaussian(bandwidth=0.5).on(__matmul__)"),
     (Balloon(Triangular(), 3), "Balloon(kernel=Triangular(radius=1.0), n_neighbors=3)"),
     (Premise([partition(0.0, 1.0, 50)] * 9), "Premise(sets of 9 features, conjunction='product')"),
     (Ordered(0.5, levels=LONG),
@@ -136,7 +136,8 @@ def test_what_is_too_long_for_a_sentence_is_told_by_its_ends():
     assert repr(kernel).startswith("Taught(taught='words words") and repr(kernel).endswith("words ')")
     assert len(repr(kernel)) == 240
     many = sum((Gaussian(float(width)) for width in range(2, 40)), start=Gaussian(1.0))
-    assert repr(many).startswith("Sum(left=Sum(left=") and len(repr(many)) == 240
+    three = " + ".join(f"Gaussian(bandwidth={width}.0)" for width in (1, 2, 3))
+    assert repr(many) == f"{three} + … 35 more … + Gaussian(bandwidth=39.0)"
 
 
 def test_tensors_are_told_by_their_shapes():
@@ -145,8 +146,7 @@ def test_tensors_are_told_by_their_shapes():
     layer = torch.nn.Linear(4, 300)
     with torch.no_grad():
         kernel = Gaussian(0.5).on(layer).where(torch.ones(200, 300, dtype=torch.bool))
-    mapped = "PullBack(kernel=Gaussian(bandwidth=0.5), features=Linear, key_features=None)"
-    assert repr(kernel) == f"Masked(kernel={mapped}, mask=array of shape (200, 300))"
+    assert repr(kernel) == "Gaussian(bandwidth=0.5).on(Linear).where(array of shape (200, 300))"
 
 
 @pytest.mark.parametrize(("call", "error", "message"), [

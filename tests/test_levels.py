@@ -235,7 +235,7 @@ def test_parameters_are_those_of_scikit_learn():
     X, y = sample(6)
     assert_array_equal(again(X), kernel(X))
     assert_array_equal(pickle.loads(pickle.dumps(kernel))(X), kernel(X))
-    name = "left__right__kernel__bandwidth"
+    name = "categorical__bandwidth"
     grid = GridSearchCV(lm.LocalMeanRegressor(kernel), {f"kernel__{name}": [0.0, 0.1, 0.6]}, cv=4).fit(X, y)
     assert len(set(grid.cv_results_["mean_test_score"])) == 3
     chosen = lm.select_bandwidth(X[:, 2:], y, kernel=Ordered(), bandwidths=[0.0, 0.3, 1.0])

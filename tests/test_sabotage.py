@@ -2,16 +2,20 @@
 
 import ast
 from types import ModuleType
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
 import locmethods as lm
 from locmethods.companion import claim, claims, same
 from locmethods.companion.checking import sabotage, wreckage
+from locmethods.display import LocalWeightsDisplay
 from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors, per_feature
+from locmethods.transformer import CharacterModel
 
 X = np.linspace(0, 1, 12)[:, None]
 Y = np.sin(5 * X[:, 0])
@@ -163,3 +167,17 @@ def test_a_module_of_torch_is_broken_where_it_is_called_and_not_in_what_it_has_f
 
 def test_a_text_is_spoilt_like_an_array():
     assert [sabotage.spoilt("abc", spoil) for spoil in sabotage.SPOILS.values()] == ["bcd", "cba"]
+
+
+def test_what_a_class_computes_where_it_is_made_is_broken_and_what_it_reads_is_not():
+    ax = Figure().subplots()
+    model = lm.LocalMeanRegressor(Gaussian(0.1)).fit(X, Y)
+    found = sabotage.of_estimator("LocalWeightsDisplay", LocalWeightsDisplay, {"from_estimator", "weights", "load"})
+    assert [(one.name, one.how) for one in found] == [
+        ("LocalWeightsDisplay.from_estimator", how) for how in sabotage.SPOILS]
+    straight = LocalWeightsDisplay.from_estimator(model, X[3], ax=ax).weights
+    for one, wanted in zip(found, (straight + 0.1 * straight.max(), straight[::-1]), strict=True):
+        with patch.object(LocalWeightsDisplay, one.attribute, one.broken):
+            assert np.array_equal(LocalWeightsDisplay.from_estimator(model, X[3], ax=ax).weights, wanted)
+    readers = sabotage.of_estimator("CharacterModel", CharacterModel, {"load"})
+    assert "load" not in {one.attribute for one in readers}

@@ -89,7 +89,7 @@ def test_a_tie_goes_to_the_larger_bandwidth():
 
 @pytest.mark.parametrize(("kernel", "parameter"), [
     (NearestNeighbors(3), None), (Epanechnikov(1.0), None), (2.0 * Gaussian(1.0), None),
-    (Gaussian(1.0) * Exponential(5.0), "left__bandwidth")], ids=str)
+    (Gaussian(1.0) * Exponential(5.0), "gaussian__bandwidth")], ids=str)
 def test_parameters_are_found_by_name(kernel, parameter):
     X, y = sample(6)
     chosen = select_bandwidth(X, y, kernel=kernel, bandwidths=[2, 3, 5], parameter=parameter)
@@ -119,8 +119,8 @@ def test_rejects():
         ({"bandwidths": [0.1, np.nan]}, ValueError, "bandwidth must be positive and finite, got nan"),
         ({"parameter": "radius"}, ValueError, "parameter must be one of ['bandwidth'], got 'radius'"),
         ({"kernel": product}, ValueError,
-         f"{product!r} has 2 parameters that set its width, ['left__bandwidth', 'right__radius']: name one as "
-         "parameter"),
+         f"{product!r} has 2 parameters that set its width, ['gaussian__bandwidth', 'epanechnikov__radius']: name one "
+         "as parameter"),
         ({"kernel": Epanechnikov(1.0), "bandwidths": [1e-6, 1e-5], "empty": "nan"}, ValueError,
          "every bandwidth has an infinite loo score: try larger ones than 1e-05"),
     ]:

@@ -40,7 +40,7 @@ from locmethods.width.slopes import ErrorAndSlope, gaussians
 
 # What statsmodels says to everybody who calls KernelReg without its new parameter, which plays no part here.
 pytestmark = pytest.mark.filterwarnings("ignore:After 0.17 or January 2028:FutureWarning")
-LEFT, RIGHT = "left__kernel__bandwidth", "right__kernel__bandwidth"
+LEFT, RIGHT = "gaussian_1__bandwidth", "gaussian_2__bandwidth"
 
 
 def sample(seed=0, n=80, d=1):
@@ -110,7 +110,8 @@ def test_a_dict_of_candidates_is_a_grid():
 def test_any_parameter_may_be_in_the_grid():
     X, y = sample(3)
     kernel = Gaussian(1.0) * Polynomial(2, offset=1.0)
-    found = select_bandwidth(X, y, kernel=kernel, bandwidths={"left__bandwidth": [0.1, 0.5], "right__offset": [1, 3]})
+    found = select_bandwidth(X, y, kernel=kernel, bandwidths={"gaussian__bandwidth": [0.1, 0.5],
+                                                              "polynomial__offset": [1, 3]})
     each = {(h, c): cross_validation(X, y, kernel=Gaussian(h) * Polynomial(2, offset=c))
             for h, c in itertools.product([0.1, 0.5], [1, 3])}
     assert tuple(found.best.values()) == min(each, key=each.get)
@@ -206,7 +207,7 @@ def test_kernels_whose_slope_is_not_known_offer_none():
     X, _ = sample(0, d=2)
     assert gaussians(Gaussian() + Gaussian(), X) == {} == gaussians(Laplace(), X)
     assert gaussians(PullBack(Gaussian(), [0], [1]), X) == {}
-    assert list(gaussians(Gaussian() * Laplace(), X)) == ["left__bandwidth"]
+    assert list(gaussians(Gaussian() * Laplace(), X)) == ["gaussian__bandwidth"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -241,7 +242,7 @@ def test_a_feature_without_influence_is_switched_off_and_that_is_said():
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(120, 2))
     y = np.sin(6 * X[:, 0]) + 0.3 * rng.normal(size=120)
-    with pytest.warns(ConvergenceWarning, match=r"^the search ended at the edge of its range, right__kernel__band"):
+    with pytest.warns(ConvergenceWarning, match=r"^the search ended at the edge of its range, gaussian_2__band"):
         found = select_bandwidth(X, y, kernel=per_feature(Gaussian, [1, 1]))
     assert found.at_edge == (RIGHT,) and found.best[RIGHT] > 5
     alone = select_bandwidth(X[:, :1], y, kernel=Gaussian())
@@ -279,8 +280,9 @@ def test_some_widths_are_searched_and_others_stay():
 def test_a_parameter_that_is_no_width_is_searched_where_it_is_said():
     X, y = sample(11)
     kernel = Gaussian(0.2) * Polynomial(2, offset=1.0)
-    found = select_bandwidth(X, y, kernel=kernel, parameter="right__offset", bounds={"right__offset": (0.1, 5.0)})
-    dense = select_bandwidth(X, y, kernel=kernel, parameter="right__offset", bandwidths=np.geomspace(0.1, 5, 200))
+    found = select_bandwidth(X, y, kernel=kernel, parameter="polynomial__offset",
+                             bounds={"polynomial__offset": (0.1, 5.0)})
+    dense = select_bandwidth(X, y, kernel=kernel, parameter="polynomial__offset", bandwidths=np.geomspace(0.1, 5, 200))
     assert found.scores.min() <= dense.scores.min() * (1 + 1e-9)
 
 
@@ -392,9 +394,9 @@ def test_rejects():
         ({"kernel": Epanechnikov(), "empty": "nan", "bounds": {"radius": (1e-9, 1e-8)}}, ValueError,
          "every bandwidth has an infinite loo score: try larger ones than 1e-08"),
         ({"kernel": per_feature(Epanechnikov, [1.0]) * per_feature(Epanechnikov, [1.0]), "empty": "nan",
-          "bandwidths": {"left__kernel__radius": [1e-9], "right__kernel__radius": [1e-8]}}, ValueError,
-         "every bandwidth has an infinite loo score: try larger ones than {'left__kernel__radius': 1e-09, "
-         "'right__kernel__radius': 1e-08}"),
+          "bandwidths": {"epanechnikov_1__radius": [1e-9], "epanechnikov_2__radius": [1e-8]}}, ValueError,
+         "every bandwidth has an infinite loo score: try larger ones than {'epanechnikov_1__radius': 1e-09, "
+         "'epanechnikov_2__radius': 1e-08}"),
         ({"kernel": pair}, ValueError, "features must be columns of points that have 1, got [1]"),
     ]:
         with pytest.raises(error, match=f"^{re.escape(message)}$"):

@@ -29,6 +29,7 @@ from locmethods.arrays.estimators import targets
 from locmethods.arrays.namespace import to_numpy
 from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel
+from locmethods.kernels.names import current_name
 from locmethods.means import local_mean
 from locmethods.numerics.settling import say_unsettled
 
@@ -213,6 +214,7 @@ def _names(kernel, parameters):
                  and not isinstance(value, Kernel)]
     else:
         names = [parameters] if isinstance(parameters, str) else list(parameters)
+        names = [current_name(kernel, name) for name in names]
     for name in names:
         if name not in known:
             raise ValueError(f"parameters must be names among {sorted(known)}, got {name!r}")

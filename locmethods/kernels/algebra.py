@@ -15,7 +15,7 @@ import numpy as np
 from locmethods.arrays.checks import as_array, as_number, check_positive
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, log_or_nothing, namespace, to_numpy
 from locmethods.arrays.types import Scalar
-from locmethods.kernels.base import Kernel, as_parameter, cut
+from locmethods.kernels.base import MOST_ENTRIES, Kernel, as_parameter, cut, short
 from locmethods.kernels.bound import Bound, Term, block, log_at, once
 from locmethods.kernels.restricted import Restricted
 
@@ -32,6 +32,9 @@ def _is_kernel(value, name):
 
 class _Pair(Kernel):
     """A kernel made of two."""
+
+    sign = ""  # between them, as one types it
+    within = ("left", "right")
 
     def __init__(self, left, right):
         self.left, self.right = left, right
@@ -62,9 +65,25 @@ class _Pair(Kernel):
             found[column] = found.get(column, []) + parts
         return found
 
+    def __repr__(self):
+        terms = [f"({one!r})" if isinstance(one, Sum) and one.sign != self.sign else repr(one) for one in self._terms()]
+        if len(terms) > MOST_ENTRIES:
+            terms[3:-1] = [f"… {len(terms) - 4} more …"]
+        return cut(f" {self.sign} ".join(terms))
+
+    def _terms(self):
+        """Yield what is multiplied, or added, however it is nested."""
+        for part in (self.left, self.right):
+            if type(part) is type(self):
+                yield from part._terms()
+            else:
+                yield part
+
 
 class _Around(Kernel):
     """A kernel made from one, ``kernel``, with which it shares sign, reach, length and feature maps."""
+
+    within = ("kernel",)
 
     def _check(self):
         _is_kernel(self.kernel, "kernel")
@@ -97,9 +116,15 @@ class _Around(Kernel):
     def labelled(self, n_features, name):
         return self.kernel.labelled(n_features, name)
 
+    def _bracketed(self, kinds):
+        """Return the inner kernel as one types it, in brackets if it is of these kinds."""
+        return f"({self.kernel!r})" if isinstance(self.kernel, kinds) else repr(self.kernel)
+
 
 class Product(_Pair):
     """K(q, k) = A(q, k) · B(q, k): near in both senses at once."""
+
+    sign = "*"
 
     @property
     def reach(self):
@@ -118,6 +143,8 @@ class Product(_Pair):
 
 class Sum(_Pair):
     """K(q, k) = A(q, k) + B(q, k): near in either sense."""
+
+    sign = "+"
 
     @property
     def reach(self):
@@ -286,6 +313,9 @@ class Scaled(_Around):
         super()._check()
         check_positive("factor", self.factor)
 
+    def __repr__(self):
+        return cut(f"{short(self.factor)} * {self._bracketed(_Pair)}")
+
     def bind(self, query, keys, *, hollow=False, kept=None):
         return ScaledBound(self.kernel.bind(query, keys, hollow=hollow, kept=kept), self.factor)
 
@@ -361,6 +391,10 @@ class PullBack(_Around):
             if wrong:
                 raise TypeError(f"{name} must be a list of whole numbers, the columns, got {wrong[0]!r} in it")
 
+    def __repr__(self):
+        features = [self.features] if self.key_features is None else [self.features, self.key_features]
+        return cut(f"{self._bracketed((_Pair, Scaled))}.on({', '.join(map(short, features))})")
+
     def labelled(self, n_features, name):
         """Columns that are picked are known by what the inner kernel makes of them; a function's are not."""
         features = self.features if name == "query" or self.key_features is None else self.key_features
@@ -416,6 +450,9 @@ class Hollow(_Around):
         self.kernel = kernel
         self._check()
 
+    def __repr__(self):
+        return cut(f"{self._bracketed((_Pair, Scaled))}.hollow()")
+
     def bind(self, query, keys, *, hollow=False, kept=None):
         """Let each part leave its own diagonal out: what ranks keys leaves it out before it ranks."""
         if query.shape[-2] != keys.shape[-2]:
@@ -442,6 +479,9 @@ class Masked(_Around):
         if str(getattr(self.mask, "dtype", type(self.mask).__name__)) not in ("bool", "torch.bool"):
             raise TypeError("mask must be a boolean array (True means: may attend), got "
                             f"{getattr(self.mask, 'dtype', type(self.mask).__name__)}")
+
+    def __repr__(self):
+        return cut(f"{self._bracketed((_Pair, Scaled))}.where({short(self.mask)})")
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         inner = self.kernel.bind(query, keys, hollow=hollow, kept=kept)
@@ -473,8 +513,8 @@ def per_feature(kind: type[Kernel], widths: Sequence[Scalar]) -> Kernel:
     Returns
     -------
     Kernel
-        Its parameters are named as in ``get_params()``: "left__kernel__bandwidth" and "right__kernel__bandwidth" of
-        two features; more are halved, and each half again.
+        Its parameters are "gaussian_1__bandwidth", "gaussian_2__bandwidth" and so on, in the order of the features; of
+        one feature "gaussian__bandwidth".
 
     Raises
     ------
@@ -497,10 +537,7 @@ def per_feature(kind: type[Kernel], widths: Sequence[Scalar]) -> Kernel:
 
 
 def product_of(kernels):
-    """Return the product of kernels, halves of halves: thousands of them are only a dozen deep.
-
-    Three have the names that ``a * b * c`` gives them.
-    """
+    """Return the product of kernels, halves of halves: thousands of them are only a dozen deep."""
     if len(kernels) == 1:
         return kernels[0]
     half = (len(kernels) + 1) // 2

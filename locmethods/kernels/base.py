@@ -14,6 +14,7 @@ from locmethods.arrays.checks import as_number, check_positive
 from locmethods.arrays.door import enter
 from locmethods.arrays.namespace import is_tensor, namespace
 from locmethods.arrays.types import Array, Features, Scalar
+from locmethods.kernels.names import every, inner_params, set_inner
 
 if TYPE_CHECKING:
     from locmethods.kernels.bound import Bound
@@ -34,7 +35,8 @@ class Kernel:
     may be negative, so that K is not a localization kernel; ``reach``, the distance beyond which K is zero (inf if
     there is none); ``length``, the length in which K measures nearness (None if it has none); ``maps_features``, True
     when a feature map stands between the inputs and the kernel; ``columns``, the names of the columns that it takes
-    from a data frame (None if it goes by their places).
+    from a data frame (None if it goes by their places); ``within``, the names of the parameters that hold kernels which
+    the algebra has combined.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Kernel:
     length: float | None = None
     maps_features = False
     columns: tuple[str, ...] | None = None
+    within: tuple[str, ...] = ()
     __array_ufunc__ = None  # so that np.float64(2) * kernel asks the kernel
 
     def _check(self):
@@ -140,37 +143,58 @@ class Kernel:
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; those of inner kernels as ``name__parameter``."""
-        found = {}
-        for name in self._names():
-            value = getattr(self, name)
-            if deep and hasattr(value, "get_params") and not isinstance(value, type):
-                found.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
-            found[name] = value
-        return found
+        """Return the parameters by name; those of inner kernels as ``name__parameter``.
+
+        The kernels inside a product or a sum, or under a factor, a feature map or a mask, go by their classes in lower
+        case, from left to right as one reads them, numbered where two are alike; how they are nested plays no part.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            False leaves out what is inside other kernels.
+
+        Examples
+        --------
+        >>> from locmethods.kernels import Flat, Gaussian
+        >>> kernel = 2.0 * Gaussian(0.5) * Flat(1.0) + Gaussian(3.0)
+        >>> [name for name in kernel.get_params() if "__" in name]
+        ['gaussian_1__bandwidth', 'gaussian_1__factor', 'flat__radius', 'gaussian_2__bandwidth']
+        """
+        own = {name: getattr(self, name) for name in self._names()}
+        return inner_params(self) | own if deep else own
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name, ``name__parameter`` reaching into inner kernels, and return the kernel.
+        """Set parameters by the names of `get_params`, and return the kernel.
+
+        .. deprecated:: 0.2
+            The names by place of combined kernels, such as ``left__kernel__bandwidth``: they go on working, with a
+            warning that says what to write instead.
+
+        Warns
+        -----
+        FutureWarning
+            If a name is one by place.
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             If a name is unknown or a value is not admissible; then nothing is changed.
         """
-        before = {name: getattr(self, name) for name in self._names()}
-        for name, value in params.items():
-            head, _, tail = name.partition("__")
-            if head not in before:
-                raise ValueError(f"{type(self).__name__} has no parameter {head!r}; it has {self._names()}")
-            if tail:
-                getattr(self, head).set_params(**{tail: value})
-            else:
-                setattr(self, head, value)
+        before = [(kernel, dict(vars(kernel))) for kernel in every(self)]
+        own, inner = self._names(), {}
         try:
+            for name, value in params.items():
+                if name in own:
+                    setattr(self, name, value)
+                else:
+                    inner[name] = value
             self._check()
-        except (TypeError, ValueError):
-            for name, value in before.items():
-                setattr(self, name, value)
+            set_inner(self, inner)
+            self._check()
+        except Exception:
+            for kernel, attributes in before:
+                vars(kernel).clear()
+                vars(kernel).update(attributes)
             raise
         return self
 

@@ -7,6 +7,7 @@ from locmethods.arrays.empty import EMPTY
 from locmethods.kernels.algebra import Hollow, Masked
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.columns import Columns
+from locmethods.kernels.names import every
 from locmethods.kernels.radial import Gaussian
 
 
@@ -37,7 +38,7 @@ def check_pairwise(kernel):
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
     check_localization(kernel)
-    for part in (kernel, *kernel.get_params().values()):
+    for part in every(kernel):
         if isinstance(part, Hollow | Masked) or getattr(part, "form", None) == "rank":
             raise ValueError(f"keys in blocks have neither a common index nor a rank, so {type(part).__name__} cannot "
                              "be used with Dask arrays: use a kernel of the query and the key alone")

@@ -7,6 +7,7 @@ import numpy as np
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.kernels.algebra import Hollow, Masked
 from locmethods.kernels.base import Kernel
+from locmethods.kernels.names import every
 from locmethods.means import local_sum
 from locmethods.numerics.threads import in_threads
 
@@ -49,8 +50,7 @@ def entries_of(X, kernel, keys=None):
 
 def check_of_pairs(kernel, query, keys):
     """Raise ValueError unless the kernel's entries depend on their query and their key alone, as far as is tried."""
-    parts = [kernel, *kernel.get_params().values()]
-    known = any(isinstance(part, Hollow | Masked) or getattr(part, "form", None) == "rank" for part in parts)
+    known = any(isinstance(part, Hollow | Masked) or getattr(part, "form", None) == "rank" for part in every(kernel))
     some = np.linspace(0, len(keys) - 1, min(PROBES, len(keys))).astype(int)
     # Two ways to the same entries: sums of squares may be rounded otherwise in a block of another shape.
     if known or not np.allclose(kernel(query[:1], keys)[:, some], kernel(query[:1], keys[some]), rtol=1e-6):

@@ -18,6 +18,7 @@ from locmethods.engines import chunks
 from locmethods.engines.weights import blocks_of_weights, weighted_moments
 from locmethods.kernels import Kernel
 from locmethods.kernels.base import short
+from locmethods.kernels.names import every
 from locmethods.means.averages import local_mean
 from locmethods.numerics.settling import say_unsettled
 
@@ -197,7 +198,7 @@ def quantile_of(door, q, empty):
 
 def _check_climbable(kernel):
     """Raise ValueError unless a kernel between values is one of distances."""
-    for part in (kernel, *kernel.get_params().values()):
+    for part in every(kernel):
         if getattr(part, "form", None) in ("inner product", "rank", "levels"):
             raise ValueError(f"value_kernel must be a kernel of the distance between values, got {part!r}: without one "
                              "their density has no peak to climb to")

@@ -1,4 +1,4 @@
-"""How an iteration says that it was stopped before it had settled."""
+"""How an iteration says that it was stopped before it had settled, at a line of the reader's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ def say_unsettled(message):
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    level, frame = 2, sys._getframe(1)
+    warnings.warn(message, ConvergenceWarning, stacklevel=level_outside())
+
+
+def level_outside():
+    """Return the ``stacklevel`` with which the function that asks warns at the nearest line outside the package."""
+    level, frame = 1, sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, ConvergenceWarning, stacklevel=level)
+    return level

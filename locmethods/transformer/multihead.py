@@ -13,6 +13,7 @@ from locmethods.arrays.checks import check_count, check_localization, check_opti
 from locmethods.arrays.door import check_kernel
 from locmethods.arrays.empty import EMPTY
 from locmethods.kernels import Exponential, Kernel
+from locmethods.kernels.names import names_by_place, warn_of_place
 from locmethods.transformer.averages import head_means, head_weights
 
 
@@ -102,6 +103,7 @@ class MultiHeadLocalMean(nn.Module):
         self.add_zero_attn, self.empty = add_zero_attn, empty
         self.kernel = Exponential(math.sqrt(self.head_dim)) if kernel is None else kernel
         self._take_parameters(self._kernels())
+        self.register_load_state_dict_pre_hook(_take_names_by_place)
         self._make_parameters(bias, add_bias_kv, {"device": device, "dtype": dtype})
         self.reset_parameters()
 
@@ -304,6 +306,18 @@ class MultiHeadLocalMean(nn.Module):
             found.append(compute(*(part[:, one] for part in points), kernel=kernel, mask=own, empty=self.empty,
                                  **options))
         return torch.cat(found, 1)
+
+
+def _take_names_by_place(module, state_dict, prefix, *_):
+    """Rename what a state from before 0.2 holds of combined kernels, whose parameters were called by their place."""
+    now = {place + old: place + new for place, kernel in module._kernels().items()
+           for old, new in names_by_place(kernel).items() if old != new}
+    for key in list(state_dict):
+        kind, _, rest = key.removeprefix(prefix).partition(".")
+        name, dot, tail = rest.partition(".")
+        if key.startswith(prefix) and kind in ("kernel_parameters", "kernel_maps") and name in now:
+            warn_of_place(name, now[name])
+            state_dict[f"{prefix}{kind}.{now[name]}{dot}{tail}"] = state_dict.pop(key)
 
 
 def _each(change, query, key, value):

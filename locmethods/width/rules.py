@@ -16,6 +16,7 @@ from locmethods.kernels.algebra import Product, PullBack
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.columns import Columns
 from locmethods.kernels.default import kernel_or_default
+from locmethods.kernels.names import names_by_place
 from locmethods.kernels.radial import Radial
 
 WIDTHS = ("bandwidth", "radius", "temperature", "power", "n_neighbors")
@@ -40,28 +41,32 @@ class Leaf(NamedTuple):
     points: np.ndarray
 
 
-def products(kernel, points, prefix=""):
+def products(kernel, points):
     """Return the kernel as a sum of products: lists of the `Leaf`\\ s that are multiplied, in the order of parameters.
 
     Parameters
     ----------
     kernel : Kernel
     points : ndarray of shape (n_samples, n_features)
-    prefix : str
-        What stands before the kernel's parameters in the whole kernel's.
     """
+    names = names_by_place(kernel)
+    return [[leaf._replace(name=names[leaf.name]) for leaf in product] for product in _products(kernel, points, "")]
+
+
+def _products(kernel, points, prefix):
+    """Return what `products` does, with the widths by their place; `prefix` leads to the kernel."""
     own = kernel.get_params(deep=False)
     widths = [name for name in WIDTHS if name in own]
     if widths:
         return [[Leaf(prefix + name, kernel, points) for name in widths]]
-    parts = [products(*part) for part in parts_of(kernel, points, prefix)]
+    parts = [_products(*part) for part in parts_of(kernel, points, prefix)]
     if isinstance(kernel, Columns | Product):
         return [list(itertools.chain(*one)) for one in itertools.product(*parts)]
     return list(itertools.chain(*parts))
 
 
 def parts_of(kernel, points, prefix):
-    """Yield the kernels that a kernel is made of, each with what it compares and what stands before its parameters."""
+    """Yield the kernels that a kernel is made of, each with what it compares and what leads to its place."""
     own = kernel.get_params(deep=False)
     if isinstance(kernel, Columns):
         for j, name in enumerate(kernel.columns):

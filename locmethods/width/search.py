@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from locmethods.arrays.checks import is_number
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.levels import Categorical, OfLevels
+from locmethods.kernels.names import current_name, names_by_place
 from locmethods.kernels.radial import Gaussian, Radial
 from locmethods.width.rules import WIDTHS, moments, products, spreads
 from locmethods.width.scores import checked, rounding, score
@@ -164,7 +165,7 @@ def select_bandwidth(
 
 def _known(kernel, parameter):
     """Return the name of a parameter of the kernel, or raise ValueError."""
-    names = kernel.get_params()
+    names, parameter = kernel.get_params(), current_name(kernel, parameter)
     if parameter not in names:
         raise ValueError(f"parameter must be one of {sorted(names)}, got {parameter!r}")
     return parameter
@@ -180,14 +181,19 @@ def _parameter_of(kernel, parameter):
     return widths[0]
 
 
-def _widths_of(kernel, prefix=""):
+def _widths_of(kernel):
     """Return the names of all widths; what a kernel with a width of its own is made of is in units of that."""
+    names = names_by_place(kernel)
+    return [names[place] for place in _places_of_widths(kernel, "")]
+
+
+def _places_of_widths(kernel, prefix):
     own = kernel.get_params(deep=False)
     parts = [(name, value) for name, value in own.items() if isinstance(value, Kernel)]
     if isinstance(kernel, Categorical) and kernel.count == 1:
         return []  # all are equal, and λ must be zero
     return [prefix + name for name in own if name in WIDTHS] or [
-        inner for name, value in parts for inner in _widths_of(value, f"{prefix}{name}__")]
+        inner for name, value in parts for inner in _places_of_widths(value, f"{prefix}{name}__")]
 
 
 def _names(kernel, parameter):
@@ -259,6 +265,8 @@ def _least(scores, size, equal):
 
 def _ranges(kernel, X, names, bounds):
     """Return {parameter: (low, start, high)}."""
+    if isinstance(bounds, dict):
+        bounds = {current_name(kernel, name): pair for name, pair in bounds.items()}
     bounds = {} if bounds is None else bounds
     if not isinstance(bounds, dict) or any(name not in names for name in bounds):
         raise ValueError(f"bounds must be a dict of (low, high) for parameters among {names}, got {bounds!r}")

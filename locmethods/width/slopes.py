@@ -15,21 +15,26 @@ import numpy as np
 
 from locmethods.kernels.algebra import Product, PullBack, Scaled
 from locmethods.kernels.columns import Columns
+from locmethods.kernels.names import names_by_place
 from locmethods.kernels.radial import Gaussian
 from locmethods.means import local_mean
 from locmethods.width.rules import parts_of
 
 
-def gaussians(kernel, points, prefix=""):
+def gaussians(kernel, points):
     """Return {name of a bandwidth: what its Gaussian compares} of the Gaussians that are factors of a kernel.
 
     Parameters
     ----------
     kernel : Kernel
     points : ndarray of shape (n_samples, n_features)
-    prefix : str
-        What stands before the kernel's parameters in the whole kernel's.
     """
+    names = names_by_place(kernel)
+    return {names[place]: compared for place, compared in _gaussians(kernel, points, "").items()}
+
+
+def _gaussians(kernel, points, prefix):
+    """Return what `gaussians` does, with the bandwidths by their place; `prefix` leads to the kernel."""
     if type(kernel) is Gaussian:
         return {f"{prefix}bandwidth": points}
     if not isinstance(kernel, Columns | PullBack | Product | Scaled):
@@ -38,7 +43,7 @@ def gaussians(kernel, points, prefix=""):
         return {}
     found = {}
     for part in parts_of(kernel, points, prefix):
-        found |= gaussians(*part)
+        found |= _gaussians(*part)
     return found
 
 

@@ -2,9 +2,9 @@
 
 What a page presents are the public functions, estimators and kernels that its cells use. A function's answer is shifted
 by a tenth of its size, or its rows are reversed (a single number is halved, a text read backwards); of an estimator the
-methods and fitted attributes that the page uses are; a kernel, and one that is an answer, is made wider by a tenth. A
-claim has noticed when one of its parts is out of bounds; an error of another kind does not count. What nobody notices
-could be wrong without the book's saying so.
+methods and fitted attributes that the page uses are, and so is what a class computes where it is made by a method of
+its own; a kernel, and one that is an answer, is made wider by a tenth. A claim has noticed when one of its parts is out
+of bounds; an error of another kind does not count. What nobody notices could be wrong without the book's saying so.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ EXEMPT = {"explain": "it answers in words", "sentences": "it answers in words", 
           "save": "it answers nothing, and what it wrote is read again",
           "Radial": "it is what a kernel of one's own is made of",
           "root": "it is what a kernel of one's own is made of"}
+READERS = ("from_torch", "load", "minilm")  # makers that compute nothing: what they make is broken by its methods
 WIDTHS = {"bandwidth": 1.1, "radius": 1.1, "temperature": 1.1, "power": 1.1, "n_neighbors": None, "degree": None}
 
 
@@ -261,7 +262,7 @@ def answering(function, spoil):
 
 
 def of_estimator(name, value, used):
-    """Return the breaks of an estimator: of the methods and of the fitted attributes that the page uses.
+    """Return the breaks of an estimator: of the methods, the makers and the fitted attributes that the page uses.
 
     A module of torch is used by calling it, which asks its ``forward``; what it has from torch is not ours.
     """
@@ -273,6 +274,10 @@ def of_estimator(name, value, used):
         if inspect.isfunction(method) and attribute not in ("fit", "set_params", "get_params"):
             for how, spoil in SPOILS.items():
                 found.append(Break(f"{name}.{attribute}", how, (value,), attribute, answering(method, spoil)))
+        elif isinstance(method, classmethod) and attribute not in READERS:
+            for how, spoil in SPOILS.items():
+                broken = classmethod(answering(method.__func__, spoil))
+                found.append(Break(f"{name}.{attribute}", how, (value,), attribute, broken))
         elif attribute.endswith("_") and attribute in (value.__doc__ or ""):
             for how, spoil in SPOILS.items():
                 found.append(Break(f"{name}.{attribute}", how, (value,), "fit", fitting(value.fit, attribute, spoil)))

@@ -303,9 +303,9 @@ def learning_without_leaving_out_learns_nothing(seed=0):
 def mixture_error(kernel, x, y, hollow):
     """Return the squared error of w₁ exp(−‖Aδ‖²/2h₁²) + w₂ exp(−‖δ‖²/2h₂²), written out with NumPy."""
     known = kernel.get_params()
-    mapped = x @ known["left__kernel__matrix"].T
-    weights = (known["left__factor"] * gaussian(mapped, mapped, known["left__kernel__kernel__bandwidth"])
-               + known["right__factor"] * gaussian(x, x, known["right__kernel__bandwidth"]))
+    mapped = x @ known["metric__matrix"].T
+    weights = (known["metric__factor"] * gaussian(mapped, mapped, known["metric__kernel__bandwidth"])
+               + known["gaussian__factor"] * gaussian(x, x, known["gaussian__bandwidth"]))
     return error_of(weights, y, hollow)
 
 

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar, nnls
 from scipy.special import digamma, polygamma, softmax
@@ -13,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, datasets, order, same
 from locmethods.companion.expected.weights import averages, distances, gaussian
+from locmethods.display import LocalWeightsDisplay
 from locmethods.kernels import Exponential, Flat, Gaussian, Laplace, NearestNeighbors, Shepard
 from locmethods.lazy import correction_factor, lazy_iteration, residual_correction, twicing
 
@@ -40,6 +42,13 @@ def neighbours_are_a_rank_kernel(seed=0):
     yield same("ties", mean.predict(between), theirs.predict(between),
                within=1e-15, because="one rounding of a mean of four",
                broken=all_tied, how="all that are as near as the fourth, instead of four")
+
+    place = between[[20]]  # between the rows and columns of the lattice
+    shown = LocalWeightsDisplay.from_estimator(mean, place[0], ax=Figure().subplots())
+    yield same("weights that are drawn", shown.weights, theirs.kneighbors_graph(place).toarray()[0] / 4,
+               within=1e-15, because="one rounding of a quarter",
+               broken=averages((apart[[20]] <= np.sort(apart[20])[3]).astype(float))[0],
+               how="all that are as near as the fourth, instead of four")
 
     patients, progress = datasets.diabetes()
     mixed = np.random.default_rng(seed).permutation(442)

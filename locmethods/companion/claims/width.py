@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 from sklearn.kernel_ridge import KernelRidge
@@ -15,6 +16,7 @@ import locmethods as lm
 from locmethods.companion import at_least, at_most, claim, datasets, order, same
 from locmethods.companion.checking.evidence import slope
 from locmethods.companion.expected.weights import averages, gaussian
+from locmethods.display import LeaveOneOutDisplay, LocalFitDisplay
 from locmethods.kernels import (
     Balloon,
     Categorical,
@@ -83,6 +85,14 @@ def weights_count_for_fewer(seed=0):
         variance = np.sum((left @ y) ** 2) / np.sum(left**2)
         yield same(f"fit, {name}", value, rows @ y, within=1e-10, because="two routes to sums of eighty terms",
                    broken=rows @ y[::-1], how="values in the opposite order of their keys")
+        shown = LocalFitDisplay.from_estimator(model, n_points=5, ax=Figure().subplots())
+        across = np.linspace(x[0], x[-1], 5)
+        drawn = gaussian(across, x, 0.08)
+        drawn = averages(drawn) if name == "mean" else line_rows(across, x, drawn)
+        yield same(f"band that is drawn, {name}", shown.std, np.sqrt(variance * (drawn**2).sum(1)), relative=1e-9,
+                   because="two routes to sums of 80² terms",
+                   broken=np.sqrt(np.mean((left @ y) ** 2) * (drawn**2).sum(1)),
+                   how="the plain mean of squared residuals, which the fit has made smaller")
         yield same(f"standard error, {name}", error, np.sqrt(variance * (rows**2).sum(1)),
                    relative=1e-9, because="two routes to sums of 80² terms",
                    broken=np.sqrt(np.mean((left @ y) ** 2) * (rows**2).sum(1)),
@@ -356,6 +366,10 @@ def three_scores_of_one_matrix(seed=0):
                broken=memory, how="each value in its own fit")
     yield same("choice", found.best, widths[np.argmin(slow)], within=0, because="one of the candidates",
                broken=widths[np.argmin(memory)], how="each value in its own fit")
+    shown = LeaveOneOutDisplay.from_estimator(lm.LocalMeanRegressor(Gaussian()).fit(x, y), bandwidths=widths,
+                                              ax=Figure().subplots())
+    yield same("curve that is drawn", shown.scores, slow, relative=1e-9, because="sixty weighted means a width",
+               broken=memory, how="each value in its own fit")
     valley = minimize_scalar(lambda log: without_each(x, y, np.exp(log), 0), method="bounded",
                              bounds=np.log(widths[np.argmin(slow) + np.array([-1, 1])]),
                              options={"xatol": 1e-5})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.companion.drawings.charts import dots, frame, images, ink, lines
+from locmethods.companion.drawings.charts import MARKERS, dots, frame, images, ink, lines, name_lines
+from locmethods.display import LeaveOneOutDisplay
+from locmethods.kernels import Gaussian
+from locmethods.width import Selection
 
 LOCAL = ("local mean", "local line", "local vote", "local quantile", "k nearest")
 PICTURE = (100, 120)  # pixels of the photograph
@@ -64,7 +67,10 @@ def noise(axes, table):
 
 
 def gap(axes, table):
-    """Draw a gap in a series with two fits across it, and the scores by which their widths were chosen."""
+    """Draw a gap in a series with two fits across it, and the errors by which their widths were chosen.
+
+    The first of these is the display of leave-one-out.
+    """
     series, scores = axes
     lines(series, table, "year", ["narrow", "wide"], xlabel="year",
           ylabel="CO₂, parts per million", title="the gap of 1964", points=("week", "measured"),
@@ -73,10 +79,15 @@ def gap(axes, table):
         series.text(0.52, 0.3 - 0.11 * number, text, transform=series.transAxes, color=f"C{number}", fontsize=10,
                     ha="center")
     series.set_xticks([1963.5, 1964, 1964.5, 1965], ["1963.5", "1964", "1964.5", "1965"])
-    lines(scores, table, "bandwidth", ["weeks", "quarters"], xlabel="bandwidth, years", marker=True, logx=True,
-          logy=True, ylabel="error on what was left out", title="two ways to leave out")
+    chosen = table["chosen"][0]
+    weeks = LeaveOneOutDisplay(Selection(chosen, table["weeks"], Gaussian(chosen), table["bandwidth"], ())).plot(scores)
+    quarters = scores.plot(table["bandwidth"], table["quarters"], color="C1", linestyle="--", marker=MARKERS[1],
+                           markersize=4)
+    frame(scores, "bandwidth, years", "squared error", "two ways to leave out", logx=True, logy=True)
+    scores.margins(x=0.05)
+    name_lines(scores, [weeks.line_, *quarters], ["weeks", "quarters"])
     scores.set_xticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
-    scores.set_yticks([0.3, 0.5, 1, 2, 5], ["0.3", "0.5", "1", "2", "5"])
+    scores.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
     scores.minorticks_off()
 
 

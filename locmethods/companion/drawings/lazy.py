@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 
 from locmethods.companion.drawings import charts
 from locmethods.companion.drawings.charts import MARKERS, ink
+from locmethods.display import LocalWeightsDisplay
 
 RIVER = {"xlabel": "year", "ylabel": "flow (10⁸ m³ a year)"}
 
@@ -22,6 +23,13 @@ def replies(axes, table):
     charts.frame(grown, **RIVER, title="corrected again and again")
     charts.name_lines(grown, [*smooth, *wild], ["uncorrected", "10 times"])
     few_years(*axes)
+
+
+def weights(axes, table):
+    """The display of what each year counts at a target."""
+    LocalWeightsDisplay(table["target"], table["year"][:, None], table["weight"]).plot(axes)
+    charts.frame(axes, "year", "weight", xlim=table["target"] + [-20.0, 20.0], ylim=(0, None))
+    few_years(axes)
 
 
 def few_years(*axes):

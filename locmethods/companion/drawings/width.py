@@ -12,6 +12,9 @@ from locmethods.companion.drawings.charts import (
     references,
     scattered,
 )
+from locmethods.display import LeaveOneOutDisplay, LocalFitDisplay
+from locmethods.kernels import Gaussian
+from locmethods.width import Selection
 
 HOUSEHOLDS = {"xlabel": "income (francs a year)", "ylabel": "food (francs a year)"}
 
@@ -36,6 +39,24 @@ def engel(axes, table):
 def few_francs(axes):
     """Label thousands of francs."""
     axes.set_xticks([1000, 2000, 3000, 4000], ["1,000", "2,000", "3,000", "4,000"])
+
+
+def band(axes, table):
+    """Draw the display of a local mean of the households with two of its standard errors."""
+    LocalFitDisplay(table["at"], table["fit"], std=table["error"], X=table["income"], y=table["food"]).plot(axes)
+    frame(axes, **HOUSEHOLDS)
+    axes.margins(x=0.02)
+    few_francs(axes)
+
+
+def search(axes, table):
+    """Draw the display of what a search has tried: the leave-one-out error over the width."""
+    chosen = table["chosen"][0]
+    LeaveOneOutDisplay(Selection(chosen, table["error"], Gaussian(chosen), table["width"], ())).plot(axes)
+    frame(axes, "width h (francs)", "leave-one-out error (francs²)", logx=True)
+    axes.margins(x=0.02)
+    few_numbers(axes.xaxis, (1, 10, 100, 1000, 10_000))
+    axes.set_yticks([20_000, 40_000, 60_000], ["20,000", "40,000", "60,000"])
 
 
 def boundary(axes, table):

@@ -15,8 +15,10 @@ import locmethods as lm
 from locmethods.hopfield import (
     DenseAssociativeMemory,
     HopfieldNetwork,
+    classical,
     hebbian_weights,
     network_energy,
+    packed,
     projection_weights,
     run_network,
 )
@@ -150,10 +152,12 @@ def test_many_states_go_each_its_own_way():
     np.testing.assert_array_equal(together[few], [memory.recall(state[None])[0] for state in states[few]])
 
 
-@pytest.mark.parametrize("n_patterns", [4, 20])  # through the factor, and through the weights
+@pytest.mark.parametrize(("n_patterns", "many"), [(4, classical.MANY), (4, 0), (20, 0)])  # factor, words, weights
 @pytest.mark.parametrize("count", [1, 3])
-def test_states_that_are_updated_at_once_go_each_its_own_way_in_any_number_of_threads(n_patterns, count, monkeypatch):
+def test_states_that_are_updated_at_once_go_each_its_own_way_in_any_number_of_threads(n_patterns, many, count,
+                                                                                      monkeypatch):
     monkeypatch.setattr(threads, "number_of_threads", lambda: count)
+    monkeypatch.setattr(classical, "MANY", many)
     rng = np.random.default_rng(5)
     x, states = bits(rng, n_patterns, 24), bits(rng, 900, 24)  # even numbers of patterns and bits: fields of zero
     weights = hebbian_weights(x)
@@ -178,6 +182,41 @@ def test_states_that_are_updated_at_once_go_each_its_own_way_in_any_number_of_th
     again = f"{turning.sum()} of 900 states alternate between two states for ever: asynchronous updates of symmetric "
     assert [str(warning.message) for warning in said] == 2 * [again + "weights settle"]
     assert threadpool_info() == pools
+
+
+@pytest.mark.parametrize("n_bits", [1, 63, 64, 65, 200])  # below, at and beyond whole words
+def test_bits_are_packed_and_unpacked(n_bits):
+    states = bits(np.random.default_rng(n_bits), 9, n_bits)
+    words = packed.pack(states > 0)
+    assert words.shape == (9, -(-n_bits // 64)) and words.dtype == np.uint64
+    np.testing.assert_array_equal(packed.unpack(words, n_bits), states)
+    assert np.bitwise_count(words).sum() == (states > 0).sum()  # nothing stands beyond the last bit
+
+
+@pytest.mark.parametrize(("n_patterns", "n_bits"), [(2, 64), (4, 65), (7, 130), (30, 1001)])
+@pytest.mark.parametrize("self_coupling", [False, True])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, None])
+def test_bits_in_words_take_the_signs_of_their_fields(n_patterns, n_bits, self_coupling, threshold, monkeypatch):
+    monkeypatch.setattr(classical, "MANY", 0)
+    rng = np.random.default_rng(n_bits)
+    x, states = bits(rng, n_patterns, n_bits), bits(rng, 300, n_bits)  # more than one part of 256
+    memory = HopfieldNetwork(update="synchronous", self_coupling=self_coupling, binarize=threshold, max_steps=1).fit(x)
+    with warnings.catch_warnings(action="ignore"):  # one step is not enough
+        found = memory.recall(states.astype(np.float32))
+    weights = x.astype(int).T @ x.astype(int)
+    field = states.astype(int) @ (weights - (0 if self_coupling else n_patterns) * np.eye(n_bits, dtype=int))
+    if n_patterns == 4:
+        assert (field == 0).any()  # such a field changes nothing
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.where(field == 0, states, np.sign(field)))
+
+
+def test_many_states_are_kept_in_words():
+    x = bits(np.random.default_rng(0), 2, 64)
+    memory = HopfieldNetwork(update="synchronous").fit(x)
+    few, many = np.empty((9, 64)), np.broadcast_to(0.0, (classical.MANY // 128, 64))
+    for states, alone, dtype in ((few, True, np.float32), (many, True, np.uint64), (many, False, np.float32)):
+        assert memory._route(states, alone)[0](x).dtype == dtype
 
 
 @pytest.mark.parametrize("memory", [HopfieldNetwork(shuffle=True, random_state=3),

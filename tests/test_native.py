@@ -154,7 +154,7 @@ def test_a_hollow_kernel_leaves_its_own_key_out(kernel, dtype, d):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("d", [2, 20])
-@pytest.mark.parametrize("outputs", [2, 8, 9, 33])
+@pytest.mark.parametrize("outputs", [2, 8, 9, 16, 33, 64])
 @pytest.mark.parametrize("kernel", [Gaussian(2.0), Exponential(3.0), Epanechnikov(5.0)], ids=repr)
 def test_any_number_of_outputs(kernel, dtype, d, outputs):
     query, keys, _ = sample(dtype, d)

@@ -18,12 +18,14 @@ from locmethods.arrays.checks import as_array, as_number, check_count, check_opt
 from locmethods.arrays.estimators import FLOATS, validate_data
 from locmethods.arrays.namespace import slices, to_numpy
 from locmethods.hopfield.iteration import Recall, follow, iterate, warn_of_moving
+from locmethods.hopfield.packed import Packed, pack, unpack
 from locmethods.numerics.threads import in_threads
 
 STORAGE = ("hebb", "pseudo-inverse")
 UPDATE = ("asynchronous", "synchronous")
 BITS, STATES = 32, 4096  # of a block: 32 fields of 4,096 states in float32 stay in a core's second cache
 FEW = 256  # states whose fields of a thousand bits stay in a core's second cache
+MANY = 1 << 27  # pairs of a state's bit and a pattern's that repay loading compiled code
 EXACT = 1 << 23  # halves of whole numbers below are exact in float32, and so are their sums
 SAFETY = 8  # fields below so many roundings of their sum are zero
 
@@ -51,10 +53,12 @@ def binarized(X, threshold, dtype=None):
 
     In the floating type of X by default.
     """
-    dtype = X.dtype if dtype is None else np.dtype(dtype)
-    if threshold is None:
-        return as_states("X", X).astype(dtype)
-    return _plus_and_minus(X > threshold, dtype)
+    return _plus_and_minus(above(X, threshold), X.dtype if dtype is None else np.dtype(dtype))
+
+
+def above(X, threshold):
+    """Return where X is above a threshold; where X, checked, is +1 if the threshold is None."""
+    return as_states("X", X) > 0 if threshold is None else X > threshold
 
 
 def _plus_and_minus(true, dtype):
@@ -107,7 +111,9 @@ def hebbian_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> np.n
            [-0.5,  0.5]])
     """
     patterns = as_states("patterns", patterns)
-    return _without_diagonal(patterns.T @ patterns / patterns.dtype.type(patterns.shape[1]), self_coupling)
+    weights = patterns.T @ patterns
+    weights /= patterns.dtype.type(patterns.shape[1])
+    return _without_diagonal(weights, self_coupling)
 
 
 def projection_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> np.ndarray:
@@ -445,31 +451,58 @@ class HopfieldNetwork(BaseEstimator):
             self._factor = _basis(self.patterns_)
             self.weights_ = self._factor.T @ self._factor
         _without_diagonal(self.weights_, self.self_coupling)
-        step, dtype = self._stepper("synchronous")
-        self.stable_ = (step(self.patterns_.astype(dtype, copy=False)) == self.patterns_).all(1)
+        step = self._stepper("synchronous")
+        self.stable_ = (step(self.patterns_.astype(self._number_type, copy=False)) == self.patterns_).all(1)
         return self
 
-    def _stepper(self, update):
-        """Return the function that updates states once, and the floating type in which it does.
+    @property
+    def _few(self):
+        """Whether two products with the factor are cheaper than one with the weights."""
+        return 2 * len(self._factor) < self._factor.shape[1]
 
-        Hebb's rule is taken n_features times, in whole numbers, whose sums are exact. Half a bit's own state is added
-        to its field: no more than a field of zero, which is to leave the bit alone, takes its sign from that.
+    @property
+    def _number_type(self):
+        """The floating type in which states are updated.
+
+        Hebb's rule is taken n_features times, in whole numbers, whose sums are exact: a field is a sum of n_patterns
+        overlaps of at most n_bits, and of a share of the bit itself.
         """
-        hebb, (rank, n_bits) = self.storage == "hebb", self._factor.shape
-        dtype = self._factor.dtype
-        if hebb:  # a field is a sum of n_patterns overlaps of at most n_bits, and of a share of the bit itself
-            dtype = np.dtype(np.float32 if rank * (n_bits + 1) < EXACT else np.float64)
+        rank, n_bits = self._factor.shape
+        if self.storage != "hebb":
+            return self._factor.dtype
+        return np.dtype(np.float32 if rank * (n_bits + 1) < EXACT else np.float64)
+
+    def _stepper(self, update):
+        """Return the function that updates states once.
+
+        Under Hebb's rule half a bit's own state is added to its field: no more than a field of zero, which is to leave
+        the bit alone, takes its sign from that.
+        """
+        hebb, dtype, n_bits = self.storage == "hebb", self._number_type, self._factor.shape[1]
         # The entries of a projector are rounded by a share of its norm, which is one.
         nothing = None if hebb else np.full(n_bits, SAFETY * np.finfo(dtype).eps * n_bits, dtype)
         half = 0.5 if hebb else 0.0
-        if 2 * rank < n_bits:  # two products with the factor are cheaper than one with the weights
+        if self._few:
             factor = self._factor.astype(dtype, copy=False)
             own = np.zeros(n_bits, dtype) if self.self_coupling else (factor**2).sum(0)
             weights = Factored(factor, own - dtype.type(half), nothing)
         else:
             whole = np.rint(n_bits * self.weights_) if hebb else self.weights_
             weights = Matrix((whole + half * np.eye(n_bits)).astype(dtype, copy=False), nothing)
-        return stepper(weights, update, self.shuffle, self.random_state), dtype
+        return stepper(weights, update, self.shuffle, self.random_state)
+
+    def _route(self, X, alone):
+        """Return how rows of X become states, how states are updated once, and how they become numbers again.
+
+        States that go `alone`, all bits at once, are kept in words where that pays.
+        """
+        dtype = self._number_type
+        if not (alone and self.storage == "hebb" and self._few and len(X) * self._factor.size >= MANY):
+            return lambda part: binarized(part, self.binarize, dtype), self._stepper(self.update), lambda states: states
+        own = (0 if self.self_coupling else len(self._factor)) - 0.5
+        rule = Packed(self._factor.astype(dtype, copy=False), own)
+        return (lambda part: pack(above(part, self.binarize)), rule.step,
+                lambda states: unpack(states, self._factor.shape[1]))
 
     def recall(self, X: ArrayLike) -> np.ndarray:
         """Return the states where rows of `X` settle, of −1 and +1, of shape (n_states, n_features).
@@ -495,17 +528,17 @@ class HopfieldNetwork(BaseEstimator):
 
     def _run(self, X, energy=False):
         X = self._checked(X)
-        step, dtype = self._stepper(self.update)
+        # Sweeps in one order are taken by all states together, and energies are recorded step by step for all.
+        alone = self.update == "synchronous" and not energy
+        enter, step, leave = self._route(X, alone)
         levels = (lambda states: _energy(states.astype(X.dtype, copy=False), self.weights_)) if energy else None
         states, records = np.empty_like(X), {}
 
         def work(first, last):
             part = slice(first, last)
-            found = follow(binarized(X[part], self.binarize, dtype), step, max_steps=self.max_steps, energy=levels)
-            states[part], records[first] = found.states, found
+            found = follow(enter(X[part]), step, max_steps=self.max_steps, energy=levels)
+            states[part], records[first] = leave(found.states), found
 
-        # Sweeps in one order are taken by all states together, and energies are recorded step by step for all.
-        alone = self.update == "synchronous" and not energy
         in_threads(work, len(X), FEW if alone else len(X), products=True)
         records = [records[first] for first in sorted(records)]
         found = Recall(states, records[0].energy, *(np.concatenate([getattr(record, name) for record in records])

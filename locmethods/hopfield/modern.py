@@ -111,7 +111,7 @@ def retrieval_energy(states: ArrayLike, patterns: ArrayLike, *, beta: float = 1.
 
 def _largest(patterns):
     """Return half of the largest squared norm."""
-    return 0.5 * float((patterns.astype(np.float64, copy=False) ** 2).sum(-1).max())
+    return 0.5 * float(np.einsum("...i,...i->...", patterns, patterns, dtype=np.float64).max())
 
 
 def _energy(states, sums, beta, n_patterns, half_square):

@@ -197,6 +197,15 @@ def dot(x, y):
     return total
 
 
+@summing
+def total_of(x):
+    """Return Σ x."""
+    total = x.dtype.type(0)
+    for j in range(len(x)):
+        total += x[j]
+    return total
+
+
 @inlined
 def total_and_sum(weight, values):
     """Return Σ w and Σ w v, in one pass."""

@@ -25,6 +25,7 @@ from locmethods.engines.native.loops import (
     larger,
     least_gap,
     squared_distance,
+    total_of,
 )
 from locmethods.engines.native.profiles import weigh
 
@@ -180,7 +181,8 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
     values : ndarray of shape (n_tiles, o, n_panels · width) or (n_tiles, 0, …)
         Outputs that are added up one by one.
     stacked : ndarray of shape (n_tiles, n_stacks, n_panels · width, width), or with no stacks
-        Outputs, and a column of ones, that are added up by products of matrices; zero where the last tile is.
+        Outputs that are added up by products of matrices; zero where the last tile is. The weights themselves are not:
+        a column of ones would, beside as many outputs as a panel has columns, be a panel of its own.
     numerator, total : ndarray of shape (b, o) and (b,)
         float64.
     count : integer ndarray of shape (b,) or (0,)
@@ -218,8 +220,7 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
                     if band >= 0:
                         correct(row, centre, band, query64[i], keys64[start:start + here])
                     weigh(kind, row, square, inverse)
-                if held.shape[0] > 0:
-                    total[i] += add_up(row, held, numerator[i])
+                total[i] += add_up(row, held, numerator[i]) if held.shape[0] > 0 else total_of(row)
                 if len(count) > 0:
                     found = 0
                     for j in range(here):
@@ -233,4 +234,3 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
                 for i in range(first, last):
                     for o in range(outputs):
                         numerator[i, o] += more[i - first, o]
-                    total[i] += more[i - first, outputs]

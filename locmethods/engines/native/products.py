@@ -73,13 +73,13 @@ def _less(points, centre, dtype):
     return np.subtract(points, centre, out=np.empty(points.shape, dtype), casting="same_kind")
 
 
-def _cut_up(columns, wide, width):
-    """Return a matrix of shape (d, m) in tiles of panels, (n_tiles, wide/width, d, width), filled up with zeros."""
-    d, m = columns.shape
+def _cut_up(points, wide, width):
+    """Return points of shape (m, d) in tiles of panels, (n_tiles, wide/width, d, width), filled up with zeros."""
+    m, d = points.shape
     tiles = -(-m // wide)
-    filled = np.zeros((d, tiles * wide), columns.dtype)
-    filled[:, :m] = columns
-    return np.ascontiguousarray(filled.reshape(d, tiles, wide // width, width).transpose(1, 2, 0, 3))
+    filled = np.zeros((tiles * wide, d), points.dtype)
+    filled[:m] = points
+    return np.ascontiguousarray(filled.reshape(tiles, wide // width, width, d).swapaxes(2, 3))
 
 
 def _left(layout, route):
@@ -93,25 +93,25 @@ def _left(layout, route):
 
 
 def _right(layout, route):
-    """Return keys of shape (d', m): ‖q‖² + ‖k‖² − 2 q·k is the product of (q, 1, ‖q‖²) and (−2k, ‖k‖², 1)."""
+    """Return keys of shape (m, d'): ‖q‖² + ‖k‖² − 2 q·k is the product of (q, 1, ‖q‖²) and (−2k, ‖k‖², 1)."""
     keys = _less(layout.keys, route.centre, route.dtype)
     if layout.single.inner:
-        return keys.T
+        return keys
     right = np.ones((len(keys), keys.shape[1] + 2), route.dtype)
     right[:, :-2], right[:, -2] = -2 * keys, np.einsum("ij,ij->i", keys, keys, dtype=np.float64)
-    return right.T
+    return right
 
 
 def _values_in_tiles(values, tiles, wide, width, dtype):
     """Return values for sums one by one, and for sums by products of matrices; one of the two is empty."""
-    outputs, shape = values.shape[1], (tiles, 0, wide, width)
+    outputs = values.shape[1]
     if outputs <= MANY_OUTPUTS:
-        return _cut_up(values.T.astype(dtype), wide, wide)[:, 0], np.empty(shape, dtype)
-    columns = np.zeros((tiles * wide, outputs + 1), dtype)  # and ones, so that one product gives Σ K v and Σ K
-    columns[:len(values), :-1], columns[:len(values), -1] = values, 1
-    stacks = -(-columns.shape[1] // width)
-    stacked = _cut_up(columns, stacks * width, width).reshape(stacks, *shape[::2], width).swapaxes(0, 1).copy()
-    return np.empty((tiles, 0, wide), dtype), stacked
+        return _cut_up(values.astype(dtype), wide, wide)[:, 0], np.empty((tiles, 0, wide, width), dtype)
+    stacks = -(-outputs // width)
+    filled = np.zeros((tiles * wide, stacks * width), dtype)
+    filled[:len(values), :outputs] = values
+    stacked = filled.reshape(tiles, wide, stacks, width).swapaxes(1, 2)
+    return np.empty((tiles, 0, wide), dtype), np.ascontiguousarray(stacked)
 
 
 def sums(layout, values, route, held, index=None):
@@ -159,7 +159,8 @@ def sums(layout, values, route, held, index=None):
         panels.pass_keys(way, kind, *numbers, degree, left[rows], right, n_keys, q64[rows], k64, own[rows], singly,
                          stacked, numerator[rows], total[rows], count[rows], peak[rows])
 
-    in_threads(add, n, max(1, min(QUERIES, PART // n_keys)))
+    # As many queries as are multiplied at once, or a multiple: fewer would cost as much.
+    in_threads(add, n, panels.ROWS * max(1, min(QUERIES, PART // n_keys) // panels.ROWS))
     if way == panels.SOFTMAX:
         return (numerator, total, peak + layout.query @ route.centre / length), None
     found = numerator, total, np.zeros(n)

@@ -9,6 +9,8 @@ const COLOURS = ['color-contrast', 'link-in-text-block'];
 // the first on a line of its own, and of a block of code all but the first word of each kind. A page of the API has
 // sixty thousand elements otherwise, and axe takes minutes for it. A word that is more than its class stays.
 const prepare = () => {
+  // What fades from one theme to the other has for a while the colours of neither.
+  document.head.insertAdjacentHTML('beforeend', '<style>*, ::before, ::after { transition: none !important; animation: none !important; }</style>');
   document.querySelectorAll('details').forEach((box) => { box.open = true; });
   document.querySelectorAll('.toggle-hidden').forEach((box) => box.classList.remove('toggle-hidden'));
   const kinds = new Set();
@@ -90,8 +92,8 @@ const run = async ([colours, only, place]) => {
 export const unfold = async (page) => {
   await page.evaluate(axe);
   await page.evaluate(prepare);
-  // The page's own script looks at what has been opened, a frame later.
-  await page.evaluate(() => new Promise((ready) => { requestAnimationFrame(() => setTimeout(ready)); }));
+  // Two frames later the page's own script has looked at what was opened.
+  await page.evaluate(() => new Promise((ready) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(ready))); }));
 };
 
 // The faults of the page, or of the `place` of it that a selector names; with `only` those of colours.

@@ -39,26 +39,53 @@ const prepare = () => {
   }
 };
 
-// Colours are asked for once of all elements that are alike: in tags, classes, styles of their own and computed colours,
-// sizes and grounds, from the page's root down. `data-look` marks the first of each kind.
-const mark = () => {
+// What is many times alike is looked at once a kind. A kind is all that a rule may ask of an element but its very words:
+// its tag, classes and attributes, whether they say something and lead somewhere, whether it has words and scrolls, the
+// colours, sizes and grounds, and all that of what it stands in, up to the page's root.
+const kindsOf = () => {
   const numbers = new Map(), kinds = new Map();
+  const POINTS = ['for', 'headers', 'aria-labelledby', 'aria-describedby', 'aria-controls', 'aria-owns', 'aria-details'];
+  const WORDS = ['id', 'class', 'style', 'href', 'src', 'title', 'alt', 'aria-label', 'width', 'height', 'value', 'name'];
+  const told = ({ name, value }) => {
+    if (POINTS.includes(name)) return `${name}=${value.split(/\s+/).every((id) => document.getElementById(id))}`;
+    return WORDS.includes(name) || name.startsWith('data-') ? `${name}=${value.trim() !== ''}` : `${name}=${value}`;
+  };
   const kindOf = (node) => {
     if (!node) return 0;
     if (!kinds.has(node)) {
       const { color, fill, backgroundColor, backgroundImage, opacity, filter, fontSize, fontWeight, textShadow } = getComputedStyle(node);
-      // The box that stands for a formula has its size there, and nothing else.
-      const own = node.localName === 'mjx-container' ? '' : node.getAttribute('style');
-      const name = [kindOf(node.parentElement), node.localName, node.getAttribute('class'), own, color, fill,
-        backgroundColor, backgroundImage, opacity, filter, fontSize, fontWeight, textShadow].join(' ');
+      const name = [kindOf(node.parentElement), node.localName, node.getAttribute('class'), [...node.style ?? []], [...node.attributes].map(told).sort(),
+        [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()), node.scrollWidth > node.clientWidth + 13,
+        color, fill, backgroundColor, backgroundImage, opacity, filter, fontSize, fontWeight, textShadow].join(' ');
       if (!numbers.has(name)) numbers.set(name, numbers.size + 1);
       kinds.set(node, numbers.get(name));
     }
     return kinds.get(node);
   };
-  const seen = new Set();
+  return kindOf;
+};
+
+// A claim of the ledger and a name of the API, of which there are hundreds, is emptied where all that stands in it has
+// been seen in one before: it stays where it is, so that no other changes its place. The innermost come first.
+const thin = () => {
+  const kindOf = kindsOf(), seen = new Set(), kept = new Set();
+  const boxes = [...document.querySelectorAll('details.ledger-item, dl.py')];
+  const inner = new Map(boxes.map((box) => [box, [...box.querySelectorAll('*')]]));
+  boxes.forEach((box) => inner.get(box).forEach(kindOf));
+  for (const box of boxes.sort((one, other) => inner.get(one).length - inner.get(other).length)) {
+    const fresh = inner.get(box).filter((node) => node.isConnected && !seen.has(kindOf(node)));
+    if (fresh.length || inner.get(box).some((node) => kept.has(node))) {
+      kept.add(box);
+      fresh.forEach((node) => seen.add(kindOf(node)));
+    } else box.replaceChildren();
+  }
+};
+
+// Colours are asked for of the first element of each kind, which `data-look` marks.
+const mark = () => {
+  document.querySelectorAll('[data-look]').forEach((node) => node.removeAttribute('data-look'));
+  const kindOf = kindsOf(), seen = new Set();
   for (const node of document.body.querySelectorAll('*')) {
-    node.removeAttribute('data-look');
     const speaks = node.matches('a[href], input, select, textarea') || [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
     if (!speaks || !node.getClientRects().length || seen.has(kindOf(node))) continue;
     seen.add(kindOf(node));
@@ -92,12 +119,13 @@ const run = async ([colours, only, place]) => {
 export const unfold = async (page) => {
   await page.evaluate(axe);
   await page.evaluate(prepare);
+  await page.evaluate(`{ const kindsOf = ${kindsOf}; (${thin})(); }`);
   // Two frames later the page's own script has looked at what was opened.
   await page.evaluate(() => new Promise((ready) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(ready))); }));
 };
 
 // The faults of the page, or of the `place` of it that a selector names; with `only` those of colours.
 export const look = async (page, { only = false, place = null } = {}) => {
-  await page.evaluate(mark);
+  await page.evaluate(`{ const kindsOf = ${kindsOf}; (${mark})(); }`);
   return page.evaluate(run, [COLOURS, only, place]);
 };

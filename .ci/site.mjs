@@ -1,17 +1,22 @@
 // Every page, on a desktop and a phone, in both themes, from the file system with the network off.
+// AXE=0 leaves axe-core out, AXE=lazy has it look at the pages alone whose name has that in it.
 import { chromium } from 'playwright-core';
 import fs from 'fs';
 import path from 'path';
 import http from 'http';
 import { pathToFileURL, fileURLToPath } from 'url';
-import { accessible } from './accessible.mjs';
+import { look, unfold } from './accessible.mjs';
+import { missed, plant, PLANTED } from './planted.mjs';
 
 const root = process.argv[2];
 const notebooks = path.join(root, '..', '..', 'book', 'notebooks');
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((file) => fs.existsSync(file));
-const pages = ['genindex.html', 'search.html',
+const pages = ['genindex.html', 'py-modindex.html', 'prf-prf.html', 'search.html',
   ...fs.readdirSync(path.join(root, 'book')).filter((file) => file.endsWith('.html')).map((file) => `book/${file}`)];
 const shapes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
+const axe = process.env.AXE ?? '1';
+const asked = (name) => axe === '1' || (axe !== '0' && name.includes(axe));
+if (axe !== '0' && !pages.some(asked)) throw new Error(`AXE must be 0, 1, or in the name of a page, and is ${axe}`);
 const anchors = new Map();
 let passed = 0, failed = 0;
 const verdict = (what, faults) => {
@@ -69,12 +74,19 @@ const inspect = () => {
   return { faults, links, ids };
 };
 
+// Two pages stand open at a time, the largest first: what one waits for the other uses.
+const sizes = new Map(pages.map((name) => [name, fs.statSync(path.join(root, name)).size]));
+const abreast = async (names, visit) => {
+  const left = [...names].sort((one, other) => sizes.get(other) - sizes.get(one));
+  await Promise.all([0, 1].map(async () => { while (left.length) await visit(left.shift()); }));
+};
+
 const links = new Map();
 for (const [shape, viewport] of Object.entries(shapes)) {
   for (const colorScheme of ['light', 'dark']) {
     const context = await browser.newContext({ viewport, colorScheme, offline: true });
     context.setDefaultTimeout(patience);
-    for (const name of pages) {
+    await abreast(pages, async (name) => {
       const page = await context.newPage();
       const faults = [];
       page.on('console', (message) => { if (message.type() === 'error') faults.push(`console: ${message.text()}`); });
@@ -99,8 +111,13 @@ for (const [shape, viewport] of Object.entries(shapes)) {
       anchors.set(pathToFileURL(path.join(root, name)).pathname, new Set(seen.ids));
       links.set(name, seen.links);
       verdict(`${name}, ${shape}, ${colorScheme}`, faults);
+      // What axe says last, since it opens what is folded; of a dark page, what has to do with colours.
+      if (asked(name)) {
+        await unfold(page);
+        verdict(`axe: ${name}, ${shape}, ${colorScheme}`, await look(page, { only: colorScheme === 'dark' }));
+      }
       await page.close();
-    }
+    });
     await context.close();
   }
 }
@@ -364,20 +381,52 @@ verdict('a link opens its claim', open.length === 1 ? [] : [`open: ${open}`]);
   verdict('the family map', map);
 }
 
-// What axe-core finds: everything open, both widths, both themes. It takes a quarter of an hour for all pages, so it is
-// asked for: AXE=1 for all of them, AXE=lazy for those whose name has that in it.
-if (process.env.AXE) {
-  const asked = process.env.AXE === '1' ? pages : pages.filter((name) => name.includes(process.env.AXE));
-  const wide = await browser.newContext({ viewport: shapes.desktop, offline: true });
-  wide.setDefaultTimeout(10 * patience);
-  for (const name of asked) {
-    const tab = await wide.newPage();
-    await tab.goto(pathToFileURL(path.join(root, name)).href, { waitUntil: 'load' });
-    await tab.evaluate(() => window.MathJax?.startup?.promise);
-    await accessible(tab, shapes, (shape, theme, faults) => verdict(`axe: ${name}, ${shape}, ${theme}`, faults));
-    await tab.close();
+// What opens over a page, in both themes: menu, search, and on a phone the contents of the book and of the page.
+const OVER = {
+  desktop: [['.dropdown-toggle', '.dropdown-menu.show'], ['.search-button-field', '#pst-search-dialog']],
+  phone: [['.dropdown-toggle', '.dropdown-menu.show'], ['.primary-toggle', '#pst-primary-sidebar-modal'], ['.secondary-toggle', '#pst-secondary-sidebar-modal']],
+};
+// The smallest chapter with a claim has what the others have.
+const holds = (name, piece) => fs.readFileSync(path.join(root, name), 'utf8').includes(piece);
+const chapter = pages.filter((name) => holds(name, 'class="claim-card') && holds(name, 'class="cell_input')).reduce((one, other) => (sizes.get(one) < sizes.get(other) ? one : other));
+// Opens a page without its formulas, and calls `visit` with it at each width and in each theme.
+const inEach = async (name, prepared, visit) => {
+  const context = await browser.newContext({ viewport: shapes.desktop, colorScheme: 'light', offline: true });
+  context.setDefaultTimeout(patience);
+  const page = await context.newPage();
+  await page.route(/mathjax/, (route) => route.abort());
+  await page.goto(pathToFileURL(path.join(root, name)).href, { waitUntil: 'load' });
+  await prepared(page);
+  await unfold(page);
+  for (const [shape, viewport] of Object.entries(shapes)) {
+    await page.setViewportSize(viewport);
+    for (const theme of ['light', 'dark']) {
+      await page.evaluate((each) => { document.documentElement.dataset.theme = each; }, theme);
+      await visit(page, shape, theme);
+    }
   }
-  await wide.close();
+  await context.close();
+};
+if (asked(chapter)) {
+  const empty = (page) => page.evaluate(() => document.querySelector('article').replaceChildren());
+  await inEach(chapter, empty, async (page, shape, theme) => {
+    for (const [button, place] of OVER[shape]) {
+      await page.click(button);
+      await page.locator(place).waitFor();
+      verdict(`axe: ${place} of ${chapter}, ${shape}, ${theme}`, await look(page, { only: theme === 'dark', place }));
+      await page.keyboard.press('Escape');
+      await page.locator(place).waitFor({ state: 'hidden' });
+    }
+  });
+}
+
+// Faults that are planted are found, each where it shows and nowhere else.
+for (const [faults, name] of [[PLANTED.chapter, chapter], [PLANTED.ledger, 'book/claims.html']].filter(([, each]) => asked(each))) {
+  let lacks = [];
+  await inEach(name, async (page) => { lacks = await plant(page, faults); }, async (page, shape, theme) => {
+    const said = await look(page, { only: theme === 'dark' });
+    verdict(`planted faults in ${name}, ${shape}, ${theme}`, [...lacks, ...missed(faults, `${shape} ${theme}`, said)]);
+  });
 }
 await browser.close();
 console.log(`site: ${passed} passed, ${failed} failed`);

@@ -66,6 +66,13 @@
     }
   };
 
+  // Once a frame, however many boxes are opened in it.
+  let waiting = 0;
+  const reachSoon = () => {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(reach);
+  };
+
   // What stands side by side on a desktop stands one above the other on a phone, and the caption's words follow it.
   const STACKED = { Left: "Above", Right: "Below" };
   const sides = document.createElement("template");
@@ -175,8 +182,8 @@
     addEventListener("beforeprint", printing);
     addEventListener("afterprint", printed);
     matchMedia("print").addEventListener("change", ({ matches }) => (matches ? printing() : printed()));
-    addEventListener("resize", reach);
-    document.addEventListener("toggle", reach, true);
+    addEventListener("resize", reachSoon);
+    document.addEventListener("toggle", reachSoon, true);
     addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach));
   });
 })();

@@ -173,6 +173,9 @@ const ofFrames = async (browser, root, shapes, patience, verdict, { page: name, 
 };
 
 export const live = async (browser, root, shapes, patience, verdict) => {
+  const made = fs.readdirSync(path.join(root, 'book')).filter((file) => file.endsWith('.html') && fs.readFileSync(path.join(root, 'book', file), 'utf8').includes('class="playground"'));
+  const looked = ['intro', ...FRAMES.map(({ page }) => page)].map((name) => `${name}.html`);
+  verdict('pages with a live piece', made.sort().join() === looked.sort().join() ? [] : [`${made} have one, ${looked} are looked at`]);
   await ofTheFirstPage(browser, root, shapes, patience, verdict);
   for (const one of FRAMES) await ofFrames(browser, root, shapes, patience, verdict, one);
 };

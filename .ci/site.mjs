@@ -6,6 +6,7 @@ import path from 'path';
 import http from 'http';
 import { pathToFileURL, fileURLToPath } from 'url';
 import { look, unfold } from './accessible.mjs';
+import { live } from './live.mjs';
 import { missed, plant, PLANTED } from './planted.mjs';
 
 const root = process.argv[2];
@@ -26,6 +27,16 @@ const verdict = (what, faults) => {
 // A loaded machine is slow, not wrong: what never loads fails all the same.
 const patience = 120000;
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--allow-file-access-from-files'] });
+
+const end = async () => {
+  await browser.close();
+  console.log(`site: ${passed} passed, ${failed} failed`);
+  process.exit(failed ? 1 : 0);
+};
+if (process.env.ONLY === 'live') {
+  await live(browser, root, shapes, patience, verdict);
+  await end();
+}
 
 const inspect = () => {
   const faults = [];
@@ -291,78 +302,12 @@ await page.goto(`${ledger}#ledger-${cards[0].split('-').pop()}`, { waitUntil: 'l
 await page.reload({ waitUntil: 'load' });
 const open = await page.evaluate(() => [...document.querySelectorAll('.ledger-item[open]')].map((item) => item.id));
 verdict('a link opens its claim', open.length === 1 ? [] : [`open: ${open}`]);
-// The live local mean: in the place of its drawing, with its numbers, at the hand of keys, mouse and choices.
-{
-  const faults = [];
-  const expect = (holds, what) => { if (!holds) faults.push(what); };
-  page.on('console', (message) => { if (message.type() === 'error') faults.push(`console: ${message.text()}`); });
-  page.on('pageerror', (error) => faults.push(`script: ${error.message}`));
-  const first = pathToFileURL(path.join(root, 'book', 'intro.html')).href;
-  await page.goto(first, { waitUntil: 'load' });
-  const target = page.locator('.play-target');
-  const at = async () => Number(await target.getAttribute('aria-valuenow'));
-  const said = () => page.textContent('.play-said');
-  const drawn = await page.evaluate(() => [...document.querySelectorAll('figure.is-live img, div.playground')].map((node) => node.getClientRects().length > 0));
-  expect(JSON.stringify(drawn) === '[true,false]', `the live piece does not stand in the place of its drawing: ${drawn}`);
-  expect(await page.evaluate(() => document.querySelector('div.playground').getBoundingClientRect().top < innerHeight / 2), 'the live piece begins below the middle of the first screen');
-  const [head, ...lines] = fs.readFileSync(path.join(root, 'figures', 'intro-live.csv'), 'utf8').trim().split('\n').map((line) => line.split(','));
-  const column = (name) => lines.map((line) => line[head.indexOf(name)]).filter(Boolean).map(Number);
-  const furthest = await page.evaluate(([place, mean]) => {
-    const { data: [one], ...others } = JSON.parse(document.querySelector('script.playground').textContent);
-    const kernel = { name: others.kernel ?? 'Gaussian', length: one.start.length };
-    return Math.max(...place.map((x, i) => Math.abs(localmean.mean(localmean.weights(kernel, [x], one.keys), one.values) / mean[i] - 1)));
-  }, [column('place'), column('mean')]);
-  expect(furthest < 1e-6, `the live curve is off the drawn one, whose table has seven digits, by ${furthest}`);
-  await target.focus();
-  const start = await at(), words = await said();
-  await page.keyboard.press('ArrowRight');
-  expect(await at() > start && await said() !== words, 'the arrow key does not move the target and its mean');
-  expect((await target.getAttribute('aria-valuetext')).includes('local mean of flow'), 'the target does not say its mean');
-  const grip = await page.locator('.play-grip').boundingBox(), here = await at();
-  await page.mouse.move(grip.x + grip.width / 2, grip.y + grip.height / 2);
-  await page.mouse.down();
-  await page.mouse.move(grip.x + 150, grip.y - 20, { steps: 4 });
-  await page.mouse.up();
-  expect(await at() > here + 5, 'a drag does not move the target');
-  const answers = await page.locator('.play-answers input').evaluateAll((inputs) => inputs.map((input) => input.value));
-  expect(answers.join() === 'mean,quantile,mode,line,climb,attend', `the switch offers ${answers}`);
-  const seen = new Set();
-  for (const set of await page.locator('.play-data option').evaluateAll((options) => options.map((option) => option.value))) {
-    await page.selectOption('.play-data select', set);
-    for (const answer of answers) {
-      await page.check(`.play-answers input[value=${answer}]`, { force: true });
-      seen.add(await said());
-      const html = await page.innerHTML('div.playground');
-      expect(!/NaN|Infinity|undefined/.test(html), `${answer} of ${set} shows what is no number`);
-    }
-  }
-  expect(seen.size === 18, `three sets and six answers say ${seen.size} different things`);
-  const dots = await page.locator('.play-points path').count();
-  expect(dots === 160, `two moons are drawn with ${dots} points`);
-  await page.selectOption('.play-data select', 'nile');
-  await page.check('.play-answers input[value=mean]', { force: true });
-  const wide = await said();
-  await page.locator('.play-length input').focus();
-  await page.keyboard.press('ArrowLeft');
-  expect(await said() !== wide, 'the width does not change the mean');
-  await page.selectOption('.play-kernel select', 'Epanechnikov');
-  expect((await page.textContent('.play-length')).includes('radius'), 'a compact kernel has no radius');
-  await page.emulateMedia({ media: 'print' });
-  const printed = await page.evaluate(() => [document.querySelector('figure.is-live img').getClientRects().length, document.querySelector('div.playground').getClientRects().length]);
-  expect(printed[0] > 0 && printed[1] === 0, `in print the drawing has ${printed[0]} boxes and the live piece ${printed[1]}`);
-  await page.emulateMedia({ media: 'screen', reducedMotion: 'reduce' });
-  await page.click('.play-sweep');
-  expect(await at() === 1974, 'who wants no motion must see the whole curve at once');
-  const silent = await (await browser.newContext({ viewport: shapes.desktop, offline: true, javaScriptEnabled: false })).newPage();
-  await silent.goto(first, { waitUntil: 'load' });
-  expect((await silent.locator('figure img[src*="intro-live"]').boundingBox())?.height > 100, 'without scripts there is no drawing');
-  verdict('the live local mean', faults);
-}
+await live(browser, root, shapes, patience, verdict);
 
 // The family map: each box and edge is a link with a name that shows its focus, and the list beside it has the same.
 {
   const map = [];
-  await page.emulateMedia({ media: 'screen' });
+  await page.goto(pathToFileURL(path.join(root, 'book', 'intro.html')).href, { waitUntil: 'load' });
   const places = await page.evaluate(() => [...document.querySelectorAll('.family-wide a')].map((a) => [a.getAttribute('href'), a.getAttribute('aria-label')]));
   const items = await page.evaluate(() => [...document.querySelectorAll('.family-wide')].flatMap((svg) => [...svg.closest('figure').parentNode.querySelectorAll('details.page-box li a')].map((a) => a.getAttribute('href'))));
   if (places.length < 30 || JSON.stringify(places.map(([href]) => href).sort()) !== JSON.stringify(items.sort())) map.push(`${places.length} links in the map, ${items.length} in the list`);
@@ -428,6 +373,4 @@ for (const [faults, name] of [[PLANTED.chapter, chapter], [PLANTED.ledger, 'book
     verdict(`planted faults in ${name}, ${shape}, ${theme}`, [...lacks, ...missed(faults, `${shape} ${theme}`, said)]);
   });
 }
-await browser.close();
-console.log(`site: ${passed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await end();

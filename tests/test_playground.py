@@ -16,8 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 import locmethods as lm
 from locmethods import kernels
-from locmethods.companion.build import figures, playground
+from locmethods.companion.build import figures, handed, playground, records
 from locmethods.companion.drawings import intro
+from locmethods.hopfield import ModernHopfield
 from locmethods.means import effective_sample_size, local_weights
 from locmethods.meanshift import climb
 from locmethods.models.polynomial import local_polynomial
@@ -43,18 +44,24 @@ const answers = (one) => {
   };
 };
 """
+OF_PICTURES = """
+const answers = (one) => {
+  const found = localmean.album(one.pictures), [last] = [...found.answers(one.width)].slice(-1);
+  return { shown: found.shown(one.width), answered: last, sizes: found.sizes(one.width, last) };
+};
+"""
 
 
-def in_node(cases):
+def in_node(cases, answers):
     """Return what the module answers under node."""
-    program = f"{SCRIPT}\n{ANSWERS}\nprocess.stdout.write(JSON.stringify({json.dumps(cases)}.map(answers)));"
+    program = f"{SCRIPT}\n{answers}\nprocess.stdout.write(JSON.stringify({json.dumps(cases)}.map(answers)));"
     return json.loads(subprocess.run([NODE, "-"], input=program, capture_output=True, text=True, check=True).stdout)
 
 
-def in_chromium(cases, folder):
+def in_chromium(cases, answers, folder):
     """Return what the module answers in a browser, which writes it into its page."""
     page = folder / "page.html"
-    page.write_text(f"<!doctype html><meta charset='utf-8'><script>{SCRIPT}</script><pre></pre><script>{ANSWERS}\n"
+    page.write_text(f"<!doctype html><meta charset='utf-8'><script>{SCRIPT}</script><pre></pre><script>{answers}\n"
                     f"document.querySelector('pre').textContent = JSON.stringify({json.dumps(cases)}.map(answers));"
                     "</script>")
     done = subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile",
@@ -125,22 +132,22 @@ def questions():
     return cases(), [expected(case) for case in cases()]
 
 
-@pytest.fixture(scope="module", params=["node", "chromium"])
-def answered(request, tmp_path_factory):
-    """Return the answers of each engine that the machine has."""
+@pytest.fixture(params=["node", "chromium"])
+def engine(request, tmp_path):
+    """Return a function that asks the module, in each engine that the machine has."""
     if not (NODE or CHROMIUM):
         pytest.skip("there is neither node nor Chromium here, and .ci/run installs both")
-    asked, _ = questions()
     if request.param == "node":
         if not NODE:
             pytest.skip("there is no node here; Chromium answers the same questions")
-        return in_node(asked)
+        return in_node
     if not CHROMIUM:
         pytest.skip("there is no Chromium here; node answers the same questions")
-    return in_chromium(asked, tmp_path_factory.mktemp("browser"))
+    return functools.partial(in_chromium, folder=tmp_path)
 
 
-def test_its_numbers_are_the_packages(answered):
+def test_its_numbers_are_the_packages(engine):
+    answered = engine(questions()[0], ANSWERS)
     assert len(answered) == 216
     for case, theirs, ours in zip(*questions(), answered, strict=True):
         assert set(ours) == set(theirs)
@@ -148,6 +155,104 @@ def test_its_numbers_are_the_packages(answered):
             scale = max(1.0, float(np.max(np.abs(value))))  # slopes and targets may be large
             np.testing.assert_allclose(ours[name], value, rtol=0, atol=WITHIN * scale,
                                        err_msg=f"{name} of {case['kernel']} at {case['query']}")
+
+
+# Pictures
+
+
+def upper_half(pictures):
+    """Return the upper halves as vectors of length one."""
+    return directions(pictures[:, :pictures.shape[1] // 2])
+
+
+def directions(pictures):
+    """Return pictures as vectors of length one."""
+    return pictures / np.linalg.norm(pictures, axis=1, keepdims=True)
+
+
+def whole(pictures):
+    """Return pictures as they are."""
+    return pictures
+
+
+COMPARED = {"pictures": whole, "upper halves": upper_half, "directions": directions}
+
+
+def albums(seed=1):
+    """Return random pictures, the options under which they are asked, and a width, for each way of asking."""
+    rng, found = np.random.default_rng(seed), []
+    for compares in COMPARED:
+        for kernel in (*SMOOTH, "Epanechnikov", "Exponential"):
+            for n, pixels in ((1, 4), (3, 16), (60, 64)):
+                known, asked = (rng.integers(1, 17, size=(rows, pixels)) / 16 for rows in (n, 4))
+                asked[0] = known[0]
+                grain = rng.normal(size=asked.shape) if rng.uniform() < 0.5 else None
+                found.append({"known": known, "asked": asked, "grain": grain, "kernel": kernel, "compares": compares,
+                              "width": float(np.exp(rng.uniform(-2, 1))), "inverse": bool(rng.integers(2))})
+    for beta in (0.5, 5.0, 40.0, 300.0):
+        known = rng.integers(0, 17, size=(60, 64)) / 16
+        found.append({"known": known, "asked": known[:4], "grain": None, "kernel": "Exponential",
+                      "compares": "directions", "width": beta, "inverse": True, "again": 1e-5})
+    return found
+
+
+def as_handed(album):
+    """Return an album as a page's script has it."""
+    given = {key: album[key] for key in ("known", "asked", "grain") if album[key] is not None}
+    options = {key: album[key] for key in ("kernel", "compares", "inverse", "again") if key in album}
+    return {"width": album["width"], "pictures": playground.from_handed(
+        {"still": 0}, given | {"widths": np.array([1.0])}, slider="h", rows=["asked", "answered"], call="", **options)}
+
+
+def answered_by_the_package(album):
+    """Return what is shown, what answers, and how many equal weights the answers are worth."""
+    known, width = album["known"], album["width"]
+    shown = album["asked"] if album["grain"] is None else album["asked"] + width * album["grain"]
+    kernel = getattr(kernels, album["kernel"])(1 / width if album["inverse"] else width)
+    view = COMPARED[album["compares"]]
+    compared, states = view(known), view(shown)
+    if "again" in album:
+        states = answers = ModernHopfield(width, tol=album["again"], max_steps=3000).fit(compared).recall(states)
+    else:
+        answers = lm.local_mean(states, compared, known, kernel=kernel)
+    return {"shown": shown, "answered": answers, "sizes": effective_sample_size(states, compared, kernel=kernel)}
+
+
+def test_its_pictures_are_the_packages(engine):
+    asked = albums()
+    for album, ours in zip(asked, engine([as_handed(one) for one in asked], OF_PICTURES), strict=True):
+        for name, value in answered_by_the_package(album).items():
+            # Sizes are as large as the number of keys.
+            np.testing.assert_allclose(ours[name], value, rtol=WITHIN, atol=WITHIN,
+                                       err_msg=f"{name} of {album['kernel']} of {album['compares']}")
+
+
+def test_greys_that_are_no_sixteenths_are_refused():
+    album = albums()[0] | {"known": np.array([[0.3, 1.0]])}
+    with pytest.raises(ValueError, match="the pictures' greys must be whole sixteenths from 0 to 1, got others"):
+        as_handed(album)
+    with pytest.raises(ValueError, match="compares must be one of pictures, upper halves, directions, got 'colours'"):
+        as_handed(albums()[0] | {"compares": "colours"})
+
+
+def test_arrays_are_handed_over_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv(records.FOLDER, str(tmp_path))
+    monkeypatch.setenv(records.CHAPTER, "lazy")
+    with pytest.raises(ValueError, match="handed over for a figure that the chapter has left, got 'lazy-digits'"):
+        handed.hand_over("lazy-digits", known=[[1 / 3]])
+    place = tmp_path / "figures" / "lazy"
+    assert handed.handed_over(place, "lazy-digits") == {}
+    records.write_json(place / "lazy-digits.json", {})
+    handed.hand_over("lazy-digits", known=[[1 / 3]], widths=[1, 2])
+    found = handed.handed_over(place, "lazy-digits")
+    assert {name: array.tolist() for name, array in found.items()} == {"known": [[1 / 3]], "widths": [1, 2]}
+
+
+def test_nothing_is_handed_over_in_a_readers_own_session(tmp_path, monkeypatch):
+    monkeypatch.delenv(records.FOLDER, raising=False)
+    monkeypatch.chdir(tmp_path)
+    handed.hand_over("lazy-digits", known=[[1.0]])
+    assert not list(tmp_path.iterdir())
 
 
 # What the page is made of
@@ -177,7 +282,7 @@ def test_a_page_without_the_live_piece_loads_none_of_its_scripts():
     app = App()
     playground.add_scripts(app, "book/means", "page.html", {"body": "<p>playground</p>"}, None)
     assert app.loaded == ()
-    playground.add_scripts(app, "book/intro", "page.html", {"body": playground.script("x-y", [])}, None)
+    playground.add_scripts(app, "book/intro", "page.html", {"body": playground.script("x-y", data=[])}, None)
     assert app.loaded == playground.SCRIPTS
 
 
@@ -204,7 +309,7 @@ def test_frames_over_a_width_become_a_live_piece_of_the_same_table():
 
 
 def test_data_cannot_end_the_element_that_holds_them():
-    text = playground.script("intro-live", [{"title": "</script>"}], answer="line")
+    text = playground.script("intro-live", data=[{"title": "</script>"}], answer="line")
     assert text.count("</script>") == 1
     spec = json.loads(re.fullmatch(r'<script type="application/json" class="playground">(.*)</script>', text)[1])
     assert spec == {"figure": "intro-live", "data": [{"title": "</script>"}], "answer": "line"}

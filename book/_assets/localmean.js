@@ -1,13 +1,19 @@
-// Local statistics on a page: what locmethods computes, for one target and a few hundred keys, in the same numbers.
+// Local statistics on a page: what locmethods computes, for one target and some hundreds of keys, in the same numbers.
 //
 // Pure functions of arrays, without a document: tests/test_playground.py runs them beside the package. A query is an
 // array of d numbers, keys an array of such arrays, values an array of numbers. A kernel is {name, length}, where the
-// length is the bandwidth, the radius of a compact kernel, or the temperature of "Exponential".
+// length is the bandwidth, the radius of a compact kernel, or the temperature of "Exponential". `album` asks pictures.
 globalThis.localmean = (() => {
   // Loops rather than map and reduce where they run once for each pair: a slider asks at 912 places of a plane.
   const dot = (a, b) => {
     let sum = 0;
     for (let j = 0; j < a.length; j += 1) sum += a[j] * b[j];
+    return sum;
+  };
+  // q·(k − r), which keeps its digits where all keys are long.
+  const dotDifference = (query, key, reference) => {
+    let sum = 0;
+    for (let j = 0; j < query.length; j += 1) sum += query[j] * (key[j] - reference[j]);
     return sum;
   };
   const minus = (a, b) => a.map((value, j) => value - b[j]);
@@ -50,7 +56,7 @@ globalThis.localmean = (() => {
 
   // log K up to a constant, and of a tailed kernel relative to the nearest key.
   const scores = ({ name, length }, query, keys) => {
-    if (name === "Exponential") return keys.map((key) => dot(query, minus(key, keys[0])) / length);
+    if (name === "Exponential") return keys.map((key) => dotDifference(query, key, keys[0]) / length);
     const gaps = keys.map((key) => squareBetween(query, key));
     if (name in COMPACT) {
       return gaps.map((gap) => {
@@ -81,6 +87,15 @@ globalThis.localmean = (() => {
   const reaches = (kernel, query, keys) => greatest(scores(kernel, query, keys)) > -Infinity;
 
   const mean = (weight, values) => dot(weight, values);
+
+  // The mean of values that are arrays of numbers.
+  const means = (weight, rows) => {
+    const sums = new Array(rows[0].length).fill(0);
+    for (let i = 0; i < rows.length; i += 1) {
+      for (let j = 0; j < sums.length; j += 1) sums[j] += weight[i] * rows[i][j];
+    }
+    return sums;
+  };
 
   // 1/Σ w²: how many equal weights would make a mean as noisy.
   const size = (weight) => 1 / square(weight);
@@ -197,13 +212,66 @@ globalThis.localmean = (() => {
     for (let count = 0; count <= steps; count += 1) {
       const here = path[path.length - 1];
       if (!reaches(kernel, here, keys)) break;
-      const weight = weights(kernel, here, keys);
-      const there = here.map((_, j) => dot(weight, keys.map((key) => key[j])));
+      const there = means(weights(kernel, here, keys), keys);
       path.push(there);
       if (Math.sqrt(square(minus(there, here))) <= tolerance * kernel.length) break;
     }
     return path;
   };
 
-  return { climb, compact: Object.keys(COMPACT), line, mean, mode, names, quantile, size, vote, weights };
+  // A memory's recall: states move to their local means of the patterns until no number of a state moves by more than
+  // the tolerance times the length of the longest pattern. Yields all of them after each step, and says at the end
+  // whether they have settled.
+  const settling = function* settling(kernel, states, patterns, { tolerance = 1e-5, steps = 3000 } = {}) {
+    const least = tolerance * Math.sqrt(greatest(patterns.map(square))), here = states.slice();
+    let moving = here.map((_, i) => i);
+    for (let count = 0; count < steps && moving.length; count += 1) {
+      moving = moving.filter((i) => {
+        const before = here[i];
+        here[i] = means(weights(kernel, before, patterns), patterns);
+        return greatest(minus(here[i], before).map(Math.abs)) > least;
+      });
+      yield here;
+    }
+    return !moving.length;
+  };
+
+  const unit = (vector) => {
+    const norm = Math.sqrt(square(vector));
+    return vector.map((value) => value / norm);
+  };
+
+  // What is compared of a picture, whose rows stand one after the other.
+  const VIEWS = {
+    pictures: (picture) => picture,
+    directions: unit,
+    "upper halves": (picture) => unit(picture.slice(0, picture.length / 2)),
+  };
+
+  // Pictures of whole sixteenths of white, a character of base 17 for each pixel.
+  const pictures = (text, pixels) => Array.from({ length: text.length / pixels }, (_, i) => (
+    Array.from(text.slice(i * pixels, (i + 1) * pixels), (grey) => parseInt(grey, 17) / 16)));
+
+  // Pictures that are asked under a width, and what answers: the mean of the known ones, once, or fed back until it
+  // settles if `again` is a tolerance. `grain` is noise of size one, which comes in the size of the width. An inverse
+  // width is one over the kernel's length.
+  const album = ({ known, asked, pixels, grain, kernel, compares, inverse, again }) => {
+    const view = VIEWS[compares], clean = pictures(asked, pixels), all = pictures(known, pixels);
+    const compared = all.map(view);
+    const kernelOf = (width) => ({ name: kernel, length: inverse ? 1 / width : width });
+    const shown = (width) => clean.map((picture, i) => (
+      grain ? picture.map((value, j) => value + width * grain[i][j]) : picture));
+    const answers = function* answers(width) {
+      const states = shown(width).map(view);
+      if (again) return yield* settling(kernelOf(width), states, compared, { tolerance: again });
+      yield states.map((state) => means(weights(kernelOf(width), state, compared), all));
+      return true;
+    };
+    // How many equal weights the answers' are worth.
+    const sizes = (width, answered) => (again ? answered : shown(width).map(view))
+      .map((state) => size(weights(kernelOf(width), state, compared)));
+    return { answers, count: all.length, shown, sizes };
+  };
+
+  return { album, climb, compact: Object.keys(COMPACT), line, mean, mode, names, quantile, size, vote, weights };
 })();

@@ -1,9 +1,10 @@
-// The live local mean: points, a target that is dragged, and what stands there when near keys count.
+// The live local mean: points, a target that is dragged, and what stands there when near keys count; or pictures, and
+// what answers them as the width moves.
 //
 // It takes the place of a figure's drawing, which stays for print and for who runs no scripts. localmean.js computes;
 // of d3 it takes joins of data with marks, drags by mouse and touch, axes and round ticks. The data stand in the page.
 (() => {
-  const { climb, compact, line, mean, mode, names, quantile, size, vote, weights } = globalThis.localmean;
+  const { album, climb, compact, line, mean, mode, names, quantile, size, vote, weights } = globalThis.localmean;
   const d3 = globalThis.d3;
   const CURVE = 321, FIELD = [38, 24], ARROWS = [22, 13]; // places at which a curve, a field, a flow are computed
   const NEAR = 32; // pixels from the target within which a finger takes hold of it; elsewhere it scrolls the page
@@ -98,17 +99,23 @@
     </div>
     <p class="play-call"><code></code></p>`;
 
-  const live = (script) => {
-    const spec = JSON.parse(script.textContent);
-    const image = document.querySelector(`img.themed[data-name="${spec.figure}"]`);
-    if (!image) return;
+  // The box in the place of a figure's drawing, or null where there is no such figure.
+  const boxOf = (figure, label, content) => {
+    const image = document.querySelector(`img.themed[data-name="${figure}"]`);
+    if (!image) return null;
     const box = document.createElement("div");
     box.className = "playground";
     box.setAttribute("role", "group");
-    box.setAttribute("aria-label", "A live local mean");
-    box.innerHTML = CONTROLS;
+    box.setAttribute("aria-label", label);
+    box.innerHTML = content;
     image.before(box);
     image.closest("figure")?.classList.add("is-live");
+    return box;
+  };
+
+  const livePoints = (spec) => {
+    const box = boxOf(spec.figure, "A live local mean", CONTROLS);
+    if (!box) return;
     const find = (selector) => box.querySelector(selector);
     const sets = spec.data.map(prepared);
     let data, state, plot, visited, sweeping = null;
@@ -206,6 +213,11 @@
       plot.grid = steps(data.features[0].domain, state.answer === "mode" ? 81 : CURVE)
         .map((x) => [x, answer([x], weigh([x]), true)]);
       plot.curve.append("path").attr("d", pathOf(plot.grid.map(([x, y]) => [plot.x(x), plot.y(y)])));
+      if (!spec.limit) return;
+      // Where all weights are equal every answer is level or straight: its ends tell it.
+      const equal = data.keys.map(() => 1 / data.keys.length);
+      const ends = data.features[0].domain.map((x) => [plot.x(x), plot.y(answer([x], equal))]);
+      plot.curve.append("path").attr("class", "play-limit").attr("d", pathOf(ends));
     };
     const cells = ([columns, rows]) => {
       const [xs, ys] = [[plot.x, columns], [plot.y, rows]].map(([scale, count]) => {
@@ -326,7 +338,7 @@
       const { formula, page, title, call } = ANSWERS[state.answer];
       find(".play-said").innerHTML = `<strong>At ${where}: ${said}.</strong> ${formula} `
         + `${state.answer === "attend" ? data.lifts : ""} The weights are worth ${worth.toPrecision(3)} equal ones of `
-        + `${data.keys.length}. <a href="${page}">${title}</a>`;
+        + `${data.keys.length}. ${spec.limit ? "Dashed: all weights equal. " : ""}<a href="${page}">${title}</a>`;
       const { name, length } = kernelOf();
       find(".play-call code").textContent
         = call(`[[${state.target.join(", ")}]]`, `${name}(${length})`, state, data.plane);
@@ -427,6 +439,95 @@
       frame();
       refresh();
     }).observe(box);
+  };
+
+  const ALBUM = `
+    <div class="play-rows"></div>
+    <div class="play-controls">
+      <label class="play-length"><span></span> <input type="range" min="0" max="200"> <output></output></label>
+    </div>
+    <p class="play-said"><strong></strong></p>
+    <p class="play-call"><code></code></p>`;
+  const SLICE = 20; // milliseconds of a frame in which states settle; the page stays at hand meanwhile
+  const UNSEEN = [128, 128, 128, 60];
+
+  // Pictures side by side with a gap between them, dark grey to light grey, so that each ends where it ends on either
+  // ground; pixels that are not there are a veil.
+  const paint = (canvas, side, shown) => {
+    const wide = (side + 1) * shown.length - 1, context = canvas.getContext("2d");
+    Object.assign(canvas, { width: wide, height: side });
+    const image = context.createImageData(wide, side);
+    shown.forEach((picture, number) => d3.range(side * side).forEach((i) => {
+      const grey = 30 + 200 * clipped(picture[i] ?? 0, [0, 1]);
+      const place = Math.floor(i / side) * wide + number * (side + 1) + (i % side);
+      image.data.set(i < picture.length ? [grey, grey, grey, 255] : UNSEEN, 4 * place);
+    }));
+    context.putImageData(image, 0, 0);
+  };
+
+  const livePictures = (spec) => {
+    const box = boxOf(spec.figure, "A live local mean of pictures", ALBUM);
+    if (!box) return;
+    const find = (selector) => box.querySelector(selector);
+    const { again, asked, call, compares, ends, pixels, rows, slider, start } = spec.pictures;
+    const { answers, count, shown, sizes } = album(spec.pictures);
+    const scale = geometric(ends), range = find("input"), side = Math.sqrt(pixels);
+    const parts = compares === "upper halves" ? pixels / 2 : pixels;
+    let running = null;
+    const canvases = rows.map((name) => {
+      const canvas = document.createElement("canvas"), title = document.createElement("span");
+      title.textContent = name;
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `${asked.length / pixels} pictures, ${name}`);
+      canvas.style.maxWidth = `${(6.5 * asked.length) / pixels}rem`;
+      find(".play-rows").append(title, canvas);
+      return canvas;
+    });
+    // States that settle are directions: each is as bright as it can be.
+    const bright = (picture) => (again ? picture.map((value) => value / d3.max(picture)) : picture);
+    const show = (row, found) => paint(canvases[row], side, found.map(bright));
+
+    const worth = (width, found) => `the weights are worth ${
+      sizes(width, found).map((one) => digits(one)).join(", ")} equal ones of ${count.toLocaleString("en")}`;
+    const say = (width, what) => { find(".play-said strong").textContent = `At ${slider} = ${width}: ${what}.`; };
+    // What is fed back is shown on its way, a slice of time in each frame; what is not is answered at once.
+    const refresh = (width) => {
+      cancelAnimationFrame(running);
+      find("output").textContent = width;
+      find(".play-call code").textContent = call.replaceAll("{}", width);
+      show(0, shown(width).map((picture) => picture.slice(0, parts)));
+      const moves = answers(width);
+      let found, taken = 0;
+      const go = () => {
+        const until = performance.now() + SLICE;
+        let move = moves.next();
+        for (; !move.done; move = moves.next()) {
+          found = move.value;
+          taken += 1;
+          if (again && performance.now() > until) break;
+        }
+        if (move.done || !still.matches) show(1, found);
+        if (move.done) {
+          const what = `${again ? `${move.value ? "settled" : "left"} after ${taken} steps; ` : ""}${worth(width, found)}`;
+          say(width, what);
+          range.setAttribute("aria-valuetext", `${width}; ${what}`);
+        } else {
+          say(width, `settling, ${taken} steps`);
+          running = requestAnimationFrame(go);
+        }
+      };
+      go();
+    };
+
+    find(".play-length span").textContent = slider;
+    range.value = scale.step(start);
+    range.addEventListener("input", () => refresh(scale.at(Number(range.value))));
+    refresh(start);
+  };
+
+  const live = (script) => {
+    const spec = JSON.parse(script.textContent);
+    if (spec.pictures) livePictures(spec); else livePoints(spec);
   };
 
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("script.playground").forEach(live));

@@ -6,6 +6,7 @@ _HOME = {
     "check": "checking.check", "claim": "checking.claim", "ClaimError": "checking.evidence",
     "same": "checking.evidence", "at_most": "checking.evidence", "at_least": "checking.evidence",
     "order": "checking.evidence", "trained": "checkpoints", "figure": "build.figures", "frames": "build.sliders",
+    "hand_over": "build.handed",
 }
 _ROOMS = ("datasets", "drawings", "pictures")
 __all__ = [*_HOME, *_ROOMS]

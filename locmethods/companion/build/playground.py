@@ -1,4 +1,4 @@
-"""The live local mean: the data that it shows, and the scripts that a page with it loads.
+"""The live local mean, of points and of pictures: the data that it shows, and the scripts that a page with it loads.
 
 ``book/_assets/localmean.js`` computes what the package does, ``playground.js`` draws it. A page that has scripts shows
 the live piece in the place of a figure's drawing; the data stand in the page, since a page that is opened as a file may
@@ -26,6 +26,7 @@ D3 = {
 }
 SCRIPTS = (*(f"d3/{file}" for file in D3), "localmean.js", "playground.js")
 MARK = 'class="playground"'
+COMPARED = ("pictures", "upper halves", "directions")
 LATE = 900  # after book.js, which gives drawings the names by which the live piece finds its own
 
 
@@ -73,9 +74,57 @@ def from_table(record, table, keys, values, lengths, unit=""):
     # On the half circle that is π long a Gaussian of this width is attention with the square of its angle for τ.
     temperature = float(f"{(np.pi * length / reach) ** 2:.2g}")
     return _preset(record["name"], record["name"], Sample(x, y), axes[:1], axes[1], unit=unit,
-                   target=[float(np.round(np.median(x)))], length=length,
+                   target=[float(np.round(np.median(x), axes[0]["decimals"]))], length=length,
                    lengths=(float(widths.min()), float(widths.max())), bump=spread / 4, bumps=(spread / 50, 5 * spread),
                    temperature=temperature, temperatures=(temperature / 1000, temperature * 1000))
+
+
+def from_handed(record, handed, *, kernel, compares, slider, rows, call, again=None, inverse=False):
+    """Return the data of frames of pictures as the live piece takes them.
+
+    Parameters
+    ----------
+    record : dict
+        The record of a sequence of frames: at ``still`` it begins.
+    handed : dict of str to array
+        What the chapter has handed over: pictures ``known`` and ``asked`` of shape (n_pictures, n_pixels), ``widths``
+        of the frames, and, if the asked ones come with noise of the size of the width, that noise of size one,
+        ``grain``.
+    kernel : str
+        Its name.
+    compares : {"pictures", "upper halves", "directions"}
+        What of a picture is compared: all of it, or its upper half or all of it as a vector of length one.
+    slider : str
+        What the page calls the width.
+    rows : list of str
+        What it calls the pictures that are asked, and what answers them.
+    call : str
+        The call that gives the answers, ``{}`` in the place of the width.
+    again : float, optional
+        Answers, as vectors of length one, are fed back until no number of them moves by more.
+    inverse : bool, default=False
+        The kernel's length is one over the width.
+
+    Raises
+    ------
+    ValueError
+        If a grey is no whole sixteenth of white, or `compares` is none of the above.
+    """
+    if compares not in COMPARED:
+        raise ValueError(f"compares must be one of {', '.join(COMPARED)}, got {compares!r}")
+    widths, grain = handed["widths"], handed.get("grain")
+    return {"known": _greys(handed["known"]), "asked": _greys(handed["asked"]), "pixels": handed["known"].shape[1],
+            "grain": None if grain is None else grain.tolist(), "kernel": kernel, "compares": compares,
+            "again": again, "inverse": inverse, "slider": slider, "rows": rows, "call": call,
+            "ends": [float(widths.min()), float(widths.max())], "start": float(widths[record["still"]])}
+
+
+def _greys(pictures):
+    """Return pictures as text, a character of base 17 for each pixel: a page of them is a tenth of what numbers are."""
+    greys = 16 * np.asarray(pictures)
+    if not np.isin(greys, range(17)).all():
+        raise ValueError("the pictures' greys must be whole sixteenths from 0 to 1, got others")
+    return "".join(np.array(list("0123456789abcdefg"))[greys.astype(int).ravel()])
 
 
 def _ends(column):
@@ -97,19 +146,18 @@ def _preset(name, title, sample, features, value, *, lengths, bumps, temperature
             "temperatures": temperatures, "start": start}
 
 
-def script(figure, data, **choices):
+def script(figure, **spec):
     """Return the element from which the live piece is made that takes the place of a figure's drawing.
 
     Parameters
     ----------
     figure : str
         The figure's name.
-    data : list of dict
-        As `presets` gives them; the reader chooses among them.
-    **choices
-        With which answer and which kernel it begins.
+    **spec
+        ``data``, a list as `presets` gives it, among which the reader chooses; with which ``answer`` and ``kernel`` it
+        begins, and whether it shows the ``limit`` of equal weights. Or ``pictures``, as `from_handed` gives them.
     """
-    spec = json.dumps({"figure": figure, "data": data, **choices}, ensure_ascii=False).replace("</", "<\\/")
+    spec = json.dumps({"figure": figure, **spec}, ensure_ascii=False).replace("</", "<\\/")
     return f'<script type="application/json" {MARK}>{spec}</script>'
 
 

@@ -28,6 +28,7 @@ from locmethods.companion.build import (
     cards,
     family,
     figures,
+    handed,
     lists,
     notebooks,
     pages,
@@ -299,26 +300,39 @@ class LiveMean(_FromRecords):
         for source in (playground, intro, datasets):
             self.env.note_dependency(source.__file__)
         found = self.parse(notebooks.figure_text(self.env.srcdir, intro.STEM, intro.LIVE))
-        return [*found, nodes.raw("", playground.script(intro.LIVE, playground.presets()), format="html")]
+        return [*found, nodes.raw("", playground.script(intro.LIVE, data=playground.presets()), format="html")]
 
 
-class LiveFrames(_FromRecords):
-    """``{live-frames} means-sunspots``: the live piece in the place of frames whose slider moves a width.
-
-    Its options name columns of the figure's CSV: ``:keys:`` and ``:values:``, each as ``column as name``, and
-    ``:lengths:``, the widths of the frames; ``:unit:`` is that of the keys.
-    """
+class _InPlaceOfFrames(_FromRecords):
+    """The live piece in the place of frames, which the page names, whose slider moves a width."""
 
     required_arguments = 1
-    option_spec: ClassVar = dict.fromkeys(("keys", "values", "lengths", "unit"), directives.unchanged_required)
 
-    def run(self):
+    def frames(self):
+        """Return the frames' name, their record, and the folder in which it lies."""
         name, stem = self.arguments[0], Path(self.env.docname).name
-        file = _place(self.env.app, stem) / f"{name}.json"
+        place = _place(self.env.app, stem)
+        file = place / f"{name}.json"
         record = json.loads(file.read_text()) if file.exists() else {}
         if "labels" not in record:
             raise self.error(f"{stem} has no frames {name}: run the chapter again with make book")
-        table = figures.Table(file.with_suffix(".csv").read_text())
+        return name, record, place
+
+
+class LiveFrames(_InPlaceOfFrames):
+    """``{live-frames} means-sunspots``: the live piece in the place of frames of points.
+
+    Its options name columns of the figure's CSV: ``:keys:`` and ``:values:``, each as ``column as name``, and
+    ``:lengths:``, the widths of the frames; ``:unit:`` is that of the keys. ``:answer:`` is what it begins with, the
+    mean by default; with ``:limit:`` it shows that of equal weights, too.
+    """
+
+    option_spec: ClassVar = dict.fromkeys(("keys", "values", "lengths", "unit", "answer"),
+                                          directives.unchanged_required) | {"limit": directives.flag}
+
+    def run(self):
+        name, record, place = self.frames()
+        table = figures.Table((place / f"{name}.csv").read_text())
         try:
             keys, values = (self.options[key].partition(" as ")[::2] for key in ("keys", "values"))
             unit = self.options.get("unit", "")
@@ -326,7 +340,32 @@ class LiveFrames(_FromRecords):
         except (KeyError, IndexError) as error:
             raise self.error(f"live-frames must name columns of {name}.csv as in :keys: observed as year, and the "
                              f"lengths of its frames: {error}") from None
-        return [nodes.raw("", playground.script(name, [data]), format="html")]
+        text = playground.script(name, data=[data], answer=self.options.get("answer", "mean"),
+                                 limit="limit" in self.options)
+        return [nodes.raw("", text, format="html")]
+
+
+class LivePictures(_InPlaceOfFrames):
+    """``{live-pictures} lazy-temperature``: the live piece in the place of frames of pictures.
+
+    The chapter hands over the pictures and the widths of the frames. ``:kernel:``, ``:compares:``, ``:slider:``,
+    ``:rows:`` (two names with a comma between them) and ``:call:`` are as `playground.from_handed` takes them, and may
+    be followed by ``:again:``, a tolerance, and by ``:inverse:``.
+    """
+
+    option_spec: ClassVar = dict.fromkeys(("kernel", "compares", "slider", "rows", "call"),
+                                          directives.unchanged_required) | {"again": float, "inverse": directives.flag}
+
+    def run(self):
+        name, record, place = self.frames()
+        options = self.options | {"inverse": "inverse" in self.options}
+        try:
+            options["rows"] = options["rows"].split(", ")
+            pictures = playground.from_handed(record, handed.handed_over(place, name), **options)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.error(f"live-pictures needs what the page hands over for {name}, and the options kernel, "
+                             f"compares, slider, rows and call: {error}") from None
+        return [nodes.raw("", playground.script(name, pictures=pictures), format="html")]
 
 
 class FamilyMap(_FromRecords):
@@ -385,6 +424,7 @@ def setup(app):
     app.add_directive("family-map", FamilyMap)
     app.add_directive("live-frames", LiveFrames)
     app.add_directive("live-mean", LiveMean)
+    app.add_directive("live-pictures", LivePictures)
     app.add_directive("claim-card", cards.ClaimCard)
     app.add_directive("claims-ledger", cards.ClaimsLedger)
     app.add_directive("sabotage-table", cards.SabotageTable)

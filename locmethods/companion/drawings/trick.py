@@ -21,11 +21,16 @@ def moons(axes, table):
 
 
 def limits(axes, table, number):
-    """Draw local lines of one bandwidth between the data and the global line."""
+    """Draw local lines of one bandwidth between the data and the global line, and a bar as long as two bandwidths."""
     charts.scattered(axes, table, ("key", "value"))
+    wide, first, last, height = 2 * table["bandwidth"][number], *table["target"][[0, -1]], 1.65
+    axes.plot([last - wide, last], [height, height], color=ink(axes), linestyle="-", linewidth=4,
+              solid_capstyle="butt")
+    axes.annotate(f"2h = {wide:g}", (last, height), (0, -12), textcoords="offset points", ha="right", va="center",
+                  fontsize=NAMES)
     straight, = axes.plot(table["target"], table["straight"], color=ink(axes), linestyle="--", linewidth=1.3)
     curve, = axes.plot(table["target"], table["fit"][:, number], color="C0")
-    charts.frame(axes, "input", "value", ylim=(-1.5, 1.5))
+    charts.frame(axes, "input", "value", xlim=(first, last), ylim=(-1.5, 1.8))
     charts.name_lines(axes, [curve, straight], ["local", "global"])
 
 

@@ -83,15 +83,23 @@ def _number(context, bits):
     return number(bits), generate
 
 
-@intrinsic
-def larger(context, a, b):
-    """Return the larger of two numbers, neither NaN: unlike Python's max, a compiler does as many at once as it can."""
+def _one_of_two(instruction):
+    """Return a function of two floating numbers, neither NaN, that is one of LLVM's instructions.
 
-    def generate(context, builder, signature, arguments):
-        number = arguments[0].type
-        function = builder.module.declare_intrinsic("llvm.maxnum", [number], ir.FunctionType(number, [number, number]))
-        return builder.call(function, arguments, fastmath=("nnan", "nsz"))
-    return a(a, a), generate
+    Python's max and min have to be compiled for each type, and keep LLVM from doing as many at once as it can.
+    """
+
+    @intrinsic
+    def function(context, a, b):
+        def generate(context, builder, signature, arguments):
+            number = arguments[0].type
+            called = builder.module.declare_intrinsic(instruction, [number], ir.FunctionType(number, [number, number]))
+            return builder.call(called, arguments, fastmath=("nnan", "nsz"))
+        return a(a, a), generate
+    return function
+
+
+larger, smaller = _one_of_two("llvm.maxnum"), _one_of_two("llvm.minnum")
 
 
 def _series(number):
@@ -188,13 +196,19 @@ def exponentials(x, scale):
         x[j] = exponential(x[j] * scale)
 
 
-@summing
-def dot(x, y):
+@inlined
+def sum_of_products(x, y):
     """Return Σ x y."""
     total = x.dtype.type(0)
     for j in range(len(x)):
         total += x[j] * y[j]
     return total
+
+
+@summing
+def dot(x, y):
+    """Return Σ x y, whatever liberties the caller has."""
+    return sum_of_products(x, y)
 
 
 @inlined
@@ -214,7 +228,7 @@ def add_up(weight, values, numerator):
     total, first = total_and_sum(weight, values[0, :n])
     numerator[0] += first
     for o in range(1, len(values)):
-        numerator[o] += dot(weight, values[o, :n])
+        numerator[o] += sum_of_products(weight, values[o, :n])
     return total
 
 

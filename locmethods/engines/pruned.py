@@ -79,8 +79,10 @@ def all_in_reach(layout, lost):
     """
     from locmethods.engines.native.tree import log_bounds
 
-    box = layout.once("box", lambda: (layout.keys.min(0), layout.keys.max(0)))
-    least = log_bounds(layout.factors, layout.query.min(0), layout.query.max(0), *box)[1]
+    def box(points):
+        return points.min(0, keepdims=True), points.max(0, keepdims=True), 0
+
+    least = log_bounds(layout.factors, *box(layout.query), *layout.once("box", lambda: box(layout.keys)))[1]
     return least > (math.log(lost * len(layout.keys)) if lost else -math.inf)
 
 

@@ -61,9 +61,9 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
             pieces = everything(len(layout.keys), last - first)
         else:
             pieces = search(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), first, last)
-        memory, names = np.empty((d + values.shape[1] + 3, wide), dtype), np.empty(wide, np.int64)
+        memory = [np.empty((rows, wide), dtype) for rows in (d, values.shape[1], 3)]
         compiled(layout.factors, queries.rows, queries.boxes.size, keys.columns, keys.order, columns, own, *pieces,
-                 first, memory, names, numerator, total, extreme)
+                 first, *memory, np.empty(wide, np.int64), numerator, total, extreme)
 
     count = queries.boxes.blocks
     in_threads(add, count, max(1, min(64, count // 32, PART // (queries.boxes.size * len(layout.keys)))))

@@ -197,7 +197,17 @@ def exponentials(x, scale):
 
 
 @inlined
-def sum_of_products(x, y):
+def total_and_sum(weight, values):
+    """Return Σ w and Σ w v, v being the first row, in one pass."""
+    total, part = weight.dtype.type(0), weight.dtype.type(0)
+    for j in range(len(weight)):
+        total += weight[j]
+        part += weight[j] * values[0, j]
+    return total, part
+
+
+@summing
+def dot(x, y):
     """Return Σ x y."""
     total = x.dtype.type(0)
     for j in range(len(x)):
@@ -206,29 +216,15 @@ def sum_of_products(x, y):
 
 
 @summing
-def dot(x, y):
-    """Return Σ x y, whatever liberties the caller has."""
-    return sum_of_products(x, y)
-
-
-@inlined
-def total_and_sum(weight, values):
-    """Return Σ w and Σ w v, in one pass."""
-    total, part = weight.dtype.type(0), weight.dtype.type(0)
-    for j in range(len(weight)):
-        total += weight[j]
-        part += weight[j] * values[j]
-    return total, part
-
-
-@summing
 def add_up(weight, values, numerator):
     """Add Σ w v to `numerator` for values of shape (o, ≥ n), o ≥ 1, and return Σ w, for n weights."""
-    n = len(weight)
-    total, first = total_and_sum(weight, values[0, :n])
+    total, first = total_and_sum(weight, values)
     numerator[0] += first
     for o in range(1, len(values)):
-        numerator[o] += sum_of_products(weight, values[o, :n])
+        part = weight.dtype.type(0)
+        for j in range(len(weight)):
+            part += weight[j] * values[o, j]
+        numerator[o] += part
     return total
 
 

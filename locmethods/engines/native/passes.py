@@ -127,11 +127,10 @@ def _squares_to_others(query, tile, names, own, out):
 
 
 @inlined
-def _pass(weights, factors, rows, size, columns, order, values, own, begin, end, start, first, memory, names, numerator,
-          total, extreme):
+def _pass(weights, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare, names,
+          numerator, total, extreme):
     """Add up the weights that a function gives, and weighted values; see `add_blocks`."""
-    d, outputs, hollow = len(columns), len(values), len(own) > 0
-    tile, held, spare = memory[:d], memory[d:d + outputs], memory[d + outputs:]
+    hollow = len(own) > 0
     for block in range(len(start) - 1):
         piece, last = start[block], start[block + 1]
         here = (first + block) * size
@@ -145,14 +144,14 @@ def _pass(weights, factors, rows, size, columns, order, values, own, begin, end,
                                              extreme[i])
                 if shrink != 1:
                     total[i] *= shrink
-                    for o in range(outputs):
+                    for o in range(len(values)):
                         numerator[i, o] *= shrink
                 total[i] += add_up(part, held, numerator[i])
 
 
 @compiled
-def add_blocks(factors, rows, size, columns, order, values, own, begin, end, start, first, memory, names, numerator,
-               total, extreme):
+def add_blocks(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+               names, numerator, total, extreme):
     """Add up K v and K over the keys that some blocks of queries must see: one kernel of the distance.
 
     Parameters
@@ -173,39 +172,41 @@ def add_blocks(factors, rows, size, columns, order, values, own, begin, end, sta
         As `tree.Pieces`.
     first : int
         The first of the blocks.
-    memory, names : ndarray of shape (d + o + 3, wide) and integer ndarray of shape (wide,)
-        Memory for a tile of so many keys, `memory` in their type.
+    tile, held, spare : ndarray of shape (d, wide), (o, wide) and (3, wide)
+        Memory for so many keys, their values, and their weights, in the keys' type.
+    names : integer ndarray of shape (wide,)
+        Memory for which keys they are.
     numerator, total : ndarray of shape (n_queries, o) and (n_queries,)
         float64, in the queries' order.
     extreme : ndarray of shape (n_queries,)
         Left as it is.
     """
-    _pass(_one, factors, rows, size, columns, order, values, own, begin, end, start, first, memory, names, numerator,
-          total, extreme)
+    _pass(_one, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+          names, numerator, total, extreme)
 
 
 @compiled
-def add_inverse(factors, rows, size, columns, order, values, own, begin, end, start, first, memory, names, numerator,
-                total, extreme):
+def add_inverse(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+                names, numerator, total, extreme):
     """Do what `add_blocks` does for inverse distances.
 
     Parameters are those of `add_blocks`, except that `extreme` is the least squared distance so far: the sums are
     those of (√extreme/r)ᵖ.
     """
-    _pass(_inverse, factors, rows, size, columns, order, values, own, begin, end, start, first, memory, names,
-          numerator, total, extreme)
+    _pass(_inverse, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+          names, numerator, total, extreme)
 
 
 @compiled
-def add_products(factors, rows, size, columns, order, values, own, begin, end, start, first, memory, names, numerator,
-                 total, extreme):
+def add_products(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+                 names, numerator, total, extreme):
     """Do what `add_blocks` does for a product of factors.
 
     Parameters are those of `add_blocks`, except that `extreme` is the greatest score of the exponentials so far: the
     sums are divided by its exponential.
     """
-    _pass(_several, factors, rows, size, columns, order, values, own, begin, end, start, first, memory, names,
-          numerator, total, extreme)
+    _pass(_several, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+          names, numerator, total, extreme)
 
 
 @compiled

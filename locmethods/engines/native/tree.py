@@ -175,11 +175,14 @@ def fitted(points, order, size):
 
 
 @inlined
-def gap_and_span(low, high, other_low, other_high, first, last):
-    """Return the squares of the least and the greatest distance between two boxes, in some of the coordinates."""
+def gap_and_span(low, high, i, other_low, other_high, j, first, last):
+    """Return the squares of the least and the greatest distance between two boxes, in some of the coordinates.
+
+    They are the i-th and the j-th of two arrays of boxes: a row taken out of an array is much to compile.
+    """
     gap = span = 0.0
     for k in range(first, last):
-        above, below = other_low[k] - high[k], low[k] - other_high[k]
+        above, below = other_low[j, k] - high[i, k], low[i, k] - other_high[j, k]
         apart = larger(larger(above, below), 0.0)
         across = -larger(-above, -below)  # minus the greatest distance along an axis
         gap += apart * apart
@@ -188,9 +191,10 @@ def gap_and_span(low, high, other_low, other_high, first, last):
 
 
 @compiled
-def log_bounds(factors, low, high, other_low, other_high):
+def log_bounds(factors, low, high, i, other_low, other_high, j):
     """Return two numbers between which log K lies for every pair of points from two boxes, whatever their rounding.
 
+    They are the i-th and the j-th of two arrays of boxes, whose corners have the shapes (n_boxes, d) and (m_boxes, d).
     Distances only are bounded: a factor of the inner product counts as one above, and as zero below. A third number
     orders boxes by how far they are, in the lengths of the factors.
     """
@@ -200,7 +204,7 @@ def log_bounds(factors, low, high, other_low, other_high):
         if factor.kind >= IS_SHEPARD:
             least = -math.inf
             continue
-        gap, span = gap_and_span(low, high, other_low, other_high, factor.first, factor.last)
+        gap, span = gap_and_span(low, high, i, other_low, other_high, j, factor.first, factor.last)
         far += (gap + 1e-3 * span) / (factor.length * factor.length)
         for farthest in range(2):  # in a loop: the logarithm is compiled once
             square = span * (1 + 1e-9) if farthest else gap * (1 - 1e-9)
@@ -213,8 +217,8 @@ def log_bounds(factors, low, high, other_low, other_high):
 
 
 @inlined
-def least_total(factors, low, high, boxes, spared, stack):
-    """Return a bound below log Σ K of every query in a box: whole blocks at their greatest distance.
+def least_total(factors, low, high, block, boxes, spared, stack):
+    """Return a bound below log Σ K of every query in one of some boxes: whole blocks at their greatest distance.
 
     First a near block, then all that could add a thousandth to what is known already.
     """
@@ -223,7 +227,7 @@ def least_total(factors, low, high, boxes, spared, stack):
     while boxes.children[node] < boxes.children[node + 1]:
         nearest = math.inf
         for child in range(boxes.children[node], boxes.children[node + 1]):
-            _, least, far = log_bounds(factors, low, high, boxes.low[child], boxes.high[child])
+            _, least, far = log_bounds(factors, low, high, block, boxes.low, boxes.high, child)
             if far <= nearest:
                 nearest, node, scale = far, child, least
     found = 0.0  # Σ K / exp(scale)
@@ -231,7 +235,7 @@ def least_total(factors, low, high, boxes, spared, stack):
     while height > 0:
         height -= 1
         node = stack[height]
-        most, weight, _ = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])
+        most, weight, _ = log_bounds(factors, low, high, block, boxes.low, boxes.high, node)
         count = boxes.count[node]
         if most + math.log(count) <= scale + math.log(1e-3 * found + 1e-300):
             continue
@@ -250,14 +254,13 @@ def least_total(factors, low, high, boxes, spared, stack):
 
 
 @compiled
-def _search(factors, query_low, query_high, boxes, tolerance, spared, first, last, stack, begin, end, start):
+def _search(factors, low, high, boxes, tolerance, spared, first, last, stack, begin, end, start):
     """Do what `search` does; `stack` is memory, and the other arrays receive the pieces."""
     found = 0
     for block in range(first, last):
-        low, high = query_low[block], query_high[block]
         budget, edge = -math.inf, -math.inf
         if tolerance > 0:
-            budget = math.log(tolerance) + least_total(factors, low, high, boxes, spared, stack)
+            budget = math.log(tolerance) + least_total(factors, low, high, block, boxes, spared, stack)
             edge = budget - math.log(64.0 * boxes.size)
         lost = math.inf  # what was left out, as a share of the budget
         while lost > 1.0:
@@ -266,7 +269,7 @@ def _search(factors, query_low, query_high, boxes, tolerance, spared, first, las
             while height > 0:
                 height -= 1
                 node = stack[height]
-                most = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])[0]
+                most, _, _ = log_bounds(factors, low, high, block, boxes.low, boxes.high, node)
                 if most == -math.inf:
                     continue
                 child, after = boxes.children[node], boxes.children[node + 1]

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,11 @@ def test_what_builds_the_site_reruns_nothing(chapters):
         assert not {f"locmethods.companion.{name}" for name in ("__main__", "build.site", "build.run", "build.book",
                                                                 "build.stale", "build.imports")} & found
         assert ("locmethods.companion.checking.check" in found) == (stem in claims.stems())
+
+
+def test_a_small_call_loads_neither_numpys_tests_nor_compiled_code():
+    code = ("import sys, locmethods as lm; from locmethods.kernels import Gaussian; "
+            "lm.local_mean([[0.0]], [[1.0]], [1.0], kernel=Gaussian()); "
+            "print(*sorted({'numpy.f2py', 'numpy.testing', 'numba', 'torch'} & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -124,15 +124,16 @@ def test_gap_and_span_are_the_extreme_distances_between_boxes():
     points = sample(300, 2)
     left, right = pruned.cut(points[:100], 16), pruned.cut(points[100:], 16)
     def box(blocks, i):
-        return blocks.boxes.low[i], blocks.boxes.high[i]
+        return blocks.boxes.low, blocks.boxes.high, i
 
     for i in range(left.boxes.blocks):
         for j in range(right.boxes.blocks):
             gap, span = tree.gap_and_span(*box(left, i), *box(right, j), 0, 2)
             square = cdist(left.rows[16 * i:16 * i + 16], right.rows[16 * j:16 * j + 16]) ** 2
             assert gap <= square.min() + 1e-12 and span >= square.max() - 1e-12  # rounding of a square
-    corners = np.array([0.0, 0.0]), np.array([1.0, 1.0]), np.array([4.0, 0.5]), np.array([5.0, 2.0])
-    assert tree.gap_and_span(*corners, 0, 2) == (9.0, 25.0 + 4.0) and tree.gap_and_span(*corners, 1, 2) == (0.0, 4.0)
+    low, high = np.array([[0.0, 0.0], [4.0, 0.5]]), np.array([[1.0, 1.0], [5.0, 2.0]])
+    pair = low, high, 0, low, high, 1
+    assert tree.gap_and_span(*pair, 0, 2) == (9.0, 25.0 + 4.0) and tree.gap_and_span(*pair, 1, 2) == (0.0, 4.0)
 
 
 @pytest.mark.parametrize("kernel", [*RADIAL, Gaussian(0.1) * Flat(0.3), Laplace(0.2).on([0]) * Cauchy(0.3).on([1])],
@@ -142,8 +143,8 @@ def test_the_bounds_of_two_boxes_hold_for_all_their_pairs(kernel):
     for _ in range(200):
         query, keys = (rng.normal(size=2) + rng.uniform(0, 0.2, size=(8, 2)) for _ in range(2))
         where = layout(kernel, query, keys)
-        boxes = [end(points, 0) for points in (where.query, where.keys) for end in (np.min, np.max)]
-        most, least, _ = tree.log_bounds(where.factors, *boxes)
+        low, high = (np.array([end(points, 0) for points in (where.query, where.keys)]) for end in (np.min, np.max))
+        most, least, _ = tree.log_bounds(where.factors, low, high, 0, low, high, 1)
         weights = kernel.bind(query, keys).log(slice(0, 8), slice(0, 8))
         assert least <= weights.min() + 1e-12 and weights.max() <= most + 1e-12  # rounding of a logarithm
 
@@ -171,7 +172,7 @@ def test_the_bound_on_a_total_is_below_the_total_of_every_query(kernel):
     log_total = np.log(kernel(points, points).sum(1))
     slack = []
     for block in range(queries.boxes.blocks):
-        bound = tree.least_total(where.factors, queries.boxes.low[block], queries.boxes.high[block], keys.boxes,
+        bound = tree.least_total(where.factors, queries.boxes.low, queries.boxes.high, block, keys.boxes,
                                  int(where.hollow), np.empty(tree.STACK, np.int64))
         slack.append(log_total[queries.order[64 * block:64 * block + 64]].min() - bound)
     assert min(slack) >= -1e-12  # rounding of a logarithm

@@ -1,4 +1,4 @@
-"""NumPy arrays and tensors under one notation: the array API standard, by array-api-compat."""
+"""NumPy arrays and tensors under one notation: the array API standard, for tensors by array-api-compat."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import warnings
 from functools import cache
 from typing import TYPE_CHECKING, TypeGuard
 
-import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def is_lazy(value) -> bool:
 def namespace(array):
     """Return the functions of the array API standard for an array: NumPy's, or torch's for a tensor."""
     if not is_tensor(array):
-        return numpy_namespace
+        return np  # it follows the standard by itself, and array_api_compat.numpy loads all of it, its tests included
     import array_api_compat.torch as torch_namespace
 
     return torch_namespace

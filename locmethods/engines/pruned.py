@@ -9,7 +9,7 @@ out blocks with
 
 loses at most ε times what every query of the block sums to, and moves its mean by at most 2ε times the largest value.
 For compact support this includes K(δ) = 0, and a product of kernels is bounded by the product of their bounds.
-`tree.reach` finds L and the blocks, from the coarsest boxes to the finest.
+`tree.search` finds L and the blocks, from the coarsest boxes to the finest.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ def cut(points, size=None, scale=1.0):
     from locmethods.engines.native import tree
 
     size = KEY_BLOCK if size is None else size
-    order = np.arange(len(points))
-    tree.cut(points * scale, order, size)  # the product is a new array, which is cut in place
+    order = tree.cut(points * scale, size)  # the product is a new array, which is cut in place
     return tree.fitted(points[order], order, size)
 
 
@@ -80,19 +79,28 @@ def all_in_reach(layout, lost):
     """
     from locmethods.engines.native.tree import log_bounds
 
-    box = layout.once("box", lambda: (layout.keys.min(0), layout.keys.max(0)))
-    least = log_bounds(layout.factors, layout.query.min(0), layout.query.max(0), *box)[1]
+    def box(points):
+        return points.min(0, keepdims=True), points.max(0, keepdims=True), 0
+
+    least = log_bounds(layout.factors, *box(layout.query), *layout.once("box", lambda: box(layout.keys)))[1]
     return least > (math.log(lost * len(layout.keys)) if lost else -math.inf)
+
+
+def _pieces(layout, queries, keys, lost, block):
+    """Return where the pieces begin and end, in the keys' order, that one block of the queries must see."""
+    from locmethods.engines.native.tree import search
+
+    begin, end, (_, count) = search(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), block,
+                                    block + 1)
+    return begin[:count], end[:count]
 
 
 def remaining(layout, queries, keys, lost, blocks=SAMPLE):
     """Return the share of the pairs that remains, from some blocks of the queries."""
-    from locmethods.engines.native.tree import plan
-
     every = max(1, queries.boxes.blocks // blocks)
     some, found = range(0, queries.boxes.blocks, every), 0
     for block in some:
-        begin, end = plan(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), block)
+        begin, end = _pieces(layout, queries, keys, lost, block)
         found += (end - begin).sum()
     return found / (len(some) * len(keys.order))
 
@@ -163,10 +171,8 @@ def skipping(task, index):
 
 
 def _visits(layout, queries, keys, lost, index):
-    from locmethods.engines.native.tree import plan
-
     for block in range(queries.boxes.blocks):
-        pieces = plan(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), block)
+        pieces = _pieces(layout, queries, keys, lost, block)
         found = [keys.order[a:b] for a, b in zip(*pieces, strict=True)]
         rows = index[queries.order[block * queries.boxes.size:(block + 1) * queries.boxes.size]]
         yield rows, np.concatenate(found) if found else keys.order[:0]

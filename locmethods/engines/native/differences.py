@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from locmethods.engines import pruned
-from locmethods.engines.native.tree import whole
+from locmethods.engines.native.tree import everything, search, whole
 from locmethods.kernels.bound import once
 from locmethods.numerics.threads import PART, in_threads
 
@@ -57,8 +57,13 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     compiled = add_products if layout.single is None else add_inverse if singular else add_blocks
 
     def add(first, last):
-        compiled(layout.factors, queries.rows, queries.boxes, keys.columns, keys.order, keys.boxes, columns,
-                 lost if blocks else -1.0, own, wide, first, last, numerator, total, extreme)
+        if blocks is None:
+            pieces = everything(len(layout.keys), last - first)
+        else:
+            pieces = search(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), first, last)
+        memory = [np.empty((rows, wide), dtype) for rows in (d, values.shape[1], 3)]
+        compiled(layout.factors, queries.rows, queries.boxes.size, keys.columns, keys.order, columns, own, *pieces,
+                 first, *memory, np.empty(wide, np.int64), numerator, total, extreme)
 
     count = queries.boxes.blocks
     in_threads(add, count, max(1, min(64, count // 32, PART // (queries.boxes.size * len(layout.keys)))))

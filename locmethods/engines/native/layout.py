@@ -12,6 +12,10 @@ from locmethods.arrays.namespace import is_tensor, to_numpy
 from locmethods.engines.native import profiles
 from locmethods.kernels.bound import once
 
+# A factor as compiled code takes it: its number in `profiles`, its length, its offset and its size, (q·k + offset)/size
+# being at most one for a power of the inner product, and which coordinates of the points belong to it.
+FACTOR = np.dtype([("kind", np.int64), ("length", np.float64), ("offset", np.float64), ("size", np.float64),
+                   ("first", np.int64), ("last", np.int64)], align=True)
 SLICE = 4096  # rows that are looked at once: large temporary arrays would cost more than what is done with them
 
 
@@ -153,14 +157,10 @@ class Layout:
 
     @cached_property
     def factors(self):
-        """The factors as compiled code takes them."""
-        from locmethods.engines.native.tree import Factors
-
-        first, last = np.array(self.spans, np.int64).T.copy()
-        return Factors(np.array([profile.number for profile in self.profiles], np.int64),
-                       np.array([float(factor.length) for factor in self.term.factors]),
-                       np.array([float(factor.offset) for factor in self.term.factors]), np.array(self.sizes), first,
-                       last)
+        """The factors as compiled code takes them, records of shape (n_factors,)."""
+        return np.array([(profile.number, float(factor.length), float(factor.offset), size, first, last)
+                         for factor, profile, size, (first, last) in
+                         zip(self.term.factors, self.profiles, self.sizes, self.spans, strict=True)], FACTOR)
 
     @cached_property
     def scale(self):

@@ -83,15 +83,23 @@ def _number(context, bits):
     return number(bits), generate
 
 
-@intrinsic
-def larger(context, a, b):
-    """Return the larger of two numbers, neither NaN: unlike Python's max, a compiler does as many at once as it can."""
+def _one_of_two(instruction):
+    """Return a function of two floating numbers, neither NaN, that is one of LLVM's instructions.
 
-    def generate(context, builder, signature, arguments):
-        number = arguments[0].type
-        function = builder.module.declare_intrinsic("llvm.maxnum", [number], ir.FunctionType(number, [number, number]))
-        return builder.call(function, arguments, fastmath=("nnan", "nsz"))
-    return a(a, a), generate
+    Python's max and min have to be compiled for each type, and keep LLVM from doing as many at once as it can.
+    """
+
+    @intrinsic
+    def function(context, a, b):
+        def generate(context, builder, signature, arguments):
+            number = arguments[0].type
+            called = builder.module.declare_intrinsic(instruction, [number], ir.FunctionType(number, [number, number]))
+            return builder.call(called, arguments, fastmath=("nnan", "nsz"))
+        return a(a, a), generate
+    return function
+
+
+larger, smaller = _one_of_two("llvm.maxnum"), _one_of_two("llvm.minnum")
 
 
 def _series(number):
@@ -188,6 +196,16 @@ def exponentials(x, scale):
         x[j] = exponential(x[j] * scale)
 
 
+@inlined
+def total_and_sum(weight, values):
+    """Return Σ w and Σ w v, v being the first row, in one pass."""
+    total, part = weight.dtype.type(0), weight.dtype.type(0)
+    for j in range(len(weight)):
+        total += weight[j]
+        part += weight[j] * values[0, j]
+    return total, part
+
+
 @summing
 def dot(x, y):
     """Return Σ x y."""
@@ -206,24 +224,16 @@ def total_of(x):
     return total
 
 
-@inlined
-def total_and_sum(weight, values):
-    """Return Σ w and Σ w v, in one pass."""
-    total, part = weight.dtype.type(0), weight.dtype.type(0)
-    for j in range(len(weight)):
-        total += weight[j]
-        part += weight[j] * values[j]
-    return total, part
-
-
 @summing
 def add_up(weight, values, numerator):
     """Add Σ w v to `numerator` for values of shape (o, ≥ n), o ≥ 1, and return Σ w, for n weights."""
-    n = len(weight)
-    total, first = total_and_sum(weight, values[0, :n])
+    total, first = total_and_sum(weight, values)
     numerator[0] += first
     for o in range(1, len(values)):
-        numerator[o] += dot(weight, values[o, :n])
+        part = weight.dtype.type(0)
+        for j in range(len(weight)):
+            part += weight[j] * values[o, j]
+        numerator[o] += part
     return total
 
 

@@ -15,20 +15,20 @@ from locmethods.engines.native.loops import (
     inner_products,
     larger,
     least_gap,
+    smaller,
     squares,
 )
 from locmethods.engines.native.profiles import IS_EXPONENTIAL, IS_POLYNOMIAL, weigh, weigh_inversely
-from locmethods.engines.native.tree import STACK, reach
 
 ROW = 512  # keys of a piece of a row, which stays in a core's nearest cache
 
 
 @inlined
-def _gather(columns, order, values, begin, end, found, piece, at, wide, hollow, tile, held, names):
+def _gather(columns, order, values, begin, end, last, piece, at, hollow, tile, held, names):
     """Copy keys and values of some pieces side by side, and return how many, and the piece and place to go on from."""
-    width = 0
-    while piece < found and width < wide:
-        some = min(wide - width, end[piece] - at)
+    width, wide = 0, len(names)
+    while piece < last and width < wide:
+        some = wide - width if at + wide - width < end[piece] else end[piece] - at
         for k in range(len(tile)):  # in loops: an assignment of slices takes seconds to compile
             for j in range(some):
                 tile[k, width + j] = columns[k, at + j]
@@ -42,7 +42,7 @@ def _gather(columns, order, values, begin, end, found, piece, at, wide, hollow, 
         at += some
         if at == end[piece]:
             piece += 1
-            if piece < found:
+            if piece < last:
                 at = begin[piece]
     return width, piece, at
 
@@ -55,8 +55,8 @@ def _gather(columns, order, values, begin, end, found, piece, at, wide, hollow, 
 def _one(factors, query, tile, names, own, part, spare, extreme):
     """Write the weights of one kernel of the distance."""
     _squares_to_others(query, tile, names, own, part)
-    square = factors.length[0] * factors.length[0]
-    weigh(factors.kind[0], part, part.dtype.type(square), part.dtype.type(1 / square))
+    square = factors[0].length * factors[0].length
+    weigh(factors[0].kind, part, part.dtype.type(square), part.dtype.type(1 / square))
     return 1.0, extreme
 
 
@@ -64,9 +64,9 @@ def _one(factors, query, tile, names, own, part, spare, extreme):
 def _inverse(factors, query, tile, names, own, part, spare, extreme):
     """Write the weights (ρ/r)ᵖ, where ρ² is the least squared distance so far."""
     _squares_to_others(query, tile, names, own, part)
-    nearest = min(extreme, least_gap(part, part.dtype.type(0)))
-    shrink = (nearest / extreme) ** (0.5 * factors.length[0]) if nearest < extreme else 1.0
-    weigh_inversely(part, nearest, int(factors.length[0]))
+    nearest = smaller(extreme, np.float64(least_gap(part, part.dtype.type(0))))
+    shrink = (nearest / extreme) ** (0.5 * factors[0].length) if nearest < extreme else 1.0
+    weigh_inversely(part, nearest, int(factors[0].length))
     return shrink, nearest
 
 
@@ -81,8 +81,9 @@ def _several(factors, query, tile, names, own, part, spare, extreme):
     for j in range(len(part)):
         part[j], score[j] = 1, 0
     scored = False
-    for f in range(len(factors.kind)):
-        kind, length, a, b = factors.kind[f], factors.length[f], factors.first[f], factors.last[f]
+    for f in range(len(factors)):
+        factor = factors[f]
+        kind, length, a, b = factor.kind, factor.length, factor.first, factor.last
         if kind == IS_EXPONENTIAL:
             scored = True
             inner_products(query[a:b], tile[a:b], more)
@@ -91,7 +92,7 @@ def _several(factors, query, tile, names, own, part, spare, extreme):
         elif kind == IS_POLYNOMIAL:
             inner_products(query[a:b], tile[a:b], more)
             for j in range(len(part)):
-                power = (more[j] + factors.offset[f]) / factors.size[f]
+                power = (more[j] + factor.offset) / factor.size
                 part[j] *= power ** int(length)
         else:
             squares(query[a:b], tile[a:b], more)
@@ -126,89 +127,86 @@ def _squares_to_others(query, tile, names, own, out):
 
 
 @inlined
-def _pass(weights, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
-          total, extreme):
+def _pass(weights, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare, names,
+          numerator, total, extreme):
     """Add up the weights that a function gives, and weighted values; see `add_blocks`."""
-    d, outputs, hollow = len(columns), len(values), len(own) > 0
-    stack, names = np.empty(STACK, np.int64), np.empty(wide, np.int64)
-    begin, end = np.empty(len(boxes.count), np.int64), np.empty(len(boxes.count), np.int64)
-    memory = np.empty((d + outputs + 3, wide), values.dtype)
-    tile, held, spare = memory[:d], memory[d:d + outputs], memory[d + outputs:]
-    for block in range(first, last):
-        if tolerance < 0:
-            begin[0], end[0], found = 0, len(order), 1
-        else:
-            found = reach(factors, blocks.low[block], blocks.high[block], boxes, tolerance, 1 if hollow else 0, stack,
-                          begin, end)
-        piece, at = 0, begin[0]
-        while piece < found:
-            width, piece, at = _gather(columns, order, values, begin, end, found, piece, at, wide, hollow, tile, held,
-                                       names)
+    hollow = len(own) > 0
+    for block in range(len(start) - 1):
+        piece, last = start[block], start[block + 1]
+        here = (first + block) * size
+        after = here + size if here + size < len(rows) else len(rows)
+        at = begin[piece] if piece < last else 0
+        while piece < last:
+            width, piece, at = _gather(columns, order, values, begin, end, last, piece, at, hollow, tile, held, names)
             part = spare[2, :width]
-            for i in range(block * blocks.size, min(len(rows), (block + 1) * blocks.size)):
+            for i in range(here, after):
                 shrink, extreme[i] = weights(factors, rows[i], tile, names, own[i] if hollow else -1, part, spare,
                                              extreme[i])
                 if shrink != 1:
                     total[i] *= shrink
-                    for o in range(outputs):
+                    for o in range(len(values)):
                         numerator[i, o] *= shrink
                 total[i] += add_up(part, held, numerator[i])
 
 
 @compiled
-def add_blocks(factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
-               total, extreme):
-    """Add up K v and K for the queries of some blocks, leaving out what `reach` leaves out: one kernel of the distance.
+def add_blocks(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+               names, numerator, total, extreme):
+    """Add up K v and K over the keys that some blocks of queries must see: one kernel of the distance.
 
     Parameters
     ----------
-    factors : tree.Factors
+    factors : records of type `layout.FACTOR`
         The kernel.
-    rows, blocks : ndarray of shape (n_queries, d), and tree.Boxes
-        The queries in order, and the boxes about them.
-    columns, order, boxes : ndarray of shape (d, n_keys), integer ndarray of shape (n_keys,), and tree.Boxes
-        The keys in order, which key stands there, and the boxes about them.
+    rows : ndarray of shape (n_queries, d)
+        The queries in order.
+    size : int
+        Queries in a block.
+    columns, order : ndarray of shape (d, n_keys) and integer ndarray of shape (n_keys,)
+        The keys in order, and which key stands there.
     values : ndarray of shape (o, n_keys)
         In the keys' order.
-    tolerance : float
-        As for `reach`; −1 leaves nothing out.
     own : integer ndarray of shape (n_queries,) or (0,)
         The key for which each query, in order, has no weight; none if empty.
-    wide : int
-        Keys in a tile.
-    first, last : int
-        Blocks of queries.
+    begin, end, start : integer ndarrays
+        As `tree.Pieces`.
+    first : int
+        The first of the blocks.
+    tile, held, spare : ndarray of shape (d, wide), (o, wide) and (3, wide)
+        Memory for so many keys, their values, and their weights, in the keys' type.
+    names : integer ndarray of shape (wide,)
+        Memory for which keys they are.
     numerator, total : ndarray of shape (n_queries, o) and (n_queries,)
         float64, in the queries' order.
     extreme : ndarray of shape (n_queries,)
         Left as it is.
     """
-    _pass(_one, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
-          total, extreme)
+    _pass(_one, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+          names, numerator, total, extreme)
 
 
 @compiled
-def add_inverse(factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
-                total, extreme):
+def add_inverse(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+                names, numerator, total, extreme):
     """Do what `add_blocks` does for inverse distances.
 
     Parameters are those of `add_blocks`, except that `extreme` is the least squared distance so far: the sums are
     those of (√extreme/r)ᵖ.
     """
-    _pass(_inverse, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
-          total, extreme)
+    _pass(_inverse, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+          names, numerator, total, extreme)
 
 
 @compiled
-def add_products(factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
-                 total, extreme):
+def add_products(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+                 names, numerator, total, extreme):
     """Do what `add_blocks` does for a product of factors.
 
     Parameters are those of `add_blocks`, except that `extreme` is the greatest score of the exponentials so far: the
     sums are divided by its exponential.
     """
-    _pass(_several, factors, rows, blocks, columns, order, boxes, values, tolerance, own, wide, first, last, numerator,
-          total, extreme)
+    _pass(_several, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+          names, numerator, total, extreme)
 
 
 @compiled
@@ -217,7 +215,7 @@ def write_products(factors, query, columns, own, out):
 
     Parameters
     ----------
-    factors : tree.Factors
+    factors : records of type `layout.FACTOR`
     query : ndarray of shape (b, d)
     columns : ndarray of shape (d, n)
         The keys.
@@ -234,11 +232,12 @@ def write_products(factors, query, columns, own, out):
                 tile[k, j] = columns[k, start + j]
         for i in range(len(query)):
             part = out[i, start:start + width]
-            for f in range(len(factors.kind)):
-                a, b, square = factors.first[f], factors.last[f], factors.length[f] * factors.length[f]
+            for f in range(len(factors)):
+                factor = factors[f]
+                a, b, square = factor.first, factor.last, factor.length * factor.length
                 product = part if f == 0 else more[:width]
                 squares(query[i, a:b], tile[a:b], product)
-                weigh(factors.kind[f], product, square, 1 / square)
+                weigh(factor.kind, product, square, 1 / square)
                 if f > 0:
                     for j in range(width):
                         part[j] *= product[j]

@@ -243,7 +243,7 @@ def weigh(kind, x, square, inverse):
         raise ValueError("no compiled weight for this kernel of the distance")
 
 
-@compiled
+@inlined
 def log_weight(kind, square, length):
     """Return log K at a squared distance."""
     u = math.sqrt(square) / length

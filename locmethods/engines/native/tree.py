@@ -11,34 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, inlined, larger
+from locmethods.engines.native.loops import compiled, inlined, larger, smaller
 from locmethods.engines.native.profiles import IS_SHEPARD, log_weight
 
 FAN = 4
 STACK = 256  # more than FAN nodes for each scale of 2⁶⁴ points
+HALVES = 128  # more than one half for each halving of them
 # A node this far below the share of the sums that may be lost is left out without looking inside.
 CRUMB = 1 / 64
-
-
-class Factors(NamedTuple):
-    """A product of kernels as compiled code takes it: one entry a factor.
-
-    Attributes
-    ----------
-    kind : integer ndarray of shape (m,)
-        Numbers of `profiles`.
-    length, offset, size : ndarray of shape (m,)
-        float64. (q·k + offset)/size is at most one for a power of the inner product.
-    first, last : integer ndarray of shape (m,)
-        Which coordinates of the points belong to the factor.
-    """
-
-    kind: Any
-    length: Any
-    offset: Any
-    size: Any
-    first: Any
-    last: Any
 
 
 class Boxes(NamedTuple):
@@ -93,7 +73,7 @@ def _select(points, order, axis, first, last, middle):
     low, high = first, last - 1
     while high > low:
         a, b, c = points[low, axis], points[(low + high) // 2, axis], points[high, axis]
-        pivot = max(min(a, b), min(max(a, b), c))
+        pivot = larger(smaller(a, b), smaller(larger(a, b), c))
         i, j = low, high
         while i <= j:
             while points[i, axis] < pivot:
@@ -115,13 +95,9 @@ def _select(points, order, axis, first, last, middle):
 
 
 @compiled
-def cut(points, order, size):
-    """Order points, of shape (n, d), and `order` with them, into blocks of `size`: halve the widest side of a box.
-
-    A half holds a power of two of blocks, so that blocks that share a half are neighbours at every scale.
-    """
+def _cut(points, order, size, begin, end):
+    """Do what `cut` does, in place; `begin` and `end` are memory for what is still to be cut."""
     n, d = points.shape
-    begin, end = np.empty(128, np.int64), np.empty(128, np.int64)
     begin[0], end[0], height = 0, n, 1
     while height > 0:
         height -= 1
@@ -132,8 +108,8 @@ def cut(points, order, size):
         for k in range(d):
             low = high = points[first, k]
             for i in range(first + 1, last):
-                low = min(low, points[i, k])
-                high = max(high, points[i, k])
+                low = smaller(low, points[i, k])
+                high = larger(high, points[i, k])
             if high - low > widest:
                 axis, widest = k, high - low
         half = size
@@ -143,6 +119,22 @@ def cut(points, order, size):
         begin[height], end[height] = first, first + half
         begin[height + 1], end[height + 1] = first + half, last
         height += 2
+
+
+def cut(points, size):
+    """Return an order of points in blocks of `size`, from halving the widest side of a box again and again.
+
+    A half holds a power of two of blocks, so that blocks that share a half are neighbours at every scale.
+
+    Parameters
+    ----------
+    points : float64 ndarray of shape (n, d)
+        They are put into that order, in place.
+    size : int
+    """
+    order = np.arange(len(points))
+    _cut(points, order, size, *np.empty((2, HALVES), np.int64))
+    return order
 
 
 def _nested(n, size):
@@ -183,11 +175,14 @@ def fitted(points, order, size):
 
 
 @inlined
-def gap_and_span(low, high, other_low, other_high, first, last):
-    """Return the squares of the least and the greatest distance between two boxes, in some of the coordinates."""
+def gap_and_span(low, high, i, other_low, other_high, j, first, last):
+    """Return the squares of the least and the greatest distance between two boxes, in some of the coordinates.
+
+    They are the i-th and the j-th of two arrays of boxes: a row taken out of an array is much to compile.
+    """
     gap = span = 0.0
     for k in range(first, last):
-        above, below = other_low[k] - high[k], low[k] - other_high[k]
+        above, below = other_low[j, k] - high[i, k], low[i, k] - other_high[j, k]
         apart = larger(larger(above, below), 0.0)
         across = -larger(-above, -below)  # minus the greatest distance along an axis
         gap += apart * apart
@@ -196,28 +191,34 @@ def gap_and_span(low, high, other_low, other_high, first, last):
 
 
 @compiled
-def log_bounds(factors, low, high, other_low, other_high):
+def log_bounds(factors, low, high, i, other_low, other_high, j):
     """Return two numbers between which log K lies for every pair of points from two boxes, whatever their rounding.
 
+    They are the i-th and the j-th of two arrays of boxes, whose corners have the shapes (n_boxes, d) and (m_boxes, d).
     Distances only are bounded: a factor of the inner product counts as one above, and as zero below. A third number
     orders boxes by how far they are, in the lengths of the factors.
     """
     most = least = far = 0.0
-    for f in range(len(factors.kind)):
-        if factors.kind[f] >= IS_SHEPARD:
+    for f in range(len(factors)):
+        factor = factors[f]
+        if factor.kind >= IS_SHEPARD:
             least = -math.inf
             continue
-        length = factors.length[f]
-        gap, span = gap_and_span(low, high, other_low, other_high, factors.first[f], factors.last[f])
-        most += log_weight(factors.kind[f], gap * (1 - 1e-9), length)
-        least += log_weight(factors.kind[f], span * (1 + 1e-9), length)
-        far += (gap + 1e-3 * span) / (length * length)
+        gap, span = gap_and_span(low, high, i, other_low, other_high, j, factor.first, factor.last)
+        far += (gap + 1e-3 * span) / (factor.length * factor.length)
+        for farthest in range(2):  # in a loop: the logarithm is compiled once
+            square = span * (1 + 1e-9) if farthest else gap * (1 - 1e-9)
+            score = log_weight(factor.kind, square, factor.length)
+            if farthest:
+                least += score
+            else:
+                most += score
     return most, least, far
 
 
 @inlined
-def least_total(factors, low, high, boxes, spared, stack):
-    """Return a bound below log Σ K of every query in a box: whole blocks at their greatest distance.
+def least_total(factors, low, high, block, boxes, spared, stack):
+    """Return a bound below log Σ K of every query in one of some boxes: whole blocks at their greatest distance.
 
     First a near block, then all that could add a thousandth to what is known already.
     """
@@ -226,7 +227,7 @@ def least_total(factors, low, high, boxes, spared, stack):
     while boxes.children[node] < boxes.children[node + 1]:
         nearest = math.inf
         for child in range(boxes.children[node], boxes.children[node + 1]):
-            _, least, far = log_bounds(factors, low, high, boxes.low[child], boxes.high[child])
+            _, least, far = log_bounds(factors, low, high, block, boxes.low, boxes.high, child)
             if far <= nearest:
                 nearest, node, scale = far, child, least
     found = 0.0  # Σ K / exp(scale)
@@ -234,7 +235,7 @@ def least_total(factors, low, high, boxes, spared, stack):
     while height > 0:
         height -= 1
         node = stack[height]
-        most, weight, _ = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])
+        most, weight, _ = log_bounds(factors, low, high, block, boxes.low, boxes.high, node)
         count = boxes.count[node]
         if most + math.log(count) <= scale + math.log(1e-3 * found + 1e-300):
             continue
@@ -253,65 +254,86 @@ def least_total(factors, low, high, boxes, spared, stack):
 
 
 @compiled
-def reach(factors, low, high, boxes, tolerance, spared, stack, begin, end):
-    """Write the pieces of the keys that a box of queries must see, and return how many there are.
+def _search(factors, low, high, boxes, tolerance, spared, first, last, stack, begin, end, start):
+    """Do what `search` does; `stack` is memory, and the other arrays receive the pieces."""
+    found = 0
+    for block in range(first, last):
+        budget, edge = -math.inf, -math.inf
+        if tolerance > 0:
+            budget = math.log(tolerance) + least_total(factors, low, high, block, boxes, spared, stack)
+            edge = budget - math.log(64.0 * boxes.size)
+        lost = math.inf  # what was left out, as a share of the budget
+        while lost > 1.0:
+            lost, found = 0.0, start[block - first]
+            stack[0], height = len(boxes.count) - 1, 1
+            while height > 0:
+                height -= 1
+                node = stack[height]
+                most, _, _ = log_bounds(factors, low, high, block, boxes.low, boxes.high, node)
+                if most == -math.inf:
+                    continue
+                child, after = boxes.children[node], boxes.children[node + 1]
+                if most <= edge:
+                    share = boxes.count[node] * math.exp(most - budget)
+                    if child == after or share < CRUMB:
+                        lost += share
+                        continue
+                if child == after:
+                    at = node * boxes.size
+                    if found == start[block - first] or end[found - 1] < at:
+                        begin[found] = at
+                        found += 1
+                    end[found - 1] = at + boxes.count[node]
+                while child < after:  # the first comes off the stack first
+                    after -= 1
+                    stack[height] = after
+                    height += 1
+            edge -= math.log(lost) + 1.0 if lost > 1.0 else 0.0
+        start[block - first + 1] = found
 
-    What is left out sums to at most `tolerance` times Σ K of every query in the box: each block that is left out
-    counts with the weight at its gap, and the search begins anew with a lower edge if all of them come to more.
+
+class Pieces(NamedTuple):
+    """The keys that some blocks of queries must see, in pieces of the keys' order.
+
+    Attributes
+    ----------
+    begin, end : integer ndarray of shape (n_pieces,)
+        Each piece's first point and the one after its last.
+    start : integer ndarray of shape (n_blocks + 1,)
+        The pieces of the i-th block are those from ``start[i]`` to ``start[i + 1] - 1``.
+    """
+
+    begin: Any
+    end: Any
+    start: Any
+
+
+def search(factors, queries, keys, tolerance, spared, first, last):
+    """Return the `Pieces` of the keys that some blocks of queries must see.
+
+    What is left out sums to at most `tolerance` times Σ K of every query: each block that is left out counts with the
+    weight at its gap, and the search begins anew with a lower edge if all of them come to more.
 
     Parameters
     ----------
-    factors : Factors
+    factors : records of type `layout.FACTOR`
         The kernel.
-    low, high : ndarray of shape (d,)
-    boxes : Boxes
-        Those about the keys.
+    queries, keys : Boxes
     tolerance : float
         0 leaves out only what is zero.
     spared : int
         How many keys a query may have no weight for, near as they are (1 for a hollow kernel).
-    stack : integer ndarray of shape (STACK,)
-        Memory.
-    begin, end : integer ndarray of shape (n_blocks,)
-        Receive each piece's first point and the one after its last, in the keys' order.
+    first, last : int
+        Blocks of queries.
     """
-    budget, edge = -math.inf, -math.inf
-    if tolerance > 0:
-        budget = math.log(tolerance) + least_total(factors, low, high, boxes, spared, stack)
-        edge = budget - math.log(64.0 * boxes.size)
-    while True:
-        lost, found = 0.0, 0  # what was left out, as a share of the budget
-        stack[0], height = len(boxes.count) - 1, 1
-        while height > 0:
-            height -= 1
-            node = stack[height]
-            most = log_bounds(factors, low, high, boxes.low[node], boxes.high[node])[0]
-            if most == -math.inf:
-                continue
-            first, last = boxes.children[node], boxes.children[node + 1]
-            if most <= edge:
-                share = boxes.count[node] * math.exp(most - budget)
-                if first == last or share < CRUMB:
-                    lost += share
-                    continue
-            for child in range(last - 1, first - 1, -1):  # the first comes off the stack first
-                stack[height] = child
-                height += 1
-            if first < last:
-                continue
-            at = node * boxes.size
-            if found == 0 or end[found - 1] < at:
-                begin[found] = at
-                found += 1
-            end[found - 1] = at + boxes.count[node]
-        if lost <= 1.0:
-            return found
-        edge -= math.log(lost) + 1.0
+    most = (keys.blocks + 1) // 2 * (last - first)  # neighbours are one piece
+    begin, end = np.empty((2, most), np.int64)
+    start = np.zeros(last - first + 1, np.int64)
+    _search(factors, queries.low, queries.high, keys, tolerance, spared, first, last, np.empty(STACK, np.int64), begin,
+            end, start)
+    return Pieces(begin, end, start)
 
 
-def plan(factors, queries, keys, tolerance, spared, block):
-    """Return where the pieces begin and end that one block of the queries must see; see `reach`."""
-    begin, end = np.empty((2, keys.blocks), np.int64)
-    found = reach(factors, queries.low[block], queries.high[block], keys, tolerance, spared,
-                  np.empty(STACK, np.int64), begin, end)
-    return begin[:found], end[:found]
+def everything(n, blocks):
+    """Return the `Pieces` of so many blocks of queries that see all of n keys."""
+    return Pieces(np.zeros(blocks, np.int64), np.full(blocks, n), np.arange(blocks + 1))

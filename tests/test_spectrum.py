@@ -167,6 +167,35 @@ def test_a_hollow_kernel_sees_new_points_whole():
                                atol=1e-12)
 
 
+@pytest.mark.parametrize("form", ["scaled", "sum", "product", "twice", "pulled back"])
+def test_what_is_hollow_within_a_kernel_is_whole_for_new_points(form):
+    """As many new points as keys, so that a diagonal would be left out without a word."""
+    x, query = cloud(60), cloud(60, seed=3)
+    narrow, wide = (np.exp(-cdist(query, x, "sqeuclidean") / (2 * h**2)) for h in (0.3, 0.5))
+    kernel, new = {
+        "scaled": (2 * Gaussian(0.3).hollow(), narrow),
+        "sum": (Gaussian(0.3).hollow() + Gaussian(0.5).hollow(), narrow + wide),
+        "product": (Gaussian(0.3).hollow() * Gaussian(0.5), narrow * wide),
+        "twice": (Gaussian(0.3).hollow().hollow(), narrow),
+        "pulled back": (Gaussian(0.3).hollow().on(lambda points: points), narrow),
+    }[form]
+    found = Spectrum.of(x, kernel, 4)
+    expected = new @ found.right / new.sum(1, keepdims=True) / found.eigenvalues
+    np.testing.assert_allclose(found.extend(query), expected, atol=1e-11)  # rounding over the fourth eigenvalue
+    assert repr(found.kernel) == repr(kernel)  # the kernel that was given stays as it was
+
+
+def test_a_mask_says_nothing_of_new_points():
+    x = cloud(30)
+    kernel = Gaussian(0.3).where(np.ones((30, 30), dtype=bool)) + Gaussian(0.1)
+    message = ("Masked(kernel=Gaussian(bandwidth=0.3), mask=array of shape (30, 30)) has a mask, which says what each "
+               "key sees and nothing of new points: none can be placed")
+    for asked in (Spectrum.of(x, kernel, 3).extend, DiffusionMap(kernel).fit(x).transform,
+                  SpectralClustering(2, kernel).fit(x).predict):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            asked(cloud(30, seed=1))
+
+
 def test_what_averaging_takes_to_zero_is_not_extended():
     x = np.repeat(np.arange(4.0), 3)[:, None]  # four places, so that nine eigenvalues are zero
     found = Spectrum.of(x, Gaussian(0.5), 6)
@@ -259,6 +288,19 @@ WRONG = {
     "degrees": (lambda: Spectrum.of([[0.0], [1.0], [30.0]], Exponential(1.0), 2), ValueError,
                 "the degrees Σⱼ K(xᵢ, xⱼ) must be at most e^300 apart, got e^899: widen the kernel, or raise its "
                 "temperature"),
+    "degrees to a power": (lambda: Spectrum.of([[0.0], [1.0], [30.0]], Exponential(1.0), 2, alpha=1), ValueError,
+                           "the degrees Σⱼ K(xᵢ, xⱼ) must be at most e^150 apart, got e^899: widen the kernel, or "
+                           "raise its temperature, or lower alpha"),
+    "random state": (lambda: Spectrum.of(X, Gaussian(1.0), 2, random_state=-1), ValueError,
+                     "random_state must be an integer of at least 0, got -1"),
+    "rows": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_distances(1, [0.5]), ValueError,
+             "rows must be one row of whole numbers, got float64 of shape (1,)"),
+    "columns": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_distances(1, [0], 3), ValueError,
+                "columns must be one row of whole numbers, got int64 of shape ()"),
+    "no such key": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_distances(1, [0, 20]), IndexError,
+                    "rows must be keys, of which there are 20, got 20"),
+    "few samples": (lambda: indicator_rotation([[1.0, 2.0]]), ValueError,
+                    "functions must have no fewer samples than functions, got shape (1, 2)"),
     "time": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_map(-1), ValueError,
              "time must be finite and not negative, got -1"),
     "half a step": (lambda: Spectrum.of(X, Flat(0.3), 20).diffusion_map(0.5), ValueError, None),

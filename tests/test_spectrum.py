@@ -1,5 +1,6 @@
 """The spectrum of averaging, against dense eigensolvers, closed forms and scikit-learn."""
 
+import dataclasses
 import pickle
 import re
 import tracemalloc
@@ -77,6 +78,8 @@ def test_pairs_are_those_of_a_dense_solver(name, alpha, way):
     np.testing.assert_allclose(found.left.T @ found.right, np.eye(8), atol=1e-12)  # rounding of orthonormal columns
     np.testing.assert_array_equal(found.right[:, 0], 1.0)
     assert found.residuals.shape == (8,) and found.residuals.max() <= 1e-9
+    left = np.sqrt(law)[:, None] * (averages @ found.right - found.right * found.eigenvalues)
+    np.testing.assert_allclose(found.residuals, np.linalg.norm(left, axis=0), atol=1e-12)  # rounding of 200 products
     assert (found.n_iter > 1) == (way == "iterated")
 
 
@@ -206,6 +209,22 @@ def test_what_averaging_takes_to_zero_is_not_extended():
     np.testing.assert_allclose(found.extend(x, time=1), found.diffusion_map(1), atol=1e-12)
 
 
+def test_an_eigenvalue_that_may_be_zero_within_its_residual_is_not_divided_by():
+    found = Spectrum.of(cloud(50), Gaussian(0.3), 3)
+    doubtful = dataclasses.replace(found, residuals=found.eigenvalues * [0, 0.5, 2])
+    with pytest.raises(ValueError, match=r"^1 of 3 eigenvalues are zero to rounding"):
+        doubtful.extend(cloud(4))
+    assert found.extend(cloud(4)).shape == (4, 3)
+
+
+def test_degrees_may_be_as_far_apart_as_their_powers_are_numbers():
+    keys = [[0.0], [1.0], [14.0]]  # the degrees are 3 and about e^196
+    assert Spectrum.of(keys, Exponential(1.0), 2).eigenvalues[0] == 1
+    for alpha, most in ((1.0, 150), (2.0, 75)):
+        with pytest.raises(ValueError, match=rf"^the degrees Σⱼ K\(xᵢ, xⱼ\) must be at most e\^{most} apart, got e\^195"):
+            Spectrum.of(keys, Exponential(1.0), 2, alpha=alpha)
+
+
 def test_degrees_far_apart_and_weights_below_all_floats_are_no_trouble():
     x = np.r_[np.linspace(0, 1, 40), 60.0, 60.5][:, None]
     far = Gaussian(0.5).hollow()  # the weights between the group and the pair are e^(-7000)
@@ -235,6 +254,12 @@ def test_float32_comes_back_as_float32():
         assert getattr(found, name).dtype == np.float32, name
         np.testing.assert_allclose(getattr(found, name), getattr(exact, name), atol=1e-5)
     assert found.extend(x).dtype == found.diffusion_distances(1, [0], [1]).dtype == np.float32
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_largest_entry_of_each_function_is_positive(seed):
+    right = Spectrum.of(cloud(100, seed), Gaussian(0.2), 60).right
+    assert (np.take_along_axis(right, abs(right).argmax(0)[None], 0) > 0).all()
 
 
 def test_signs_and_answers_do_not_depend_on_the_start(monkeypatch):
@@ -368,6 +393,17 @@ def test_labels_are_scikit_learns(seed, assign):
     assert adjusted_rand_score(labels, theirs.labels_) == 1.0
     if assign == "kmeans":
         np.testing.assert_array_equal(labels, theirs.labels_)
+
+
+def test_labels_are_scikit_learns_where_there_are_no_clusters():
+    """A cloud in which k-means ends elsewhere from one start than from ten, and rotated functions are negative, too."""
+    x = cloud(150)
+    options = [{"n_init": 1}, {"n_init": 10}, {"assign_labels": "cluster_qr"}]
+    ours, theirs = ([make(**one).fit(x).labels_ for one in options] for make in (
+        lambda **one: SpectralClustering(6, Gaussian(0.15).hollow(), random_state=0, **one),
+        lambda **one: Theirs(6, gamma=1 / (2 * 0.15**2), random_state=0, **one)))
+    np.testing.assert_array_equal(ours, theirs)
+    assert (ours[0] != ours[1]).any()
 
 
 @pytest.mark.parametrize("assign", ["kmeans", "cluster_qr"])

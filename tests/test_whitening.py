@@ -246,8 +246,8 @@ def test_size_of_the_units_does_not_matter_to_the_scale():
 @pytest.mark.parametrize("weight", [None, np.ones(60)], ids=["alike", "weighted"])
 def test_samples_whose_squares_are_no_numbers_are_refused(size, weight):
     X = sample() * size
-    message = ("X must be given in units in which its squares are numbers, its largest entry from 1e-150 to about 1e150 "
-               f"in size, got {np.abs(X).max():g}")
+    message = ("X must be given in units in which its squares are numbers, its largest entry from 1e-150 to about "
+               f"1e150 in size, got {np.abs(X).max():g}")
     for call in (moments, Whitening(0).fit, Whitening().partial_fit):
         with pytest.raises(ValueError, match=says(message)):
             call(X, sample_weight=weight)

@@ -278,7 +278,7 @@ class Spectrum:
         if chosen is None:
             return np.arange(n)
         found = np.asarray(chosen)
-        if found.ndim != 1 or found.dtype.kind not in "iu" and found.size:
+        if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
             raise ValueError(f"{name} must be one row of whole numbers, got {found.dtype} of shape {found.shape}")
         missing = found[(found < -n) | (found >= n)]
         if missing.size:

@@ -221,7 +221,7 @@ def test_degrees_may_be_as_far_apart_as_their_powers_are_numbers():
     keys = [[0.0], [1.0], [14.0]]  # the degrees are 3 and about e^196
     assert Spectrum.of(keys, Exponential(1.0), 2).eigenvalues[0] == 1
     for alpha, most in ((1.0, 150), (2.0, 75)):
-        with pytest.raises(ValueError, match=rf"^the degrees Σⱼ K\(xᵢ, xⱼ\) must be at most e\^{most} apart, got e\^195"):
+        with pytest.raises(ValueError, match=rf"must be at most e\^{most} apart, got e\^195"):
             Spectrum.of(keys, Exponential(1.0), 2, alpha=alpha)
 
 

@@ -101,7 +101,8 @@ def least_alpha(eigenvalues: ArrayLike, n_components: int) -> float:
     with np.errstate(over="ignore"):
         least = float(max(((1 - mu[i + 1:].min() / first) / first for i, first in enumerate(mu[:-1])), default=0.0))
     if not np.isfinite(least):
-        raise ValueError(f"eigenvalues must not be so small that their penalty is larger than any float, got {mu}")
+        raise ValueError("eigenvalues must not be so small that their penalty is larger than any float, got "
+                         f"{mu[:-1].min():g}")
     return least
 
 

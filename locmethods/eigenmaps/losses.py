@@ -312,9 +312,9 @@ def near_one(*sides):
     numbers.
     """
     size = torch.stack([side.detach().abs().amax(0) for side in sides]).amax(0)
-    exponent = torch.where(size.isfinite() & (size > 0), torch.frexp(size).exponent, 0)
-    half = exponent // 2  # 2^exponent itself may be no number of their type
-    return [torch.ldexp(torch.ldexp(side, -half), half - exponent) for side in sides]
+    power = torch.frexp(size).mantissa / size  # as a factor, since the gradient of torch's ldexp is zero
+    power = torch.where(size.isfinite() & (size >= torch.finfo(size.dtype).tiny), power, torch.ones_like(power))
+    return [side * power for side in sides]
 
 
 def unit(first, second, weight):

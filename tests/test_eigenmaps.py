@@ -21,6 +21,7 @@ from locmethods.eigenmaps import (
     least_alpha,
     mean_average_precision,
 )
+from locmethods.eigenmaps.pairs import chosen
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, Laplace, NearestNeighbors
 
 PATH = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
@@ -141,6 +142,20 @@ def test_pairs_of_a_kernel_come_as_often_as_it_says(kernel):
     np.testing.assert_allclose(moments.cross, z.T @ joint @ z, rtol=1e-10)
     np.testing.assert_allclose(moments.square, z.T @ (joint.sum(1)[:, None] * z), rtol=1e-10)
     np.testing.assert_allclose(moments.mean, joint.sum(1) @ z, rtol=1e-10, atol=1e-14)
+
+
+def test_levels_choose_the_column_in_which_they_fall_and_none_without_weight():
+    weights = np.array([[0.0, 1.0, 0.0, 1.0, 0.0], [2.0, 0.0, 0.0, 0.0, 6.0]])
+    rows, levels = np.repeat([0, 1], 5), np.tile([0.0, 0.2, 0.25, 0.5, np.nextafter(1, 0)], 2)
+    expected = []
+    for row, level in zip(rows, levels, strict=True):
+        running = 0.0
+        for column, share in enumerate(weights[row] / weights[row].sum()):
+            running += share
+            if level < running:
+                expected.append(column)
+                break
+    assert chosen(weights, rows, levels).tolist() == expected == [1, 1, 1, 3, 3, 0, 0, 4, 4, 4]
 
 
 def test_a_point_that_nothing_reaches_is_never_drawn():
@@ -337,6 +352,13 @@ def test_precision_does_not_feel_the_size_of_codes(size, dtype):
 
 def test_codes_of_zeros_and_ties_keep_their_order():
     assert mean_average_precision([[0.0], [0.0]], ["b", "a"], [[1.0]], ["a"]) == 0.5
+    rng = np.random.default_rng(0)
+    kinds, labels = rng.integers(0, 3, 999), rng.integers(0, 4, 999)  # three directions, so that nearly all codes tie
+    ranked = sorted(range(999), key=lambda place: kinds[place])  # Python's sort keeps the order of what is equal
+    hits = np.array([labels[place] == 2 for place in ranked])
+    expected = (np.cumsum(hits) / np.arange(1, 1000))[hits].mean()
+    codes = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])[kinds]
+    assert mean_average_precision(codes, labels, [[1.0, 0.0]], [2]) == pytest.approx(expected, rel=1e-12)
 
 
 def test_retrieval_refuses_what_can_not_be_found():

@@ -11,19 +11,22 @@ adaptive kernel. Moments of blocks are merged exactly [chan1983]_, so that a str
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import check_count, check_not_negative, check_share
+from locmethods.arrays.checks import as_number, check_count, check_not_negative, check_share
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data, weighted_sample
 
 __all__ = ["Moments", "Whitening", "WhiteningMap", "moments", "whitening_map"]
 
 ROWS = 2048  # that are centred at once: no second copy of a sample is held
+LEAST = 1e-150  # a length whose square is a normal number
+ROUNDING = 1e-8  # of the largest entry or eigenvalue: a matrix is no covariance if it is further from being one
 
 
 class Moments(NamedTuple):
@@ -50,8 +53,24 @@ class Moments(NamedTuple):
     covariance: NDArray
 
     def about(self, beta: float) -> NDArray:
-        """Return the second moment about βμ, Σ_β = Cov + (1 − β)² μᵀμ."""
-        return self.covariance + (1 - beta) ** 2 * np.outer(self.mean, self.mean)
+        """Return the second moment about βμ, Σ_β = Cov + (1 − β)² μᵀμ.
+
+        Parameters
+        ----------
+        beta : float
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `beta` is no finite number, or so large that the moment is none.
+        """
+        left = (1 - as_number("beta", beta)) * np.asarray(self.mean)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moment = self.covariance + np.outer(left, left)
+        if not np.isfinite(moment).all():
+            raise ValueError(f"the second moment about beta = {beta:g} times the mean must be finite: take a smaller "
+                             "beta, or other units")
+        return moment
 
     def merged(self, other: Moments) -> Moments:
         """Return the moments of both samples together [chan1983]_.
@@ -65,9 +84,10 @@ class Moments(NamedTuple):
 
         Raises
         ------
-        ValueError
-            If it has another number of features.
+        ValueError, TypeError
+            If it is none, or has another number of features.
         """
+        _check_moments("other", other)
         if other.mean.shape != self.mean.shape:
             raise ValueError(f"moments must have one number of features to be merged, got {len(self.mean)} and "
                              f"{len(other.mean)}")
@@ -76,6 +96,23 @@ class Moments(NamedTuple):
         covariance = (1 - share) * self.covariance + share * other.covariance
         covariance += share * (1 - share) * np.outer(gap, gap)
         return Moments(weight, self.mean + share * gap, covariance)
+
+
+def _check_moments(name: str, of: Any) -> None:
+    """Raise unless these are the moments of some sample: shapes that agree, finite, a weight, a covariance."""
+    if not isinstance(of, Moments):
+        raise TypeError(f"{name} must be Moments, as moments gives them, got {type(of).__name__}")
+    shapes = np.shape(of.mean), np.shape(of.covariance)
+    if len(shapes[0]) != 1 or not shapes[0][0] or shapes[1] != shapes[0] * 2:
+        raise ValueError(f"{name} must have a mean of shape (d,) and a covariance of shape (d, d), got {shapes[0]} and "
+                         f"{shapes[1]}")
+    covariance = np.asarray(of.covariance, dtype=np.float64)
+    if not (np.isfinite(np.asarray(of.mean, dtype=np.float64)).all() and np.isfinite(covariance).all()):
+        raise ValueError(f"{name} must have a finite mean and covariance")
+    if not 0 < as_number("weight", of.weight) < math.inf:
+        raise ValueError(f"{name} must have a positive finite weight, got {of.weight!r}")
+    if np.abs(covariance - covariance.T).max() > ROUNDING * np.abs(covariance).max():
+        raise ValueError(f"{name} must have a symmetric covariance")
 
 
 def moments(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
@@ -94,7 +131,8 @@ def moments(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
     Raises
     ------
     ValueError, TypeError
-        If `X` is no finite matrix with a row, or a weight is negative, or all are zero.
+        If `X` is no finite matrix with a row, or its squares are beyond what a float holds, or a weight is negative, or
+        all are zero, or they sum to infinity.
 
     Examples
     --------
@@ -107,17 +145,36 @@ def moments(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
     checked = check_array(X, dtype=FLOATS)
     points, _, weight = weighted_sample(checked, checked, sample_weight)
     if weight is None:
-        total, mean = float(len(points)), points.mean(axis=0, dtype=np.float64)
+        shares, total = None, float(len(points))
+        parts = total
+    else:  # of the largest, so that neither tiny nor huge weights cost digits
+        with np.errstate(over="ignore"):
+            shares, total = weight / weight.max(), float(weight.sum())
+        parts = shares.sum()
+        if total == math.inf:
+            raise ValueError("sample_weight must have a finite sum: divide it by its largest number")
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, covariance = _first_and_second(points, shares, parts)
+    size = float(np.abs(points).max())
+    if 0 < size < LEAST or not np.isfinite(covariance).all():
+        raise ValueError("X must be given in units in which its squares are numbers, its largest entry from 1e-150 to "
+                         f"about 1e150 in size, got {size:g}")
+    return Moments(total, mean, covariance)
+
+
+def _first_and_second(points, shares, parts):
+    """Return the mean and the covariance of points, each of which counts its share of so many parts."""
+    if shares is None:
+        mean = points.mean(axis=0, dtype=np.float64)
     else:
-        total = float(weight.sum())
-        mean = sum(weight[part] @ points[part].astype(np.float64) for part in _blocks(len(points))) / total
+        mean = sum(shares[part] @ points[part].astype(np.float64) for part in _blocks(len(points))) / parts
     covariance, centred = np.zeros((points.shape[1],) * 2), np.empty((min(ROWS, len(points)), points.shape[1]))
     for part in _blocks(len(points)):
         rows = np.subtract(points[part], mean, out=centred[:part.stop - part.start])
-        if weight is not None:
-            rows *= np.sqrt(weight[part])[:, None]
+        if shares is not None:
+            rows *= np.sqrt(shares[part])[:, None]
         covariance += rows.T @ rows
-    return Moments(total, mean, covariance / total)
+    return mean, covariance / parts
 
 
 def _blocks(n):
@@ -176,7 +233,8 @@ def whitening_map(of: Moments, beta: float = 1.0, gamma: float = 1.0, n_componen
     Raises
     ------
     ValueError, TypeError
-        If a parameter is not as there.
+        If a parameter is not as there, or these are no moments, or γ is so large that λ^(γ/2) of some eigenvalue λ that
+        counts is zero or infinite as a float.
 
     Examples
     --------
@@ -186,16 +244,27 @@ def whitening_map(of: Moments, beta: float = 1.0, gamma: float = 1.0, n_componen
     (array([1., 1.]), array([0.5, 0.5]))
     """
     _check(beta, gamma, n_components, rtol)
+    _check_moments("of", of)
     d = len(of.mean)
     if n_components is not None and n_components > d:
         raise ValueError(f"n_components must be at most the number of features, {d}, got {n_components}")
     value, vector = np.linalg.eigh(of.about(beta))
+    if value[0] < -ROUNDING * value[-1]:
+        raise ValueError(f"a second moment must have no negative eigenvalue, got {value[0]:g}")
     value, rows = np.maximum(value[::-1], 0.0), vector.T[::-1]
     rows = rows[:n_components]
     largest = np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1)
     kept = value[:n_components]
-    scale = np.where((kept <= rtol * value[0]) & (gamma > 0), np.inf, kept ** (gamma / 2))
-    return WhiteningMap(beta * of.mean, np.where(largest < 0, -rows, rows), scale, value)
+    flat = (kept <= rtol * value[0]) & (gamma > 0)
+    with np.errstate(over="ignore", under="ignore"):
+        scale = kept ** (gamma / 2)
+    counts = ~flat & (gamma > 0)
+    lost = kept[counts & ((scale == 0) | np.isinf(scale))]
+    if lost.size:
+        raise ValueError(f"gamma must be such that eigenvalues to the power gamma/2 are numbers, got {gamma:g} for the "
+                         f"eigenvalue {lost[0]:g}: take a smaller gamma, or other units")
+    scale = np.where(flat, np.inf, scale)
+    return WhiteningMap(beta * np.asarray(of.mean), np.where(largest < 0, -rows, rows), scale, value)
 
 
 def _check(beta, gamma, n_components, rtol):
@@ -204,6 +273,14 @@ def _check(beta, gamma, n_components, rtol):
     check_share("rtol", rtol)
     if n_components is not None:
         check_count("n_components", n_components, 1)
+
+
+def _held(found, what):
+    """Return what was computed, once it is clear that its type could hold it."""
+    if not np.isfinite(found).all():
+        raise ValueError(f"the {what} must be numbers that {found.dtype} can hold, got some beyond: give float64, or "
+                         "another gamma or other units in fit")
+    return found
 
 
 class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -332,9 +409,10 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ValueError, TypeError
             If a parameter is not as above, or these are no moments.
         """
-        if not isinstance(moments, Moments):
-            raise TypeError(f"moments must be Moments, as moments gives them, got {type(moments).__name__}")
+        _check_moments("moments", moments)
         self.n_features_in_ = len(moments.mean)
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_  # moments know no names, and those of an earlier sample are not theirs
         self._become(moments, round(moments.weight))
         return self
 
@@ -354,17 +432,19 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError, TypeError
-            If the data hold NaN or have another number of features.
+            If the data hold NaN or have another number of features, or an image is larger than its type can hold.
         """
         check_is_fitted(self)
         points = validate_data(self, X, reset=False, dtype=FLOATS)
         (n, d), kind = points.shape, points.dtype
-        offset, matrix = self.offset_.astype(kind), (self.components_.T / self.scale_).astype(kind)
+        offset, turn = self.offset_.astype(kind), self.components_.T.astype(kind)
         image, moved = np.empty((n, self.n_components_), kind), np.empty((min(ROWS, n), d), kind)
-        for part in _blocks(n):  # centred first: a mean that is far off would take the digits of the products
-            rows = np.subtract(points[part], offset, out=moved[:part.stop - part.start])
-            np.matmul(rows, matrix, out=image[part])
-        return image
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in _blocks(n):  # centred first: a mean that is far off would take the digits of the products
+                rows = np.subtract(points[part], offset, out=moved[:part.stop - part.start])
+                # Divided last, in float64: the quotient of a float32 is one, but 1/scale need not be.
+                np.divide(np.matmul(rows, turn), self.scale_, out=image[part], casting="same_kind")
+        return _held(image, "images")
 
     def inverse_transform(self, X: ArrayLike) -> NDArray:
         """Return the points with these images, of shape (n_queries, n_features).
@@ -379,14 +459,17 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError, TypeError
-            If the images hold NaN or have another number of coordinates.
+            If the images hold NaN or have another number of coordinates, or a point is larger than its type can hold.
         """
         check_is_fitted(self)
         images = check_array(X, dtype=FLOATS)
         if images.shape[1] != self.n_components_:
             raise ValueError(f"X must have {self.n_components_} coordinates, as transform gives, got {images.shape[1]}")
         scale = np.where(np.isinf(self.scale_), 0.0, self.scale_)  # what was made zero says nothing of the point
-        return images @ (self.components_ * scale[:, None]).astype(images.dtype) + self.offset_.astype(images.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = (images * scale).astype(images.dtype)
+            points = moved @ self.components_.astype(images.dtype) + self.offset_.astype(images.dtype)
+        return _held(points, "points")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,6 +1,7 @@
 """Learned eigenmaps, what needs no torch: the rule of collapse, extension, pairs, Rayleigh–Ritz, retrieval."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from locmethods.eigenmaps import (
     least_alpha,
     mean_average_precision,
 )
+from locmethods.eigenmaps.pairs import chosen
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, Laplace, NearestNeighbors
 
 PATH = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
@@ -84,6 +86,17 @@ def test_bad_eigenvalues_are_refused():
         collapse_rule([1.0], 1.0, 0)
 
 
+def test_eigenvalues_of_any_size_have_their_rule():
+    assert least_alpha([1e-200, 1e-201], 2) == pytest.approx(9e199, rel=1e-12)
+    assert least_alpha([1e200, 1e100], 2) == pytest.approx(1e-200, rel=1e-12)
+    with warnings.catch_warnings(action="error"):
+        assert collapse_rule([1e200, 1e100, 1.0], 1.0, 3).tolist() == [0, 1, 2]
+        assert collapse_rule([1e200, -1e200, -1.0], 1.0, 3).tolist() == [0, 2, 2]
+    with pytest.raises(ValueError, match=says("eigenvalues must not be so small that their penalty is larger than any "
+                                              "float, got 4.94066e-324")):
+        least_alpha([1.0, 5e-324, 0.0], 3)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_extension_is_the_row_of_a_larger_matrix(dtype):
     rng = np.random.default_rng(0)
@@ -107,6 +120,10 @@ def test_extension_refuses_what_has_no_meaning():
     with pytest.raises(ValueError, match=says("eigenvalues must be one number a function, got shape (1,) for functions "
                                               "of shape (2, 2)")):
         extension(x, x, np.eye(2), 1.0, kernel=Flat(1.0))
+    for dtype, eigenvalue in ((np.float64, 1e-320), (np.float32, 1e-60)):
+        with pytest.raises(ValueError, match=says(f"eigenvalues must not be so small that functions leave "
+                                                  f"{np.dtype(dtype)}, got {eigenvalue:g}")):
+            extension(*(np.array(one, dtype=dtype) for one in (x, x, [1.0, 2.0])), eigenvalue, kernel=Gaussian())
 
 
 @pytest.mark.parametrize("kernel", [Gaussian(0.4), Epanechnikov(1.0), Gaussian(0.4).hollow(), 2 * Laplace(0.5)])
@@ -126,6 +143,20 @@ def test_pairs_of_a_kernel_come_as_often_as_it_says(kernel):
     np.testing.assert_allclose(moments.cross, z.T @ joint @ z, rtol=1e-10)
     np.testing.assert_allclose(moments.square, z.T @ (joint.sum(1)[:, None] * z), rtol=1e-10)
     np.testing.assert_allclose(moments.mean, joint.sum(1) @ z, rtol=1e-10, atol=1e-14)
+
+
+def test_levels_choose_the_column_in_which_they_fall_and_none_without_weight():
+    weights = np.array([[0.0, 1.0, 0.0, 1.0, 0.0], [2.0, 0.0, 0.0, 0.0, 6.0]])
+    rows, levels = np.repeat([0, 1], 5), np.tile([0.0, 0.2, 0.25, 0.5, np.nextafter(1, 0)], 2)
+    expected = []
+    for row, level in zip(rows, levels, strict=True):
+        running = 0.0
+        for column, share in enumerate(weights[row] / weights[row].sum()):
+            running += share
+            if level < running:
+                expected.append(column)
+                break
+    assert chosen(weights, rows, levels).tolist() == expected == [1, 1, 1, 3, 3, 0, 0, 4, 4, 4]
 
 
 def test_a_point_that_nothing_reaches_is_never_drawn():
@@ -150,6 +181,33 @@ def test_pairs_of_a_graph_are_its_edges():
     np.testing.assert_allclose(moments.mean, [2.0, 0.5])
     np.testing.assert_allclose(moments.square, [[4.5, 1.0], [1.0, 0.5]])
     np.testing.assert_allclose(moments.cross, [[4.0, 1.0], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-300, 1e308])
+def test_a_graph_has_the_same_pairs_in_any_unit(size):
+    weights = np.random.default_rng(0).random((6, 6))
+    weights = (weights + weights.T) / 2
+    one, other = GraphPairs(np.eye(6), weights), GraphPairs(np.eye(6), size * weights)
+    rough = 1e-2 if size < 1e-308 else 1e-12  # numbers of 1e-320 have three digits
+    np.testing.assert_allclose(other.shares, one.shares, rtol=rough)
+    np.testing.assert_allclose(other.moments(lambda x: x).cross, weights / weights.sum(), rtol=rough)
+    assert len(other.draw(3, np.random.default_rng(0))[0]) == 3
+
+
+PAIRS = [KernelPairs(np.eye(3), Gaussian()), GraphPairs(np.eye(3), PATH), ViewPairs(np.eye(3), lambda x, rng: x)]
+
+
+@pytest.mark.parametrize("pairs", PAIRS, ids=lambda pairs: type(pairs).__name__)
+def test_draws_and_functions_are_checked(pairs):
+    with pytest.raises(TypeError, match=says("rng must be a NumPy Generator, as np.random.default_rng gives it, got "
+                                             "int")):
+        pairs.draw(3, 0)
+    with pytest.raises(TypeError, match=says("function must be a function of points, got 'x'")):
+        pairs.moments("x")
+    with pytest.raises(ValueError, match=r"^the functions must have a row for each of \d+ points, got shape \(1, 3\)$"):
+        pairs.moments(lambda x: x[:1])
+    with pytest.raises(ValueError, match=r"^Expected 2D array, got 1D array instead"):
+        pairs.moments(lambda x: x[:, 0])
 
 
 def test_views_are_of_one_row_and_disturbed_twice():
@@ -231,6 +289,28 @@ def test_rayleigh_ritz_leaves_out_what_stands_twice_and_minds_no_units():
         doubled[0].astype(np.float32)).dtype == np.float32
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_rayleigh_ritz_does_not_feel_the_size_of_outputs(size):
+    rng = np.random.default_rng(6)
+    first = rng.normal(size=(60, 3))
+    second = first + 0.5 * rng.normal(size=(60, 3))
+    one = RayleighRitz().fit(first, second)
+    other = RayleighRitz().fit(size * first, second * size, sample_weight=np.full(60, 1e308))
+    np.testing.assert_allclose(other.eigenvalues_, one.eigenvalues_, rtol=1e-9)
+    np.testing.assert_allclose(abs(other.transform(size * first)), abs(one.transform(first)), rtol=1e-6, atol=1e-9)
+    small = (1e-30 * first).astype(np.float32), (1e-30 * second).astype(np.float32)
+    np.testing.assert_allclose(abs(RayleighRitz().fit(*small).transform(small[0])), abs(one.transform(first)),
+                               atol=1e-5)  # float32
+
+
+def test_moments_forget_the_names_of_earlier_outputs():
+    pandas = pytest.importorskip("pandas", reason="data frames have names")
+    first = pandas.DataFrame(np.random.default_rng(0).normal(size=(9, 3)), columns=list("abc"))
+    ritz = RayleighRitz().fit(first, first).fit_moments(np.eye(2), np.eye(2))
+    with warnings.catch_warnings(action="error"):
+        assert ritz.transform(np.eye(2)).shape == (2, 2)
+
+
 def test_rayleigh_ritz_refuses_what_are_no_pairs():
     z = np.ones((4, 2))
     with pytest.raises(ValueError, match=says("y must have the shape of X, (4, 2): the outputs at the other sides, got "
@@ -241,6 +321,9 @@ def test_rayleigh_ritz_refuses_what_are_no_pairs():
     with pytest.raises(ValueError, match=says("cross and square must be square matrices of one size, got (2, 2) and "
                                               "(3, 3)")):
         RayleighRitz().fit_moments(np.eye(2), np.eye(3))
+    with pytest.raises(ValueError, match=says("square must have no negative eigenvalue, since it is E[zzᵀ]; got -1 "
+                                              "beside 3, outputs scaled to mean square one")):
+        RayleighRitz().fit_moments(np.eye(2), [[1.0, 2.0], [2.0, 1.0]])
     with pytest.raises(ValueError, match=says("sample_weight must have no negative number and not be zero everywhere, "
                                               "got values from -1 to -1")):
         RayleighRitz().fit(z, z, -np.ones(4))
@@ -257,8 +340,26 @@ def test_mean_average_precision_is_scikit_learns():
     assert mean_average_precision(7 * codes, labels, 0.1 * asked, theirs) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(("size", "dtype"), [(1e200, float), (1e-200, float), (1e25, np.float32), (1e-25, np.float32)])
+def test_precision_does_not_feel_the_size_of_codes(size, dtype):
+    rng = np.random.default_rng(1)
+    codes, labels = rng.normal(size=(50, 3)).astype(dtype), rng.integers(0, 3, 50)
+    expected = mean_average_precision(codes, labels, codes, labels)
+    with warnings.catch_warnings(action="error"):
+        # Rounded anew: neighbours at nearly one angle may change places.
+        assert mean_average_precision(dtype(size) * codes, labels, codes / dtype(size), labels) == pytest.approx(
+            expected, abs=1e-3)
+
+
 def test_codes_of_zeros_and_ties_keep_their_order():
     assert mean_average_precision([[0.0], [0.0]], ["b", "a"], [[1.0]], ["a"]) == 0.5
+    rng = np.random.default_rng(0)
+    kinds, labels = rng.integers(0, 3, 999), rng.integers(0, 4, 999)  # three directions, so that nearly all codes tie
+    ranked = sorted(range(999), key=lambda place: kinds[place])  # Python's sort keeps the order of what is equal
+    hits = np.array([labels[place] == 2 for place in ranked])
+    expected = (np.cumsum(hits) / np.arange(1, 1000))[hits].mean()
+    codes = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])[kinds]
+    assert mean_average_precision(codes, labels, [[1.0, 0.0]], [2]) == pytest.approx(expected, rel=1e-12)
 
 
 def test_retrieval_refuses_what_can_not_be_found():
@@ -268,3 +369,6 @@ def test_retrieval_refuses_what_can_not_be_found():
         mean_average_precision([[1.0]], [0], [[1.0, 2.0]], [0])
     with pytest.raises(ValueError, match=says("labels must be one a code, got shapes (1, 1) and (1,)")):
         mean_average_precision([[1.0]], [[0]], [[1.0]], [0])
+    with pytest.raises(TypeError, match=says("labels and query_labels must both be text or both not, got <U1 and "
+                                             "int64")):
+        mean_average_precision([[1.0]], ["1"], [[1.0]], [1])

@@ -165,13 +165,66 @@ def test_the_contrastive_optimum_spans_the_first_functions_weighed_by_roots():
                                            WEIGHT)) == pytest.approx(-(MU[:3] ** 2).sum(), rel=1e-6)
 
 
+@pytest.mark.parametrize("loss", [lambda: EigenmapLoss(1.0), EigenmapLoss, NeuralEFLoss, BarlowTwinsLoss])
+@pytest.mark.parametrize(("size", "dtype"), [(2.0**70, torch.float), (2.0**-70, torch.float), (2.0**600, torch.double),
+                                             (2.0**-600, torch.double)])
+def test_losses_that_scale_outputs_do_not_feel_their_size(loss, size, dtype):
+    """Powers of two round nothing, so that the loss is the same bit for bit, and its gradient but for the power."""
+    found = []
+    for factor in (1.0, size):
+        first = (SLOPES.to(dtype) * factor).requires_grad_()
+        value = loss()(first, (SLOPES.flip(0) + 0.3 * SLOPES).to(dtype) * factor)
+        found.append((float(value.detach()), (torch.autograd.grad(value, first)[0] * factor).numpy()))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+def test_a_constant_output_is_given_no_size_by_barlow_twins():
+    moments = Moments(np.array([1.0, 0.0]), np.diag([1.0, 4.0]), np.zeros((2, 2)))
+    np.testing.assert_array_equal(BarlowTwinsLoss().coefficients(moments), np.diag([0.0, 0.5]))
+    tiny = Moments(np.zeros(2), np.diag([1e-40, 0.0]), np.zeros((2, 2)))
+    np.testing.assert_allclose(EigenmapLoss(1.0).coefficients(tiny), np.diag([1e20, 0.0]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: EigenmapLoss()(SLOPES.tolist(), SLOPES), "first must be a tensor of floating numbers, got list"),
+    (lambda: EigenmapLoss()(SLOPES, SLOPES.int()), "second must be a tensor of floating numbers, got torch.int32"),
+    (lambda: SpINLoss()(SLOPES, SLOPES.float()), "first and second must be of one type, got torch.float64 and "
+     "torch.float32"),
+    (lambda: NeuralEFLoss()(SLOPES, SLOPES, [1.0] * 9), "weight must be a tensor or None, got list"),
+])
+def test_losses_take_tensors_only(call, message):
+    with pytest.raises(TypeError, match=says(message)):
+        call()
+
+
+@pytest.mark.parametrize("loss", [EigenmapLoss, SpINLoss])
+def test_a_loss_that_remembers_moments_wants_as_many_outputs_again(loss):
+    loss = loss()
+    loss(SLOPES, SLOPES)
+    with pytest.raises(ValueError, match=says("outputs must be as many as before, 4, since the loss remembers their "
+                                              "moments, got 2: make a new loss")):
+        loss(SLOPES[:, :2], SLOPES[:, :2])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_outputs_that_are_not_finite_make_a_loss_that_is_not(loss):
+    first = SLOPES.clone()
+    first[0, 0] = torch.nan
+    assert np.isnan(float(LOSSES[loss]()(first, SLOPES)))
+
+
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: EigenmapLoss(-1.0), "alpha must be at least 0 and finite, got -1.0"),
     (lambda: SpINLoss(decay=1.0), "decay must be a number in (0, 1), got 1.0"),
     (lambda: EigenmapLoss()(SLOPES, SLOPES[:5]), "first and second must be outputs at the two sides of pairs, of one "
      "shape (n_pairs, k), got (9, 4) and (5, 4)"),
-    (lambda: EigenmapLoss()(SLOPES, SLOPES, torch.ones(3)), "weight must be one number a pair, none negative and not "
-     "all zero, for 9 pairs; got shape (3,)"),
+    (lambda: EigenmapLoss()(SLOPES, SLOPES, torch.ones(3)), "weight must be one finite number a pair, none negative "
+     "and not all zero, for 9 pairs; got shape (3,)"),
+    (lambda: EigenmapLoss()(SLOPES, SLOPES, torch.full((9,), torch.inf)), "weight must be one finite number a pair, "
+     "none negative and not all zero, for 9 pairs; got shape (9,)"),
+    (lambda: EigenmapLoss()(SLOPES[:, :0], SLOPES[:, :0]), "first and second must be outputs at the two sides of "
+     "pairs, of one shape (n_pairs, k), got (9, 0) and (9, 0)"),
     (lambda: SpectralContrastiveLoss()(SLOPES[:1], SLOPES[:1]),
      "there must be at least two pairs, so that there are strangers, got 1"),
 ])
@@ -263,6 +316,9 @@ def test_training_says_when_it_ends_early():
                       "smaller learning_rate, or scale the sample$"):
         model = small(loss="contrastive", pairs=JOINT, hidden=(), learning_rate=1e100).fit(np.eye(9))
     assert model.n_iter_ < 400
+    with pytest.raises(ValueError, match=says("the network's outputs must be finite: take a smaller learning_rate in "
+                                              "fit, or points whose size is that of the sample")):
+        small(learning_rate=1e30, steps=20).fit(np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32))
 
 
 @pytest.mark.parametrize(("options", "kind", "message"), [
@@ -271,6 +327,10 @@ def test_training_says_when_it_ends_early():
     ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite, got 0"),
     ({"hidden": (8, 0)}, ValueError, "hidden must be an integer of at least 1, got 0"),
     ({"alpha": -1}, ValueError, "alpha must be at least 0 and finite, got -1"),
+    ({"hidden": 8}, TypeError, "hidden must be a sequence of integers, got 8"),
+    ({"loss": nn.MSELoss()}, TypeError, "loss must have an attribute centred and a method coefficients(moments), as "
+     "EigenmapLoss has, got MSELoss"),
+    ({"network": nn.Identity()}, ValueError, "the network must have parameters that can be trained, got none"),
     ({"loss": "pca"}, ValueError, "loss must be one of 'eigenmaps', 'neuralef', 'spin', 'barlow', 'contrastive', got "
      "'pca'"),
     ({"whiten": 1}, TypeError, "whiten must be True or False, got 1"),

@@ -1,5 +1,6 @@
 """The spectrum of averaging, against dense eigensolvers, closed forms and scikit-learn."""
 
+import dataclasses
 import pickle
 import re
 import tracemalloc
@@ -78,6 +79,8 @@ def test_pairs_are_those_of_a_dense_solver(name, alpha, way):
     np.testing.assert_allclose(found.left.T @ found.right, np.eye(8), atol=1e-12)  # rounding of orthonormal columns
     np.testing.assert_array_equal(found.right[:, 0], 1.0)
     assert found.residuals.shape == (8,) and found.residuals.max() <= 1e-9
+    left = np.sqrt(law)[:, None] * (averages @ found.right - found.right * found.eigenvalues)
+    np.testing.assert_allclose(found.residuals, np.linalg.norm(left, axis=0), atol=1e-12)  # rounding of 200 products
     assert (found.n_iter > 1) == (way == "iterated")
 
 
@@ -168,6 +171,35 @@ def test_a_hollow_kernel_sees_new_points_whole():
                                atol=1e-12)
 
 
+@pytest.mark.parametrize("form", ["scaled", "sum", "product", "twice", "pulled back"])
+def test_what_is_hollow_within_a_kernel_is_whole_for_new_points(form):
+    """As many new points as keys, so that a diagonal would be left out without a word."""
+    x, query = cloud(60), cloud(60, seed=3)
+    narrow, wide = (np.exp(-cdist(query, x, "sqeuclidean") / (2 * h**2)) for h in (0.3, 0.5))
+    kernel, new = {
+        "scaled": (2 * Gaussian(0.3).hollow(), narrow),
+        "sum": (Gaussian(0.3).hollow() + Gaussian(0.5).hollow(), narrow + wide),
+        "product": (Gaussian(0.3).hollow() * Gaussian(0.5), narrow * wide),
+        "twice": (Gaussian(0.3).hollow().hollow(), narrow),
+        "pulled back": (Gaussian(0.3).hollow().on(lambda points: points), narrow),
+    }[form]
+    found = Spectrum.of(x, kernel, 4)
+    expected = new @ found.right / new.sum(1, keepdims=True) / found.eigenvalues
+    np.testing.assert_allclose(found.extend(query), expected, atol=1e-11)  # rounding over the fourth eigenvalue
+    assert repr(found.kernel) == repr(kernel)  # the kernel that was given stays as it was
+
+
+def test_a_mask_says_nothing_of_new_points():
+    x = cloud(30)
+    kernel = Gaussian(0.3).where(np.ones((30, 30), dtype=bool)) + Gaussian(0.1)
+    message = ("Masked(kernel=Gaussian(bandwidth=0.3), mask=array of shape (30, 30)) has a mask, which says what each "
+               "key sees and nothing of new points: none can be placed")
+    for asked in (Spectrum.of(x, kernel, 3).extend, DiffusionMap(kernel).fit(x).transform,
+                  SpectralClustering(2, kernel).fit(x).predict):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            asked(cloud(30, seed=1))
+
+
 def test_what_averaging_takes_to_zero_is_not_extended():
     x = np.repeat(np.arange(4.0), 3)[:, None]  # four places, so that nine eigenvalues are zero
     found = Spectrum.of(x, Gaussian(0.5), 6)
@@ -176,6 +208,22 @@ def test_what_averaging_takes_to_zero_is_not_extended():
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         found.extend([[0.5]])
     np.testing.assert_allclose(found.extend(x, time=1), found.diffusion_map(1), atol=1e-12)
+
+
+def test_an_eigenvalue_that_may_be_zero_within_its_residual_is_not_divided_by():
+    found = Spectrum.of(cloud(50), Gaussian(0.3), 3)
+    doubtful = dataclasses.replace(found, residuals=found.eigenvalues * [0, 0.5, 2])
+    with pytest.raises(ValueError, match=r"^1 of 3 eigenvalues are zero to rounding"):
+        doubtful.extend(cloud(4))
+    assert found.extend(cloud(4)).shape == (4, 3)
+
+
+def test_degrees_may_be_as_far_apart_as_their_powers_are_numbers():
+    keys = [[0.0], [1.0], [14.0]]  # the degrees are 3 and about e^196
+    assert Spectrum.of(keys, Exponential(1.0), 2).eigenvalues[0] == 1
+    for alpha, most in ((1.0, 150), (2.0, 75)):
+        with pytest.raises(ValueError, match=rf"must be at most e\^{most} apart, got e\^195"):
+            Spectrum.of(keys, Exponential(1.0), 2, alpha=alpha)
 
 
 def test_degrees_far_apart_and_weights_below_all_floats_are_no_trouble():
@@ -207,6 +255,12 @@ def test_float32_comes_back_as_float32():
         assert getattr(found, name).dtype == np.float32, name
         np.testing.assert_allclose(getattr(found, name), getattr(exact, name), atol=1e-5)
     assert found.extend(x).dtype == found.diffusion_distances(1, [0], [1]).dtype == np.float32
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_largest_entry_of_each_function_is_positive(seed):
+    right = Spectrum.of(cloud(100, seed), Gaussian(0.2), 60).right
+    assert (np.take_along_axis(right, abs(right).argmax(0)[None], 0) > 0).all()
 
 
 def test_signs_and_answers_do_not_depend_on_the_start(monkeypatch):
@@ -260,6 +314,19 @@ WRONG = {
     "degrees": (lambda: Spectrum.of([[0.0], [1.0], [30.0]], Exponential(1.0), 2), ValueError,
                 "the degrees Σⱼ K(xᵢ, xⱼ) must be at most e^300 apart, got e^899: widen the kernel, or raise its "
                 "temperature"),
+    "degrees to a power": (lambda: Spectrum.of([[0.0], [1.0], [30.0]], Exponential(1.0), 2, alpha=1), ValueError,
+                           "the degrees Σⱼ K(xᵢ, xⱼ) must be at most e^150 apart, got e^899: widen the kernel, or "
+                           "raise its temperature, or lower alpha"),
+    "random state": (lambda: Spectrum.of(X, Gaussian(1.0), 2, random_state=-1), ValueError,
+                     "random_state must be an integer of at least 0, got -1"),
+    "rows": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_distances(1, [0.5]), ValueError,
+             "rows must be one row of whole numbers, got float64 of shape (1,)"),
+    "columns": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_distances(1, [0], 3), ValueError,
+                "columns must be one row of whole numbers, got int64 of shape ()"),
+    "no such key": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_distances(1, [0, 20]), IndexError,
+                    "rows must be keys, of which there are 20, got 20"),
+    "few samples": (lambda: indicator_rotation([[1.0, 2.0]]), ValueError,
+                    "functions must have no fewer samples than functions, got shape (1, 2)"),
     "time": (lambda: Spectrum.of(X, Gaussian(1.0), 2).diffusion_map(-1), ValueError,
              "time must be finite and not negative, got -1"),
     "half a step": (lambda: Spectrum.of(X, Flat(0.3), 20).diffusion_map(0.5), ValueError, None),
@@ -327,6 +394,17 @@ def test_labels_are_scikit_learns(seed, assign):
     assert adjusted_rand_score(labels, theirs.labels_) == 1.0
     if assign == "kmeans":
         np.testing.assert_array_equal(labels, theirs.labels_)
+
+
+def test_labels_are_scikit_learns_where_there_are_no_clusters():
+    """A cloud in which k-means ends elsewhere from one start than from ten, and rotated functions are negative, too."""
+    x = cloud(150)
+    options = [{"n_init": 1}, {"n_init": 10}, {"assign_labels": "cluster_qr"}]
+    ours, theirs = ([make(**one).fit(x).labels_ for one in options] for make in (
+        lambda **one: SpectralClustering(6, Gaussian(0.15).hollow(), random_state=0, **one),
+        lambda **one: Theirs(6, gamma=1 / (2 * 0.15**2), random_state=0, **one)))
+    np.testing.assert_array_equal(ours, theirs)
+    assert (ours[0] != ours[1]).any()
 
 
 @pytest.mark.parametrize("assign", ["kmeans", "cluster_qr"])

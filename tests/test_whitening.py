@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -26,6 +27,10 @@ def sample(seed=0, n=60, d=5, mean=1.0):
     """Return correlated points whose mean is not zero."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + mean * rng.normal(size=d)
+
+
+def says(message):
+    return f"^{re.escape(message)}$"
 
 
 def second_moment(X, beta, weight=None):
@@ -237,6 +242,84 @@ def test_size_of_the_units_does_not_matter_to_the_scale():
         assert_allclose(Whitening().fit_transform(size * X), Whitening().fit_transform(X), rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("size", [1e-160, 1e-300, 1e160, 1e300])
+@pytest.mark.parametrize("weight", [None, np.ones(60)], ids=["alike", "weighted"])
+def test_samples_whose_squares_are_no_numbers_are_refused(size, weight):
+    X = sample() * size
+    message = ("X must be given in units in which its squares are numbers, its largest entry from 1e-150 to about "
+               f"1e150 in size, got {np.abs(X).max():g}")
+    for call in (moments, Whitening(0).fit, Whitening().partial_fit):
+        with pytest.raises(ValueError, match=says(message)):
+            call(X, sample_weight=weight)
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-300, 1e300])
+def test_size_of_the_weights_does_not_matter(size):
+    X, weight = sample(), np.random.default_rng(0).integers(1, 4, 60).astype(float)
+    left, right = Whitening(0.5).fit(X, sample_weight=size * weight), Whitening(0.5).fit(X, sample_weight=weight)
+    assert_allclose(left.transform(X), right.transform(X), rtol=1e-9, atol=1e-9)  # a condition below 1e4
+
+
+def test_float32_images_and_points_need_only_be_float32s_themselves():
+    """1/scale is 1e-60 or 1e60 here, beyond float32, while the images are not."""
+    X = sample(mean=0.0)
+    for size, gamma in ((1e30, 2.0), (1e-30, 2.0), (1e-37, 1.0)):
+        far = (size * X).astype(np.float32)
+        model = Whitening(gamma=gamma).fit(far)
+        image, exact = model.transform(far), model.transform(far.astype(float))
+        assert_allclose(image, exact, rtol=1e-3, atol=1e-5 * np.abs(exact).max())  # float32, a condition below 1e4
+        assert image.dtype == np.float32
+        assert_allclose(model.inverse_transform(image), far, atol=1e-3 * size)
+    with pytest.raises(ValueError, match=says("the images must be numbers that float32 can hold, got some beyond: give "
+                                              "float64, or another gamma or other units in fit")):
+        Whitening(gamma=3).fit_transform((1e-30 * X).astype(np.float32))
+    with pytest.raises(ValueError, match=says("the points must be numbers that float32 can hold, got some beyond: give "
+                                              "float64, or another gamma or other units in fit")):
+        Whitening().fit(1e30 * X).inverse_transform(np.full((1, 5), 1e20, dtype=np.float32))
+
+
+def test_powers_that_are_no_numbers_are_refused():
+    X = sample()
+    for size, gamma in ((1e100, 4.0), (1e-100, 4.0), (1.0, 1e5)):
+        largest = np.linalg.eigvalsh(second_moment(size * X, 1))[-1]
+        message = (f"gamma must be such that eigenvalues to the power gamma/2 are numbers, got {gamma:g} for the "
+                   f"eigenvalue {largest:g}: take a smaller gamma, or other units")
+        with pytest.raises(ValueError, match=says(message)):
+            Whitening(gamma=gamma).fit(size * X)
+    with pytest.raises(ValueError, match=says("the second moment about beta = 1e+200 times the mean must be finite: "
+                                              "take a smaller beta, or other units")):
+        Whitening(1e200).fit(X)
+
+
+@pytest.mark.parametrize(("of", "error", "message"), [
+    ((1, 2, 3), TypeError, "{} must be Moments, as moments gives them, got tuple"),
+    (Moments(1.0, np.zeros(2), np.eye(3)), ValueError,
+     "{} must have a mean of shape (d,) and a covariance of shape (d, d), got (2,) and (3, 3)"),
+    (Moments(1.0, np.zeros(2), np.full((2, 2), np.nan)), ValueError, "{} must have a finite mean and covariance"),
+    (Moments(0.0, np.zeros(2), np.eye(2)), ValueError, "{} must have a positive finite weight, got 0.0"),
+    (Moments(1.0, np.zeros(2), np.array([[1.0, 5.0], [0.0, 2.0]])), ValueError, "{} must have a symmetric covariance"),
+])
+def test_what_are_no_moments_is_refused(of, error, message):
+    for name, call in (("of", whitening_map), ("moments", Whitening().fit_moments),
+                       ("other", moments([[0.0, 1.0]]).merged)):
+        with pytest.raises(error, match=says(message.format(name))):
+            call(of)
+
+
+def test_a_matrix_that_is_no_second_moment_is_refused():
+    with pytest.raises(ValueError, match=says("a second moment must have no negative eigenvalue, got -3")):
+        whitening_map(Moments(1.0, np.zeros(2), np.array([[1.0, 4.0], [4.0, 1.0]])))
+    with pytest.raises(TypeError, match=says("beta must be a number, got 'half'")):
+        moments(sample()).about("half")
+
+
+def test_moments_forget_the_names_of_an_earlier_sample():
+    pandas = pytest.importorskip("pandas", reason="data frames have names")
+    model = Whitening().fit(pandas.DataFrame(sample(), columns=list("abcde"))).fit_moments(moments(sample(d=2)))
+    with warnings.catch_warnings(action="error"):
+        assert model.transform(sample(d=2)).shape == (60, 2)
+
+
 def test_it_is_searched_in_a_pipeline_and_kept():
     X = sample(n=80)
     y = (X[:, 0] > np.median(X[:, 0])).astype(int)
@@ -260,7 +343,7 @@ def test_it_is_searched_in_a_pipeline_and_kept():
 def test_parameters_are_checked(params, error, message):
     for call in (Whitening(**params).fit, Whitening(**params).partial_fit,
                  lambda X: Whitening(**params).fit_moments(moments(X)), lambda X: whitening_map(moments(X), **params)):
-        with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        with pytest.raises(error, match=says(message)):
             call(sample())
 
 
@@ -280,7 +363,7 @@ def test_data_are_checked():
         (lambda: moments(X, np.zeros(60)), "sample_weight must have no negative number and not be zero everywhere, got "
          "values from 0 to 0"),
     ]:
-        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        with pytest.raises(ValueError, match=says(message)):
             call()
     with pytest.raises(ValueError, match=r"X has 2 features, but Whitening is expecting 5 features as input"):
         Whitening().fit(X).partial_fit(X[:, :2])

@@ -51,7 +51,8 @@ def collapse_rule(eigenvalues: ArrayLike, alpha: float, n_components: int) -> ND
     check_count("n_components", n_components, 1)
     taken, found = np.zeros(len(mu)), np.empty(n_components, dtype=np.intp)
     for j in range(n_components):
-        found[j] = np.argmax(mu - alpha * taken * mu**2)
+        with np.errstate(over="ignore"):  # a taken place may be worth −∞
+            found[j] = np.argmax(mu * (1 - alpha * taken * mu))
         taken[found[j]] += 1
     return found
 
@@ -78,7 +79,7 @@ def least_alpha(eigenvalues: ArrayLike, n_components: int) -> float:
     ------
     ValueError, TypeError
         If the eigenvalues are not finite or not in descending order, there are fewer than `n_components`, or one that
-        another must be kept from is not positive.
+        another must be kept from is not positive, or so small that α* is larger than any float.
 
     Examples
     --------
@@ -97,7 +98,12 @@ def least_alpha(eigenvalues: ArrayLike, n_components: int) -> float:
     if not (mu[:-1] > 0).all():
         raise ValueError("the eigenvalues before the last of n_components must be positive, since no penalty keeps an "
                          f"output from one that is not, got {mu[:-1].min():g}")
-    return float(max(((first - mu[i + 1:].min()) / first**2 for i, first in enumerate(mu[:-1])), default=0.0))
+    with np.errstate(over="ignore"):
+        least = float(max(((1 - mu[i + 1:].min() / first) / first for i, first in enumerate(mu[:-1])), default=0.0))
+    if not np.isfinite(least):
+        raise ValueError("eigenvalues must not be so small that their penalty is larger than any float, got "
+                         f"{mu[:-1].min():g}")
+    return least
 
 
 def _row_of(eigenvalues):

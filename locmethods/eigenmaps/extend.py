@@ -28,7 +28,8 @@ def extension(query: ArrayLike, keys: ArrayLike, functions: ArrayLike, eigenvalu
     eigenvalues : array-like of shape () or (n_components,)
         Not zero.
     kernel : Kernel
-        That of K̃.
+        That of K̃. If K̃ leaves each key's own weight out, give the hollow kernel for the keys themselves and the whole
+        one for new points, none of which is a key.
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
         What a query with no key in reach averages; see `locmethods.local_mean`.
 
@@ -39,7 +40,8 @@ def extension(query: ArrayLike, keys: ArrayLike, functions: ArrayLike, eigenvalu
     Raises
     ------
     ValueError, TypeError
-        As `locmethods.local_mean`, and if the eigenvalues are not one finite number, other than zero, a function.
+        As `locmethods.local_mean`, and if the eigenvalues are not one finite number, other than zero, a function, or so
+        small that a function would be larger than its type can hold.
 
     Examples
     --------
@@ -51,7 +53,7 @@ def extension(query: ArrayLike, keys: ArrayLike, functions: ArrayLike, eigenvalu
     """
     functions = check_array(functions, dtype=FLOATS, ensure_2d=False, input_name="functions")
     check_consistent_length(keys, functions)
-    eigenvalues = check_array(np.atleast_1d(eigenvalues), dtype=functions.dtype, ensure_2d=False,
+    eigenvalues = check_array(np.atleast_1d(eigenvalues), dtype=np.float64, ensure_2d=False,
                               input_name="eigenvalues")
     if eigenvalues.shape != (functions.shape[1:] or (1,)):
         raise ValueError(f"eigenvalues must be one number a function, got shape {eigenvalues.shape} for functions of "
@@ -60,4 +62,9 @@ def extension(query: ArrayLike, keys: ArrayLike, functions: ArrayLike, eigenvalu
         raise ValueError("eigenvalues must not be zero: their functions average to nothing, and nothing says what "
                          "they are elsewhere")
     mean = local_mean(query, keys, functions, kernel=kernel, empty=empty)
-    return mean / (eigenvalues if functions.ndim > 1 else eigenvalues[0])
+    with np.errstate(over="ignore"):
+        found = (mean / (eigenvalues if functions.ndim > 1 else eigenvalues[0])).astype(mean.dtype)
+    if np.isinf(found).any():
+        raise ValueError(f"eigenvalues must not be so small that functions leave {found.dtype}, got "
+                         f"{eigenvalues[np.abs(eigenvalues).argmin()]:g}")
+    return found

@@ -21,7 +21,7 @@ from locmethods.eigenmaps.pairs import Moments
 
 MARGIN = 2.0  # the automatic penalty, as a multiple of the least that keeps outputs apart
 MEMORY = 0.9  # share of the running moments that a step keeps
-FLAT = 1e-12  # variance below which an output counts as constant
+FLAT = 1e-12  # variance below which an output whose largest entry is about one counts as constant
 
 
 class EigenmapLoss(nn.Module):
@@ -80,6 +80,7 @@ class EigenmapLoss(nn.Module):
     def _automatic(self, first, second, weight):
         with torch.no_grad():
             now = torch.stack([moment(first, second, weight), within(first, second, weight)])
+            check_as_before(self.running, now)
             self.running = now if self.running is None else MEMORY * self.running + (1 - MEMORY) * now
             mu, alike = self.running[0].diagonal(), self.running[1].square().clamp(max=1.0)
             need = (mu[:, None] - (1 - alike) * mu) / mu[:, None].square()
@@ -156,6 +157,8 @@ class SpINLoss(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor, weight: Tensor | None = None) -> Tensor:
         first, second, weight = checked(first, second, weight)
+        if not bool(within(first, second, weight).isfinite().all()):  # nothing to factor, nor to remember
+            return (first.sum() + second.sum()) * math.nan
         with torch.no_grad():
             lower, ritz = self._factors(first, second, weight)
             inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False)
@@ -170,6 +173,7 @@ class SpINLoss(nn.Module):
     def _factors(self, first, second, weight):
         cross = moment(first, second, weight)
         now = torch.stack([within(first, second, weight), (cross + cross.T) / 2])
+        check_as_before(self.running, now)
         self.steps += 1
         keep = min(self.decay, 1 - 1 / self.steps)  # a plain mean at first
         self.running = now if self.running is None else keep * self.running + (1 - keep) * now
@@ -222,7 +226,7 @@ class BarlowTwinsLoss(nn.Module):
 
     def coefficients(self, moments: Moments) -> NDArray:
         """Return the diagonal matrix that scales centred outputs to variance one."""
-        return np.diag(scales(moments.square - np.outer(moments.mean, moments.mean)))
+        return np.diag(scales(moments.square - np.outer(moments.mean, moments.mean), beside=moments.square))
 
 
 class SpectralContrastiveLoss(nn.Module):
@@ -265,15 +269,30 @@ LOSSES = {"eigenmaps": EigenmapLoss, "neuralef": NeuralEFLoss, "spin": SpINLoss,
 
 def checked(first, second, weight):
     """Return outputs, and weights that sum to one, once shapes have been checked."""
-    if first.ndim != 2 or first.shape != second.shape or not len(first):
+    for name, value in (("first", first), ("second", second)):
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise TypeError(f"{name} must be a tensor of floating numbers, got "
+                            f"{value.dtype if isinstance(value, Tensor) else type(value).__name__}")
+    if first.dtype != second.dtype:
+        raise TypeError(f"first and second must be of one type, got {first.dtype} and {second.dtype}")
+    if first.ndim != 2 or first.shape != second.shape or not first.numel():
         raise ValueError("first and second must be outputs at the two sides of pairs, of one shape (n_pairs, k), got "
                          f"{tuple(first.shape)} and {tuple(second.shape)}")
     if weight is None:
         return first, second, first.new_full((len(first),), 1 / len(first))
-    if weight.shape != (len(first),) or not bool((weight >= 0).all()) or not float(weight.sum()) > 0:
-        raise ValueError(f"weight must be one number a pair, none negative and not all zero, for {len(first)} pairs; "
-                         f"got shape {tuple(weight.shape)}")
-    return first, second, weight / weight.sum()
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"weight must be a tensor or None, got {type(weight).__name__}")
+    if weight.shape != (len(first),) or not bool((weight >= 0).all()) or not 0 < float(weight.sum()) < math.inf:
+        raise ValueError(f"weight must be one finite number a pair, none negative and not all zero, for {len(first)} "
+                         f"pairs; got shape {tuple(weight.shape)}")
+    return first, second, (weight / weight.sum()).to(first.dtype)
+
+
+def check_as_before(running, now):
+    """Raise unless there are as many outputs as in the moments that a loss has seen."""
+    if running is not None and running.shape != now.shape:
+        raise ValueError(f"outputs must be as many as before, {running.shape[-1]}, since the loss remembers their "
+                         f"moments, got {now.shape[-1]}: make a new loss")
 
 
 def moment(one, other, weight):
@@ -286,8 +305,21 @@ def within(first, second, weight):
     return (moment(first, first, weight) + moment(second, second, weight)) / 2
 
 
+def near_one(*sides):
+    """Return outputs with the largest of each column from a half to one, scaled by powers of two.
+
+    That rounds nothing, so that losses that do not feel the size of outputs answer the same, and their squares are
+    numbers.
+    """
+    size = torch.stack([side.detach().abs().amax(0) for side in sides]).amax(0)
+    power = torch.frexp(size).mantissa / size  # as a factor, since the gradient of torch's ldexp is zero
+    power = torch.where(size.isfinite() & (size >= torch.finfo(size.dtype).tiny), power, torch.ones_like(power))
+    return [side * power for side in sides]
+
+
 def unit(first, second, weight):
     """Scale outputs to mean square one over both sides; the gradient flows through the scale."""
+    first, second = near_one(first, second)
     square = (weight[:, None] * (first.square() + second.square())).sum(0) / 2
     scale = square.clamp(min=FLAT).rsqrt()
     return first * scale, second * scale, weight
@@ -295,10 +327,12 @@ def unit(first, second, weight):
 
 def standard(outputs, weight):
     """Centre outputs and scale them to variance one."""
+    outputs, = near_one(outputs)
     centred = outputs - (weight[:, None] * outputs).sum(0)
     return centred * (weight[:, None] * centred.square()).sum(0).clamp(min=FLAT).rsqrt()
 
 
-def scales(square):
-    """Return 1/√ of a diagonal."""
-    return 1 / np.sqrt(np.maximum(np.diag(square), FLAT))
+def scales(square, beside=None):
+    """Return 1/√ of a diagonal, and zero where it is rounding beside that of another matrix."""
+    size, least = np.diag(square), FLAT * np.diag(square if beside is None else beside)
+    return np.divide(1.0, np.sqrt(np.abs(size)), out=np.zeros(len(size)), where=size > least)

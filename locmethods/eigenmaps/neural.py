@@ -191,6 +191,8 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         check_tol(self.tol)
         if not isinstance(self.whiten, bool | np.bool_):
             raise TypeError(f"whiten must be True or False, got {self.whiten!r}")
+        if not isinstance(self.hidden, tuple | list | np.ndarray):
+            raise TypeError(f"hidden must be a sequence of integers, got {self.hidden!r}")
         for units in self.hidden:
             check_count("hidden", units, 1)
         for name, kind in (("loss", nn.Module), ("network", nn.Module)):
@@ -198,6 +200,12 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             if not (isinstance(value, kind | str) if name == "loss" else value is None or isinstance(value, kind)):
                 raise TypeError(f"{name} must be a Module{' or a name' if name == 'loss' else ' or None'}, got "
                                 f"{value!r}")
+        if isinstance(self.loss, nn.Module) and not (hasattr(self.loss, "centred")
+                                                     and hasattr(self.loss, "coefficients")):
+            raise TypeError("loss must have an attribute centred and a method coefficients(moments), as EigenmapLoss "
+                            f"has, got {type(self.loss).__name__}")
+        if self.network is not None and not any(one.requires_grad for one in self.network.parameters()):
+            raise ValueError("the network must have parameters that can be trained, got none")
         if isinstance(self.loss, str):
             check_option("loss", self.loss, tuple(LOSSES))
 
@@ -226,6 +234,9 @@ class NeuralEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if found.shape != (len(X), self.n_components):
             raise ValueError(f"the network must give n_components = {self.n_components} outputs a row, got shape "
                              f"{found.shape} for {len(X)} rows")
+        if not np.isfinite(found).all():
+            raise ValueError("the network's outputs must be finite: take a smaller learning_rate in fit, or points "
+                             "whose size is that of the sample")
         return found
 
     def _say_whether_settled(self):

@@ -98,7 +98,7 @@ class KernelPairs:
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
         """Return `n` pairs, two arrays of shape (n, n_features)."""
-        check_count("n", n, 1)
+        check_draw(n, rng)
         first = rng.choice(len(self.shares), size=n, p=self.shares)
         level, second = rng.random(n), np.empty(n, dtype=np.intp)
         for part, weights in weight_blocks(self.points, self.points, kernel=self.kernel):
@@ -108,7 +108,7 @@ class KernelPairs:
 
     def moments(self, function: Callable) -> Moments:
         """Return the moments of ``function(points)``, exactly: the other side's mean is a local mean."""
-        values = function(self.points)
+        values = valued(function, self.points)
         partner = local_mean(self.points, self.points, values, kernel=self.kernel)
         return moments_of(values, partner, self.shares, values)
 
@@ -153,6 +153,8 @@ class GraphPairs:
         if self.graph.nnz == 0 or self.graph.data.min() < 0:
             raise ValueError("graph must have a positive weight and no negative one, got "
                              + (f"{self.graph.data.min():g}" if self.graph.nnz else "none at all"))
+        # Weights of about one, by a power of two, which rounds nothing: their sums then are numbers.
+        self.graph.data = np.ldexp(self.graph.data, -np.frexp(self.graph.data.max())[1])
         if abs(self.graph - self.graph.T).max() > ALIKE * self.graph.data.max():
             raise ValueError("graph must be symmetric, since pairs have no order: add its transpose to it")
         degrees = self.graph.sum(axis=1)
@@ -160,7 +162,7 @@ class GraphPairs:
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
         """Return `n` pairs, two arrays of shape (n, n_features)."""
-        check_count("n", n, 1)
+        check_draw(n, rng)
         edges = self.graph.tocoo()
         drawn = rng.choice(edges.nnz, size=n, p=edges.data / edges.data.sum())
         first, second = edges.coords
@@ -168,7 +170,7 @@ class GraphPairs:
 
     def moments(self, function: Callable) -> Moments:
         """Return the moments of ``function(points)``, exactly."""
-        values = function(self.points)
+        values = valued(function, self.points)
         degrees = self.graph.sum(axis=1)
         partner = (self.graph @ values) / np.where(degrees > 0, degrees, 1.0)[:, None]
         return moments_of(values, partner, self.shares, values)
@@ -211,13 +213,13 @@ class ViewPairs:
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
         """Return `n` pairs, two arrays of shape (n, n_features)."""
-        check_count("n", n, 1)
+        check_draw(n, rng)
         rows = self.points[rng.integers(len(self.points), size=n)]
         return self._seen(rows, rng), self._seen(rows, rng)
 
     def moments(self, function: Callable) -> Moments:
         """Return the moments of the functions over 2¹³ pairs, the same in every call."""
-        first, second = (function(side) for side in self.draw(self.ROUNDS, np.random.default_rng(0)))
+        first, second = (valued(function, side) for side in self.draw(self.ROUNDS, np.random.default_rng(0)))
         return moments_of(first, second, np.full(len(first), 1 / len(first)), second)
 
     def _seen(self, rows, rng):
@@ -225,6 +227,23 @@ class ViewPairs:
         if seen.shape != rows.shape:
             raise ValueError(f"views must have the shape of what is seen, {rows.shape}, got {seen.shape}")
         return seen.astype(rows.dtype, copy=False)
+
+
+def check_draw(n, rng):
+    """Raise unless `n` pairs can be drawn by `rng`."""
+    check_count("n", n, 1)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a NumPy Generator, as np.random.default_rng gives it, got {type(rng).__name__}")
+
+
+def valued(function, points):
+    """Return ``function(points)``, once it is clear that it is a row of finite numbers for each point."""
+    if not callable(function):
+        raise TypeError(f"function must be a function of points, got {function!r}")
+    values = check_array(function(points), dtype=FLOATS, input_name="the functions")
+    if len(values) != len(points):
+        raise ValueError(f"the functions must have a row for each of {len(points)} points, got shape {values.shape}")
+    return values
 
 
 def as_pairs(pairs: Any, points: NDArray) -> KernelPairs | GraphPairs | ViewPairs:

@@ -34,7 +34,8 @@ def mean_average_precision(codes: ArrayLike, labels: ArrayLike, query_codes: Arr
     Raises
     ------
     ValueError, TypeError
-        If shapes or lengths disagree, codes hold NaN or infinity, or no code has a query's label.
+        If shapes or lengths disagree, codes hold NaN or infinity, some labels are text and others numbers, or no code
+        has a query's label.
 
     Examples
     --------
@@ -50,6 +51,9 @@ def mean_average_precision(codes: ArrayLike, labels: ArrayLike, query_codes: Arr
     check_consistent_length(query_codes, query_labels)
     if labels.ndim != 1 or query_labels.ndim != 1:
         raise ValueError(f"labels must be one a code, got shapes {labels.shape} and {query_labels.shape}")
+    if len({labels.dtype.kind in "US", query_labels.dtype.kind in "US"}) > 1:
+        raise TypeError(f"labels and query_labels must both be text or both not, got {labels.dtype} and "
+                        f"{query_labels.dtype}")
     if codes.shape[1] != query_codes.shape[1]:
         raise ValueError(f"codes and query_codes must have as many components, got {codes.shape[1]} and "
                          f"{query_codes.shape[1]}")
@@ -70,5 +74,8 @@ def mean_average_precision(codes: ArrayLike, labels: ArrayLike, query_codes: Arr
 
 def directions(codes):
     """Return rows of length one; rows of zeros stay zeros."""
+    # Largest entries of about one first, by a power of two, which rounds nothing: squares then are numbers.
+    exponent = np.frexp(np.abs(codes).max(axis=1, keepdims=True))[1]
+    codes = np.ldexp(codes, -exponent)
     length = np.linalg.norm(codes, axis=1, keepdims=True)
     return np.divide(codes, length, out=np.zeros_like(codes), where=length > 0)

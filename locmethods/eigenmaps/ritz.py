@@ -11,6 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import check_count, check_share
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data, weighted_sample
 
+ROUNDING = 1e-8  # of the largest eigenvalue: a matrix whose least is further below zero is no second moment
+
 
 class RayleighRitz(TransformerMixin, BaseEstimator):
     """Turn functions into the best eigenfunctions within their span, in order, by one small eigenproblem.
@@ -79,10 +81,14 @@ class RayleighRitz(TransformerMixin, BaseEstimator):
         if y.shape != X.shape:
             raise ValueError(f"y must have the shape of X, {X.shape}: the outputs at the other sides, got {y.shape}")
         first, second, weight = weighted_sample(X.astype(np.float64), y.astype(np.float64), sample_weight)
-        weight = np.full(len(first), 1 / len(first)) if weight is None else weight / weight.sum()
+        weight = np.ones(len(first)) if weight is None else weight / weight.max()
+        weight /= weight.sum()
+        # Columns of about one, by powers of two, which round nothing: their squares then are numbers.
+        exponents = np.frexp(np.maximum(np.abs(first).max(0), np.abs(second).max(0)))[1]
+        first, second = np.ldexp(first, -exponents), np.ldexp(second, -exponents)
         cross = first.T @ (weight[:, None] * second)
         square = (first.T @ (weight[:, None] * first) + second.T @ (weight[:, None] * second)) / 2
-        return self._solve(cross, square)
+        return self._solve(cross, square, exponents)
 
     def fit_moments(self, cross: ArrayLike, square: ArrayLike) -> RayleighRitz:
         """Find the combinations from the moments R = E[zz′ᵀ] and G = E[zzᵀ], each of shape (n_features, n_features).
@@ -90,7 +96,8 @@ class RayleighRitz(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If the matrices are not finite, square and of one size, or a parameter is not as above.
+            If the matrices are not finite, square and of one size, G has a negative eigenvalue beyond rounding, or a
+            parameter is not as above.
         """
         self._check()
         cross, square = (check_array(value, dtype=np.float64, input_name=name)
@@ -99,23 +106,30 @@ class RayleighRitz(TransformerMixin, BaseEstimator):
             raise ValueError(f"cross and square must be square matrices of one size, got {cross.shape} and "
                              f"{square.shape}")
         self.n_features_in_ = len(cross)
-        return self._solve(cross, square)
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_  # moments know no names, and those of earlier outputs are not theirs
+        return self._solve(cross, square, np.zeros(len(cross), dtype=int))
 
     def transform(self, X: ArrayLike) -> NDArray:
         """Return the ordered functions for outputs `X`, of shape ``(n_samples, n_components_)``."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return X @ self.coefficients_.astype(X.dtype)
+        found = X.astype(np.float64) @ self.coefficients_  # whose entries may be beyond float32 where functions are not
+        return found.astype(X.dtype)
 
     def _check(self):
         if self.n_components is not None:
             check_count("n_components", self.n_components, 1)
         check_share("tol", self.tol)
 
-    def _solve(self, cross, square):
+    def _solve(self, cross, square, exponents):
+        """Solve for the functions of outputs that were divided by two to the power of their exponents."""
         scale = np.sqrt(np.maximum(np.diag(square), np.finfo(float).tiny))  # so that no unit decides what is rounding
         cross, square = (cross + cross.T) / 2 / np.outer(scale, scale), square / np.outer(scale, scale)
         size, axes = eigh((square + square.T) / 2)
+        if size[0] < -ROUNDING * abs(size[-1]):
+            raise ValueError("square must have no negative eigenvalue, since it is E[zzᵀ]; got "
+                             f"{size[0]:.2g} beside {size[-1]:.2g}, outputs scaled to mean square one")
         kept = size > self.tol * max(size[-1], 0.0)
         if not kept.any():
             raise ValueError("the outputs must not be zero everywhere: they span nothing")
@@ -125,5 +139,5 @@ class RayleighRitz(TransformerMixin, BaseEstimator):
         signs = np.sign(np.take_along_axis(found, np.abs(found * scale[:, None]).argmax(0)[None], 0))
         self.n_components_ = min(len(mu), self.n_components or len(mu))
         self.eigenvalues_ = mu[::-1][:self.n_components_].copy()
-        self.coefficients_ = (found * signs)[:, :self.n_components_]
+        self.coefficients_ = np.ldexp(found * signs, -exponents[:, None])[:, :self.n_components_]
         return self

@@ -6,6 +6,7 @@ says here why it may; what it does not say costs time, never a digit.
 
 from __future__ import annotations
 
+import copy
 import math
 import numbers
 from collections.abc import Sequence
@@ -495,6 +496,26 @@ class Masked(_Around):
                              f"got shape {tuple(self.mask.shape)}") from None
         return Restricted(inner, (*batch, *shape), lambda rows, cols: mask[..., rows, :][..., cols],
                           lambda term: term._replace(mask=both_allow(mask, term.mask)))
+
+
+def of_new_queries(kernel):
+    """Return the kernel as queries feel it that are none of the keys: what is hollow anywhere in it is whole.
+
+    Raises
+    ------
+    ValueError
+        If a mask stands in it: its rows belong to the queries that it was made for.
+    """
+    if isinstance(kernel, Masked):
+        raise ValueError(f"{kernel!r} has a mask, which says what each key sees and nothing of new points: none can be "
+                         "placed")
+    if isinstance(kernel, Hollow):
+        return of_new_queries(kernel.kernel)
+    parts = {name: part for name, part in kernel.get_params(deep=False).items() if isinstance(part, Kernel)}
+    whole = {name: of_new_queries(part) for name, part in parts.items()}
+    if all(whole[name] is part for name, part in parts.items()):
+        return kernel
+    return copy.copy(kernel).set_params(**whole)
 
 
 def per_feature(kind: type[Kernel], widths: Sequence[Scalar]) -> Kernel:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from locmethods.arrays.checks import as_number, check_count, check_localization, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array
-from locmethods.kernels.algebra import Hollow
+from locmethods.kernels.algebra import of_new_queries
 from locmethods.kernels.base import Kernel
 from locmethods.means import local_mean, local_weights, prepare
 from locmethods.numerics.krylov import NotSymmetricError, check_symmetric, leading_eigenvectors
@@ -129,6 +129,8 @@ class Spectrum:
         check_count("n_components", n_components, 1)
         check_count("max_iter", max_iter, 1)
         check_tol(tol)
+        if random_state is not None:
+            check_count("random_state", random_state, 0)
         if not 0 <= as_number("alpha", alpha) < math.inf:
             raise ValueError(f"alpha must be finite and not negative, got {alpha!r}")
         keys = check_array(keys, dtype=FLOATS, input_name="keys")
@@ -184,7 +186,7 @@ class Spectrum:
         time : float, default=1
             t, as in `diffusion_map`.
         rows, columns : array-like of int, optional
-            The keys i and j; all of them by default.
+            The keys i and j, each a row of numbers; all of them by default.
 
         Returns
         -------
@@ -193,7 +195,7 @@ class Spectrum:
         Raises
         ------
         ValueError
-            As `diffusion_map` does.
+            As `diffusion_map` does, and if `rows` or `columns` is not one row of whole numbers.
         IndexError
             If there is no such key.
 
@@ -205,7 +207,7 @@ class Spectrum:
         from scipy.spatial.distance import cdist
 
         places = self.diffusion_map(time).astype(np.float64)
-        rows, columns = (slice(None) if chosen is None else np.asarray(chosen) for chosen in (rows, columns))
+        rows, columns = (self._chosen(name, chosen) for name, chosen in (("rows", rows), ("columns", columns)))
         return cdist(places[rows], places[columns]).astype(self.right.dtype)
 
     def averaged(self, values: ArrayLike, time: float = 1) -> NDArray:
@@ -232,8 +234,8 @@ class Spectrum:
     def extend(self, query: ArrayLike, *, time: float = 0, empty: str = "nearest") -> NDArray:
         """Return λᵗψ at new points, by one local mean: ψ(x) = λ⁻¹ Σᵢ K(x, xᵢ) ψᵢ / Σᵢ K(x, xᵢ).
 
-        At the keys themselves it gives λᵗψ again, since Pψ = λψ. For a hollow kernel new points are averaged under the
-        kernel that was hollowed: none of them is a key.
+        At the keys themselves it gives λᵗψ again, since Pψ = λψ, unless the kernel is hollow, in whole or in part: new
+        points are averaged under the kernel that was hollowed, since none of them is a key.
 
         Parameters
         ----------
@@ -251,7 +253,8 @@ class Spectrum:
         ------
         ValueError
             If `time` is below 1 and an eigenvalue is not larger than its residual and than 1e-12 in size: what
-            averaging takes to zero cannot be extended. Otherwise as `locmethods.local_mean` and `diffusion_map`.
+            averaging takes to zero cannot be extended; or if the kernel has a mask, which knows the keys only.
+            Otherwise as `locmethods.local_mean` and `diffusion_map`.
         """
         powers = self._powers(time)
         if time < 1:
@@ -263,12 +266,24 @@ class Spectrum:
             factor = powers / self.eigenvalues
         else:
             factor = self._powers(time - 1)
-        kernel = self.kernel.kernel if isinstance(self.kernel, Hollow) else self.kernel
+        kernel = of_new_queries(self.kernel)
         if self.alpha == 0:
             return local_mean(query, self.keys, self.right, kernel=kernel, empty=empty) * factor
         weighed = np.column_stack([self.right * self.scales[:, None], self.scales])
         mean = local_mean(query, self.keys, weighed, kernel=kernel, empty=empty)
         return (mean[:, :-1] / mean[:, -1:] * factor).astype(self.right.dtype)
+
+    def _chosen(self, name: str, chosen: ArrayLike | None) -> NDArray:
+        n = len(self.right)
+        if chosen is None:
+            return np.arange(n)
+        found = np.asarray(chosen)
+        if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
+            raise ValueError(f"{name} must be one row of whole numbers, got {found.dtype} of shape {found.shape}")
+        missing = found[(found < -n) | (found >= n)]
+        if missing.size:
+            raise IndexError(f"{name} must be keys, of which there are {n}, got {missing[0]}")
+        return found.astype(np.intp)
 
     def _powers(self, time: float) -> NDArray:
         if not 0 <= as_number("time", time) < math.inf:
@@ -302,7 +317,7 @@ class _Averages:
         if np.ptp(logs) * max(1.0, 2 * alpha) > SPREAD:
             most = SPREAD / max(1.0, 2 * alpha)
             raise ValueError(f"the degrees Σⱼ K(xᵢ, xⱼ) must be at most e^{most:.0f} apart, got e^{np.ptp(logs):.0f}: "
-                             "widen the kernel, or raise its temperature")
+                             "widen the kernel, or raise its temperature" + (", or lower alpha" if alpha > 0 else ""))
         self._degrees = np.exp(logs - logs.max())
         self.scales = self._degrees**-alpha
         degrees = self._degrees if alpha == 0 else self.scales * self._times(self.scales)

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count, check_option
-from locmethods.arrays.estimators import FLOATS, validate_data
+from locmethods.arrays.estimators import FLOATS, check_array, validate_data
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.spectrum.decomposition import Spectrum
@@ -217,17 +217,23 @@ class SpectralClustering(ClusterMixin, BaseEstimator):
         return self._kmeans.predict(functions)
 
 
-def indicator_rotation(functions: NDArray) -> NDArray:
+def indicator_rotation(functions: ArrayLike) -> NDArray:
     """Return the rotation that turns the rows of k samples, far from each other, towards the unit vectors [damle2019]_.
 
     Parameters
     ----------
-    functions : ndarray of shape (n_samples, k)
+    functions : array-like of shape (n_samples, k)
+        No fewer samples than functions.
 
     Returns
     -------
     ndarray of shape (k, k)
         Orthogonal.
+
+    Raises
+    ------
+    ValueError
+        If the functions are not finite, or there are fewer samples than functions.
 
     Examples
     --------
@@ -239,6 +245,10 @@ def indicator_rotation(functions: NDArray) -> NDArray:
     """
     from scipy.linalg import qr
 
-    stand = qr(functions.T, mode="r", pivoting=True)[1][:functions.shape[1]]
+    functions = check_array(functions, dtype=FLOATS, input_name="functions")
+    n, k = functions.shape
+    if n < k:
+        raise ValueError(f"functions must have no fewer samples than functions, got shape {functions.shape}")
+    stand = qr(functions.T, mode="r", pivoting=True)[1][:k]
     left, _, right = np.linalg.svd(functions[stand].T)
     return left @ right

@@ -81,8 +81,8 @@ def the_extension_is_one_local_mean(seed=0):
 
 @claim("P3", kind=("identity", "counter-example"), sources=("deng2022",))
 def the_first_output_is_constant(seed=0):
-    r"""The first output of Neural Eigenmaps, whose loss centres nothing, is the constant function if the kernel
-    connects the sample: it is the eigenfunction of $\mu_1 = 1$, and says nothing about $x$."""
+    r"""If the kernel connects the sample, the first output of Neural Eigenmaps, whose loss centres nothing, comes near
+    the constant function as it is trained: that is the eigenfunction of $\mu_1 = 1$, and says nothing about $x$."""
     x = datasets.moons(60, seed=seed, noise=0.05).x
     options = {"pairs": Gaussian(0.5), "steps": 150, "batch_size": 128, "hidden": (32,), "learning_rate": 0.01,
                "tol": np.inf, "random_state": seed}
@@ -107,8 +107,8 @@ def the_first_output_is_constant(seed=0):
 @claim("P4", kind=("identity", "algorithm"))
 def outputs_land_where_the_penalty_lets_them(seed=0):
     r"""If the earlier outputs are eigenfunctions, output $j$ of Neural Eigenmaps lands on
-    $\arg\max_a \mu_a - \alpha n_a \mu_a^2$, where $n_a$ outputs are on the $a$-th already; for positive $\mu$ the first
-    $k$ come in order if $\alpha > \max_{i < j \le k} (\mu_i - \mu_j)/\mu_i^2$, and not below it."""
+    $\arg\max_a \mu_a - \alpha n_a \mu_a^2$, where $n_a$ outputs are on the $a$-th already; for positive $\mu$, no two
+    equal, the first $k$ come in order if $\alpha > \max_{i < j \le k} (\mu_i - \mu_j)/\mu_i^2$, and not below it."""
     joint, degrees, mu, psi = dense_eigenmaps(LINE, WIDTH)
     penalties, landed, loose = (0.01, 3.0), [], []  # at each no two places are worth nearly the same
     for alpha in penalties:
@@ -245,9 +245,10 @@ def a_rotation_afterwards_orders_as_well(seed=0):
 
 @claim("P8", kind=("identity", "counter-example"), sources=("haochen2021",))
 def the_contrastive_loss_learns_a_span(seed=0):
-    r"""The spectral contrastive loss has its minimum where $zz^\top = \sum_{j\le k} \mu_j \psi_j \psi_j^\top$: the
-    outputs span the $\sqrt{\mu_j}\,\psi_j$ in any rotation, and where eigenvalues are equal only the span is a function
-    of the pairs."""
+    r"""If the first $k$ eigenvalues are not negative and the next is smaller, the spectral contrastive loss has its
+    minimum where $zz^\top = \sum_{j\le k} \mu_j \psi_j \psi_j^\top$: the outputs are the $\sqrt{\mu_j}\,\psi_j$ in any
+    rotation, and where some of these eigenvalues are equal only the span of their functions is a function of the
+    pairs."""
     joint, _, mu, psi = dense_eigenmaps(LINE, WIDTH)
     loss = pair_loss(SpectralContrastiveLoss(), joint)
     values = descend(loss, (8, 3), seed)

@@ -16,8 +16,8 @@ from locmethods.spectrum import Spectrum
 @claim("O1", kind="identity", sources=("coifman2006", "vonluxburg2007"))
 def one_map_in_two_bases(seed=0):
     r"""If $K$ is symmetric, $P = D^{-1}K$ and $S = D^{-1/2} K D^{-1/2}$ are one linear map in two bases: they have the
-    same eigenvalues, trace and determinant, and $\psi = D^{-1/2}u$ turns eigenvectors of $S$ into those of $P$; their
-    norms differ unless all degrees agree."""
+    same eigenvalues, trace and determinant, and $\psi = D^{-1/2}u$ turns eigenvectors of $S$ into those of $P$; the
+    norm of $S$ is one, and that of $P$ is larger if $K$ connects the keys and their degrees differ."""
     x = np.random.default_rng(seed).random((60, 2))
     weights = gaussian(x, x, 0.15)
     degrees, row = weights.sum(1), averages(weights)
@@ -44,6 +44,11 @@ def one_map_in_two_bases(seed=0):
                broken=turned(vectors * np.sqrt(60), found.right[:, :4]), how="eigenvectors that are not brought back")
     yield same("the norm of S", np.linalg.norm(twin, 2), 1, within=1e-12, because="it is the largest eigenvalue",
                broken=np.linalg.norm(row, 2), how="P in its place, whose norm is above one")
+    # P 1 = 1, so ‖Pᵀ1‖ ≤ ‖P‖ ‖1‖ bounds the norm from below, and columns sum to Σᵢ Kᵢⱼ/Dᵢ.
+    columns = (weights / degrees[:, None]).sum(0)
+    yield at_least("the norm of P", np.linalg.norm(row, 2), np.linalg.norm(columns) / np.sqrt(60), within=1e-12,
+                   because="rounding of a singular value", broken=np.linalg.norm(twin, 2),
+                   how="S in its place, whose norm is one")
 
 
 def turned(vectors, like):
@@ -55,8 +60,8 @@ def turned(vectors, like):
 def a_symmetric_kernel_has_real_frequencies(seed=0):
     r"""For a symmetric $K$ the eigenvalues of $P = D^{-1}K$ are real and lie in $[-1, 1]$, with $1$ as often as the
     kernel leaves the keys in pieces; $\psi_1 = 1$, $\varphi_1 = \pi$, the left and right functions are biorthogonal,
-    $P^t = \Psi \Lambda^t \Phi^\top$, and $\psi(x^*) = \lambda^{-1} m(x^*)$ with $m$ the local mean of $\psi$; for a
-    Mercer kernel no eigenvalue is negative."""
+    $P^t = \Psi \Lambda^t \Phi^\top$, and $\psi(x^*) = \lambda^{-1} m(x^*)$ with $m$ the local mean of $\psi$ and
+    $\lambda \ne 0$; for a Mercer kernel no eigenvalue is negative."""
     rng = np.random.default_rng(seed)
     x, new, values = rng.random((80, 2)), rng.random((30, 2)), rng.normal(size=80)
     weights = gaussian(x, x, 0.2)
@@ -107,8 +112,8 @@ def a_symmetric_kernel_has_real_frequencies(seed=0):
 def distances_between_what_is_seen(seed=0):
     r"""For a symmetric $K$ the distance between two rows of $P^t$, entries weighted by $1/\pi_k$, is Euclidean in the
     coordinates $\lambda_l^t \psi_l$: $\sum_k (P^t_{ik} - P^t_{jk})^2/\pi_k = \sum_l \lambda_l^{2t} (\psi_l(i) -
-    \psi_l(j))^2$; and $k$-means on the first $\psi$ of a kernel without its diagonal finds scikit-learn's spectral
-    clusters."""
+    \psi_l(j))^2$; and $k$-means on the first $\psi$ of a kernel without its diagonal, from one random state, finds
+    scikit-learn's spectral clusters where no eigenvalue repeats."""
     rng = np.random.default_rng(seed)
     x, new = rng.random((70, 2)), rng.random((20, 2))
     weights = gaussian(x, x, 0.2)
@@ -173,7 +178,7 @@ def queries_of_their_own_make_averaging_turn(seed=0):
     yield same("as LAPACK finds them", np.sort(abs(np.linalg.eigvals(own).imag))[::-1][:2],
                np.repeat(abs(turning.imag).max(), 2), within=1e-10, because="rounding of a normal matrix",
                broken=np.sort(abs(np.linalg.eigvals(shared).imag))[::-1][:2], how="queries that are not turned")
-    # Kelly's criterion: a chain is reversible just if every circle is as likely one way round as the other.
+    # Kolmogorov's criterion: a chain is reversible just if every circle is as likely one way round as the other.
     three = [0, n // 3, 2 * n // 3]
     forth, back = (np.log(own[three, np.roll(three, way)]).sum() for way in (-1, 1))
     yield same("one way round and the other", abs(forth - back), 3 * np.sqrt(3) * np.sin(delta) / tau, within=1e-12,

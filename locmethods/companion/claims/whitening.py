@@ -139,8 +139,8 @@ def whitening_is_a_metric(seed=0):
 def what_whitening_leaves_alone(seed=0):
     r"""With $\beta=\gamma=0$ and all coordinates every cosine stays as it was; for any $\beta$ and $\gamma$ signs of
     eigenvectors and rotations among those of one eigenvalue change no inner product of images, if none of these is cut
-    off, and the images give the points back, or with $k$ coordinates those nearest to them in the plane of the first
-    $k$ eigenvectors."""
+    off; and where $\Sigma_\beta$ has full rank the images give the points back, or with $k$ coordinates those nearest
+    to them in the plane through $\beta\mu$ along the first $k$ eigenvectors."""
     points, query = cloud(seed)
     plain = Whitening(0, 0).fit(points).transform(query)
     centred = Whitening(1, 0).fit(points).transform(query)

@@ -365,6 +365,30 @@ def test_a_column_alone_is_found():
         np.testing.assert_allclose(found.matrix(), matrix, atol=1e-12)
 
 
+@pytest.mark.parametrize("scale, dtype", [(1e-200, float), (1e-150, float), (1e150, float), (1e200, float),
+                                          (1e-25, np.float32), (1e25, np.float32)])
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_the_size_of_the_numbers_decides_nothing(selection, scale, dtype):
+    matrix = normal(0, 30, 20).astype(dtype)
+    large = matrix * dtype(scale)
+    for call, rest in ((cur, {}), (cur, {"core": "skeleton"}), (interpolative, {})):
+        found, scaled = (call(one, 6, selection=selection, random_state=0, **rest) for one in (matrix, large))
+        np.testing.assert_array_equal(found.columns, scaled.columns)
+        # The product with the scale is rounded, and a condition of hundreds magnifies it.
+        np.testing.assert_allclose(scaled.matrix() / dtype(scale), found.matrix(), atol=1e5 * np.finfo(dtype).eps)
+    gram = matrix @ matrix.T
+    ours, scaled = (nystrom(one, 6, selection=selection, random_state=0) for one in (gram, gram * dtype(scale)))
+    np.testing.assert_allclose(scaled.matrix() / dtype(scale), ours.matrix(), atol=1e6 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_a_sampled_product_has_no_scale(scale):
+    X, Y = normal(0, 3, 8), normal(1, 8, 2)
+    expected = sampled_product(X, Y, 4, random_state=0)
+    for left, right in ((X * scale, Y), (X, Y * scale)):
+        np.testing.assert_allclose(sampled_product(left, right, 4, random_state=0) / scale, expected, rtol=1e-12)
+
+
 # Errors
 
 MESSAGES = {
@@ -391,6 +415,14 @@ MESSAGES = {
     "negative": (lambda: nystrom([[1.0, 2.0], [2.0, 1.0]], 2),
                  "the matrix must be positive semi-definite, but a residual of it has -3 on its diagonal: use cur, or "
                  "a kernel such as Gaussian or Laplace"),
+    "negative part": (lambda: nystrom(-np.eye(2), 2, selection="uniform"),
+                      "the matrix must be positive semi-definite, but a part of it has the eigenvalue -1: use cur, or "
+                      "a kernel such as Gaussian or Laplace"),
+    "zero diagonal": (lambda: nystrom(np.zeros((2, 2)), 1),
+                      "the matrix must have a positive number on its diagonal, got none: it is zero, or not positive "
+                      "semi-definite"),
+    "zero at the chosen": (lambda: nystrom(np.zeros((2, 2)), 1, selection="uniform", core="optimal"),
+                           "the matrix is zero at the chosen columns, so that they do not stand for the others"),
     "zero": (lambda: cur(np.zeros((2, 2)), 1, selection="norm"),
              "the matrix is zero everywhere, so that no column stands for the others"),
     "zero by pivots": (lambda: select_columns(np.zeros((2, 2)), 1),
@@ -442,7 +474,7 @@ def test_a_kernel_that_is_not_semidefinite_is_noticed():
     X = np.linspace(0, 3, 60)[:, None]
     assert np.linalg.eigvalsh(Epanechnikov(1.0)(X))[0] < -0.1
     for selection in ("rpcholesky", "pivoted_qr"):
-        with pytest.raises(ValueError, match=r"^the matrix must be positive semi-definite, but a residual of it has "):
+        with pytest.raises(ValueError, match=r"^the matrix must be positive semi-definite, but a (residual|part) of it"):
             nystrom(X, 40, kernel=Epanechnikov(1.0), selection=selection, random_state=0)
     cur(X, 40, kernel=Epanechnikov(1.0))
 

@@ -69,6 +69,16 @@ def test_logits_are_those_of_the_definition(kind, margin, seed):
     np.testing.assert_allclose(margin_logits(cosines, margin=margin, scale=7.0, kind=kind), without, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", ["cosine", "angle", "root"])
+def test_logits_near_both_poles_are_those_of_the_angle(kind):
+    near = np.array([1e-3, 0.01, 0.04])
+    theta = np.r_[near, math.pi - near]
+    slow = [one_logit(one, True, 0.3, 7.0, kind) for one in theta]
+    logits = margin_logits(np.cos(theta)[:, None], np.zeros(6, int), margin=0.3, scale=7.0, kind=kind)
+    # A rounding of the cosine moves its angle by 10⁻¹⁶/10⁻³, and the logit by seven times that at most.
+    np.testing.assert_allclose(logits[:, 0], slow, rtol=0, atol=1e-12)
+
+
 def test_logits_keep_the_kind_and_leave_their_input():
     cosines = np.full((2, 3), 0.5, np.float32)
     assert margin_logits(cosines, [0, 1]).dtype == np.float32

@@ -220,6 +220,29 @@ def test_training_learns_and_repeats():
     assert (loss.predict(network(inputs)).numpy() == labels).all()
 
 
+class Slope(torch.nn.Module):
+    """A loss whose gradient is one in its own number, and zero in the network's."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+    def forward(self, features, labels):
+        return self.number + 0 * features.sum()
+
+
+def test_the_rate_falls_along_half_a_cosine_and_decay_is_of_matrices_alone():
+    network, loss = torch.nn.Linear(3, 2).double(), Slope()
+    matrix, bias = (one.detach().clone() for one in network.parameters())
+    train(network, loss, np.eye(3), [0, 1, 2], steps=8, learning_rate=0.1, weight_decay=0.5)
+    rates = 0.1 * (0.01 + 0.99 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2)
+    # Under a slope of one Adam goes down by the rate, to 10⁻⁸ of it.
+    assert float(loss.number.detach()) == pytest.approx(-rates.sum(), rel=1e-7)
+    torch.testing.assert_close(network.weight.detach(), matrix * float(np.prod(1 - 0.5 * rates)))
+    assert torch.equal(network.bias.detach(), bias)
+    assert not network.training and not loss.training
+
+
 def test_training_says_where_it_broke_down():
     network, loss = torch.nn.Linear(3, 4), MarginSoftmax(4, 3)
     broken = torch.nn.CrossEntropyLoss()

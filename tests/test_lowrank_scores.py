@@ -113,6 +113,9 @@ def test_the_iteration_is_its_formula_and_goes_to_the_pseudo_inverse():
     assert found.n_iter == 6
     assert found.residual == pytest.approx(np.linalg.norm(matrix @ found.inverse @ matrix - matrix)
                                            / np.linalg.norm(matrix))
+    two = np.stack([matrix, normal(3, 6, 6)])
+    alone = [iterated_inverse(one).residual for one in two]
+    assert iterated_inverse(two).residual == pytest.approx(max(alone)) and abs(alone[0] - alone[1]) > 1e-3
     low = normal(1, 6, 3) @ normal(2, 3, 6)
     for one in (matrix, low):
         found = iterated_inverse(one, 60, tol=1e-12)

@@ -350,6 +350,17 @@ def test_the_fast_projection_is_a_matrix_of_signs(k, d):
         assert set(quotients) <= {row[:d] for row in rows}
         if d == width:
             assert len(set(quotients)) == len(block)
+    if k >= 2 * width > 2:  # each block has signs of its own
+        assert (matrix[:width] != matrix[width:2 * width]).any()
+
+
+def test_rows_of_the_fast_projection_are_a_sample():
+    pair = np.zeros((1, 64))
+    pair[0, :2] = math.sqrt(0.5)  # of which every second row of H sees nothing: the first 16 keep its length exactly
+    lengths = [(RandomProjection(16, method="hadamard", random_state=seed).fit_transform(pair) ** 2).sum()
+               for seed in range(200)]
+    expected = 48 / 63 * (2 - 2 * 0.5) / 16  # κ = 1/2
+    assert abs(np.var(lengths) / expected - 1) < 5 * math.sqrt(2 / 200)  # five standard errors of a variance
 
 
 def test_all_rows_of_the_fast_projection_are_a_rotation():

@@ -173,6 +173,16 @@ def test_pivots_are_those_of_scipy_where_columns_fall_by_ten_digits():
     assert left[0] == pytest.approx(left[1], rel=0.05)
 
 
+def test_pivots_stay_good_down_to_rounding():
+    hilbert = 1 / (np.arange(200)[:, None] + np.arange(200) + 1.0)
+    left = []
+    for places in (select_columns(hilbert, 20), qr(hilbert, mode="r", pivoting=True)[1][:20]):
+        basis = np.linalg.qr(hilbert[:, places])[0]
+        left.append(np.linalg.norm(hilbert - basis @ (basis.T @ hilbert)))
+    # The twentieth singular value is near rounding; a basis made right only once loses two or three digits to LAPACK's.
+    assert left[0] <= 20 * left[1]
+
+
 def test_leverages_lie_in_the_unit_interval_and_sum_to_the_rank():
     matrix = normal(0, 30, 50)
     scores = leverage_scores(matrix, 7)
@@ -214,6 +224,15 @@ def test_pairs_of_pivots_are_drawn_as_one_after_another():
         counts[tuple(pivoted_cholesky(K, 2, random_state=seed).pivots)] += 1 / 1500
     # Five standard errors; what is never drawn is exactly so.
     assert (abs(counts - expected) <= 5 * np.sqrt(expected / 1500)).all()
+
+
+def test_a_proposed_pivot_is_accepted_with_the_share_that_is_left():
+    K = np.kron(np.eye(2), [[1.0, 0.7], [0.7, 1.0]])
+    # After a first pivot its partner keeps 1 − 0.7² of its one, the two others keep theirs.
+    expected, draws = 0.51 / 2.51, 600
+    partners = np.mean([abs(np.diff(pivoted_cholesky(K, 2, random_state=seed).pivots // 2))[0] == 0
+                        for seed in range(draws)])
+    assert abs(partners - expected) <= 5 * math.sqrt(expected * (1 - expected) / draws)  # five standard errors
 
 
 def test_clusters_have_a_column_each():
@@ -307,6 +326,37 @@ def test_products_sums_and_diagnostics_are_those_of_the_matrix():
     assert repr(found).startswith("LowRank(shape=(90, 90), rank=12, condition=")
 
 
+def test_the_condition_and_the_coherence_are_the_worse_of_columns_and_rows():
+    matrix = normal(0, 40, 30) * np.geomspace(1, 1e-3, 30)
+    matrix[:, 7] = 0
+    matrix[5, 7] = 9.0  # a column that one row has to itself, and a row that has more than its share
+    for one in (matrix, matrix.T):
+        found = cur(one, 6, random_state=0)
+        conditions = [np.linalg.cond(part) for part in (one[:, found.columns], one[found.rows].T)]
+        assert found.condition == pytest.approx(max(conditions), rel=1e-9)
+        bases = [np.linalg.qr(part)[0] for part in (found.left, found.right.T)]
+        coherences = [len(basis) / 6 * (basis**2).sum(1).max() for basis in bases]
+        assert abs(coherences[0] - coherences[1]) > 0.1
+        assert found.diagnostics().coherence == pytest.approx(max(coherences), rel=1e-9)
+    few = low(2, 30, 20, 4)
+    u, _, vt = np.linalg.svd(few)  # nine columns of rank four span four directions
+    expected = max(30 / 4 * (u[:, :4]**2).sum(1).max(), 20 / 4 * (vt[:4]**2).sum(0).max())
+    found = interpolative(few, 9, selection="uniform", random_state=0)
+    assert found.diagnostics().coherence == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("selection", ["pivoted_qr", "rpcholesky"])
+@pytest.mark.parametrize("n", [20, 400])  # all pivots by LAPACK, and one after another
+def test_no_more_columns_are_chosen_than_are_independent(selection, n):
+    assert len(select_columns(low(0, 30, n, 5), 9, selection, random_state=0)) == 5
+
+
+def test_a_matrix_that_is_nearly_symmetric_is_not():
+    matrix = np.eye(4) + 1e-5 * np.triu(np.ones((4, 4)), 1)
+    with pytest.raises(ValueError, match=r"^a positive semi-definite matrix must be symmetric, and this one is not"):
+        nystrom(matrix, 2)
+
+
 def test_rows_are_the_same_where_the_matrix_is_symmetric():
     K = Gaussian(0.5)(normal(0, 50, 2))
     found = cur(K, 8, selection="uniform", random_state=0)
@@ -352,6 +402,8 @@ def test_duplicates_constants_and_single_samples(selection, core):
         if selection not in ("uniform", "norm", "leverage"):  # which may miss one of the five
             np.testing.assert_allclose(found.matrix(), K, atol=1e-7)
         assert np.isfinite(found.matrix()).all()
+        # What duplicates leave of W is rounding, and is not inverted; the others have a condition of thousands at most.
+        assert abs(found.core).max() < 1e7
     one = nystrom([[2.0]], 1, kernel=Gaussian(1.0), selection=selection, core=core, random_state=0)
     assert one.matrix() == pytest.approx(1.0)
     ones = nystrom(np.ones((7, 2)), 3, kernel=Gaussian(1.0), selection=selection, core=core, random_state=0)
@@ -364,6 +416,30 @@ def test_a_column_alone_is_found():
     for selection in ("norm", "leverage", "deim", "pivoted_qr", "rpcholesky"):
         found = cur(matrix, 3, selection=selection, random_state=0)
         np.testing.assert_allclose(found.matrix(), matrix, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale, dtype", [(1e-200, float), (1e-150, float), (1e150, float), (1e200, float),
+                                          (1e-25, np.float32), (1e25, np.float32)])
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_the_size_of_the_numbers_decides_nothing(selection, scale, dtype):
+    matrix = normal(0, 30, 20).astype(dtype)
+    large = matrix * dtype(scale)
+    for call, rest in ((cur, {}), (cur, {"core": "skeleton"}), (interpolative, {})):
+        found, scaled = (call(one, 6, selection=selection, random_state=0, **rest) for one in (matrix, large))
+        np.testing.assert_array_equal(found.columns, scaled.columns)
+        # The product with the scale is rounded, and a condition of hundreds magnifies it.
+        np.testing.assert_allclose(scaled.matrix() / dtype(scale), found.matrix(), atol=1e5 * np.finfo(dtype).eps)
+    gram = matrix @ matrix.T
+    ours, scaled = (nystrom(one, 6, selection=selection, random_state=0) for one in (gram, gram * dtype(scale)))
+    np.testing.assert_allclose(scaled.matrix() / dtype(scale), ours.matrix(), atol=1e6 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_a_sampled_product_has_no_scale(scale):
+    X, Y = normal(0, 3, 8), normal(1, 8, 2)
+    expected = sampled_product(X, Y, 4, random_state=0)
+    for left, right in ((X * scale, Y), (X, Y * scale)):
+        np.testing.assert_allclose(sampled_product(left, right, 4, random_state=0) / scale, expected, rtol=1e-12)
 
 
 # Errors
@@ -392,6 +468,14 @@ MESSAGES = {
     "negative": (lambda: nystrom([[1.0, 2.0], [2.0, 1.0]], 2),
                  "the matrix must be positive semi-definite, but a residual of it has -3 on its diagonal: use cur, or "
                  "a kernel such as Gaussian or Laplace"),
+    "negative part": (lambda: nystrom(-np.eye(2), 2, selection="uniform"),
+                      "the matrix must be positive semi-definite, but a part of it has the eigenvalue -1: use cur, or "
+                      "a kernel such as Gaussian or Laplace"),
+    "zero diagonal": (lambda: nystrom(np.zeros((2, 2)), 1),
+                      "the matrix must have a positive number on its diagonal, got none: it is zero, or not positive "
+                      "semi-definite"),
+    "zero at the chosen": (lambda: nystrom(np.zeros((2, 2)), 1, selection="uniform", core="optimal"),
+                           "the matrix is zero at the chosen columns, so that they do not stand for the others"),
     "zero": (lambda: cur(np.zeros((2, 2)), 1, selection="norm"),
              "the matrix is zero everywhere, so that no column stands for the others"),
     "zero by pivots": (lambda: select_columns(np.zeros((2, 2)), 1),
@@ -443,7 +527,7 @@ def test_a_kernel_that_is_not_semidefinite_is_noticed():
     X = np.linspace(0, 3, 60)[:, None]
     assert np.linalg.eigvalsh(Epanechnikov(1.0)(X))[0] < -0.1
     for selection in ("rpcholesky", "pivoted_qr"):
-        with pytest.raises(ValueError, match=r"^the matrix must be positive semi-definite, but a residual of it has "):
+        with pytest.raises(ValueError, match=r"^the matrix must be positive semi-definite, but a (residual|part) of"):
             nystrom(X, 40, kernel=Epanechnikov(1.0), selection=selection, random_state=0)
     cur(X, 40, kernel=Epanechnikov(1.0))
 

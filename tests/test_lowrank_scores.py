@@ -114,11 +114,22 @@ def test_the_iteration_is_its_formula_and_goes_to_the_pseudo_inverse():
     assert found.n_iter == 6
     assert found.residual == pytest.approx(np.linalg.norm(matrix @ found.inverse @ matrix - matrix)
                                            / np.linalg.norm(matrix))
+    two = np.stack([matrix, normal(3, 6, 6)])
+    alone = [iterated_inverse(one).residual for one in two]
+    assert iterated_inverse(two).residual == pytest.approx(max(alone)) and abs(alone[0] - alone[1]) > 1e-3
     low = normal(1, 6, 3) @ normal(2, 3, 6)
     for one in (matrix, low):
         found = iterated_inverse(one, 60, tol=1e-12)
         np.testing.assert_allclose(found.inverse, np.linalg.pinv(one), atol=1e-9)
         assert found.n_iter < 30
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_the_iteration_has_no_scale(scale):
+    matrix = normal(0, 6, 6)
+    found, scaled = iterated_inverse(matrix), iterated_inverse(matrix * scale)
+    np.testing.assert_allclose(scaled.inverse * scale, found.inverse, rtol=1e-9)  # a rounding, six times cubed
+    assert scaled.residual == pytest.approx(found.residual, rel=1e-9)
 
 
 def test_an_error_of_an_eigenvalue_becomes_its_cube():
@@ -187,6 +198,19 @@ def test_texts_are_items_too():
     assert words[found.indices[0, 0]] in ("hedgehog", "hedge")
 
 
+def test_tables_and_columns_of_a_table_are_taken_by_their_rows():
+    pandas = pytest.importorskip("pandas")
+    items, known, asked = normal(0, 40, 3), normal(1, 20, 3), normal(2, 4, 3)
+    expected = AnchorScorer(Gaussian(1.0), 5).fit(items, known).search(asked, 2, rerank=9)
+    tables = (pandas.DataFrame(one, index=range(7, 7 + len(one))) for one in (items, known, asked))
+    items, known, asked = tables
+    found = AnchorScorer(Gaussian(1.0), 5).fit(items, known).search(asked, 2, rerank=9)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    words = pandas.Series(["hedgehog", "frog", "ledger"], index=[5, 3, 1])
+    scorer = AnchorScorer(lambda q, x: np.array([[len(set(a) & set(b)) for b in x] for a in q]), 1).fit(words, words)
+    assert scorer.search(pandas.Series(["frogs"], index=[9]), 1, rerank=3).indices[0, 0] == 1
+
+
 def test_it_is_an_estimator_that_is_cloned_and_kept():
     items, known, asked = normal(0, 40, 3), normal(1, 20, 3), normal(2, 4, 3)
     scorer = clone(AnchorScorer(Gaussian(1.0), 5, random_state=0)).set_params(n_anchors=6).fit(items, known)
@@ -208,6 +232,7 @@ MESSAGES = {
     "signed": (lambda: nystrom_attention(X, X, X, 2, kernel=Linear()),
                "Linear() can give negative weights, so it is not a localization kernel: use local_sum for a signed "
                "sum, or a kernel with non-negative weights for a local mean"),
+    "rcond": (lambda: nystrom_attention(X, X, X, 2, rcond=1.0), "rcond must be a number in [0, 1) or None, got 1.0"),
     "segments": (lambda: segment_means(X, 6), "n_segments must be at most the number of points, 5, got 6"),
     "oblong": (lambda: iterated_inverse(X), "matrix must have shape (..., m, m), got shape (5, 2)"),
     "zero": (lambda: iterated_inverse(np.zeros((2, 2))),

@@ -69,6 +69,16 @@ def test_logits_are_those_of_the_definition(kind, margin, seed):
     np.testing.assert_allclose(margin_logits(cosines, margin=margin, scale=7.0, kind=kind), without, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", ["cosine", "angle", "root"])
+def test_logits_near_both_poles_are_those_of_the_angle(kind):
+    near = np.array([1e-3, 0.01, 0.04])
+    theta = np.r_[near, math.pi - near]
+    slow = [one_logit(one, True, 0.3, 7.0, kind) for one in theta]
+    logits = margin_logits(np.cos(theta)[:, None], np.zeros(6, int), margin=0.3, scale=7.0, kind=kind)
+    # A rounding of the cosine moves its angle by 10⁻¹⁶/10⁻³, and the logit by seven times that at most.
+    np.testing.assert_allclose(logits[:, 0], slow, rtol=0, atol=1e-12)
+
+
 def test_logits_keep_the_kind_and_leave_their_input():
     cosines = np.full((2, 3), 0.5, np.float32)
     assert margin_logits(cosines, [0, 1]).dtype == np.float32
@@ -210,6 +220,29 @@ def test_training_learns_and_repeats():
     assert (loss.predict(network(inputs)).numpy() == labels).all()
 
 
+class Slope(torch.nn.Module):
+    """A loss whose gradient is one in its own number, and zero in the network's."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+    def forward(self, features, labels):
+        return self.number + 0 * features.sum()
+
+
+def test_the_rate_falls_along_half_a_cosine_and_decay_is_of_matrices_alone():
+    network, loss = torch.nn.Linear(3, 2).double(), Slope()
+    matrix, bias = (one.detach().clone() for one in network.parameters())
+    train(network, loss, np.eye(3), [0, 1, 2], steps=8, learning_rate=0.1, weight_decay=0.5)
+    rates = 0.1 * (0.01 + 0.99 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2)
+    # Under a slope of one Adam goes down by the rate, to 10⁻⁸ of it.
+    assert float(loss.number.detach()) == pytest.approx(-rates.sum(), rel=1e-7)
+    torch.testing.assert_close(network.weight.detach(), matrix * float(np.prod(1 - 0.5 * rates)))
+    assert torch.equal(network.bias.detach(), bias)
+    assert not network.training and not loss.training
+
+
 def test_training_says_where_it_broke_down():
     network, loss = torch.nn.Linear(3, 4), MarginSoftmax(4, 3)
     broken = torch.nn.CrossEntropyLoss()
@@ -294,6 +327,38 @@ def test_the_condition_of_one_class_of_duplicates_and_of_nobody():
     assert margin_condition(np.eye(2, dtype=np.float32), [0, 1]).slack.dtype == np.float32
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150, 1e300])
+def test_distances_have_no_scale(scale):
+    rng = np.random.default_rng(6)
+    labels = rng.integers(0, 3, 30)
+    points = 4 * np.eye(3, 2)[labels] + 0.3 * rng.normal(size=(30, 2))
+    found, scaled = (margin_condition(x, labels, metric="euclidean") for x in (points, points * scale))
+    np.testing.assert_allclose(scaled.slack / scale, found.slack, rtol=1e-12)  # the products with the scale, rounded
+    assert (scaled.holds == found.holds).all() and 0 < found.holds.sum()
+    ranked = average_precision(points, labels, metric="euclidean")
+    assert (average_precision(points * scale, labels, metric="euclidean") == ranked).all()
+
+
+def test_a_far_stranger_leaves_the_ranking_of_all_others():
+    rng = np.random.default_rng(7)
+    points, labels = rng.normal(size=(50, 2)), rng.integers(0, 5, 50)
+    more = average_precision(np.r_[points, [[1e12, 0]]], np.r_[labels, 9], metric="euclidean")
+    assert (more[:50] == average_precision(points, labels, metric="euclidean")).all() and np.isnan(more[50])
+
+
+def test_near_directions_are_told_apart_and_opposite_ones_measured():
+    near = np.c_[np.ones(4), [0, 1e-9, 3e-9, 9e-9]]
+    assert average_precision(near, [0, 1, 0, 1]).tolist() == [0.5, 1 / 3, 0.5, 0.5]
+    angle = np.pi - 1e-9  # where an arcsine of half the chord would err by 10⁻⁸
+    away = [[np.cos(angle), np.sin(angle)]]
+    assert margin_condition(away, [0], [[1.0, 0]], metric="angle").radius[0] == pytest.approx(angle, abs=1e-14)
+
+
+def test_means_of_half_precision_are_of_all_samples():
+    points = np.ones((5000, 1), np.float16)  # a sum in half precision stops at 2048
+    assert mean_diameter(points, np.zeros(5000, int), metric="euclidean") == 0
+
+
 @pytest.mark.parametrize("metric", DISTANCES)
 def test_the_mean_diameter_is_twice_a_mean(metric):
     features, labels, prototypes = sample(5)
@@ -327,6 +392,14 @@ def test_average_precision_is_that_of_scikit_learn_ties_included():
         theirs = [label_ranking_average_precision_score([np.delete(labels == labels[i], i)],
                                                         [np.delete(cosines[i].round(12), i)]) for i in range(60)]
         np.testing.assert_allclose(average_precision(away, labels), theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("held", [1, 100])
+def test_blocks_of_distances_change_nothing(held, monkeypatch):
+    features, labels, _ = sample(8)
+    whole = average_precision(features, labels)
+    monkeypatch.setattr("locmethods.margin.ranking.BLOCK", held)
+    assert (average_precision(features, labels) == whole).all()
 
 
 def test_average_precision_of_few():
@@ -369,8 +442,14 @@ BAD = {
         lambda: mean_diameter(SQUARE, [0, 1], np.ones((2, 4))),
     "root_margin must be from 0 to √2, got 1.5": lambda: cosine_margin(1.5),
     "metric must be one of 'root', 'euclidean', got 'angle'": lambda: average_precision(SQUARE, [0, 1], metric="angle"),
-    "labels must have shape (2,), one a sample, and samples be there, got shape (1,)":
+    "inputs and labels must be as many, one at least, got shapes (2, 3) and (1,)":
         lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0]),
+    "labels must be from 0 to 1, got values from 0 to 2":
+        lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0, 2]),
+    "cosines must be from -1 to 1, got values from 0.5 to 1.5": lambda: margin_logits(SQUARE + np.eye(2, 3), [0, 1]),
+    "labels must not be NaN, got 1 of 2": lambda: average_precision(SQUARE, [math.nan, 1.0]),
+    "labels must be from 0 to 2, got values from 0 to 7":
+        lambda: MarginSoftmax(3, 3)(SQUARE, np.array([0, 7], np.uint64)),
 }
 
 
@@ -385,6 +464,34 @@ def test_labels_must_be_integers():
         margin_logits(SQUARE, [0.0, 1.0])
     with pytest.raises(TypeError, match=r"^labels must be integers, got dtype torch.bool$"):
         margin_logits(torch.ones(2, 3), torch.tensor([True, False]))
+    with pytest.raises(TypeError, match=r"^labels must be integers, got dtype object$"):
+        MarginSoftmax(3, 3)(SQUARE, None)
+    with pytest.raises(TypeError, match=r"^labels must be of one kind that sorts, got an array of dtype object$"):
+        margin_condition(SQUARE, np.array([1, "a"], object))
+
+
+def test_tables_lists_and_tensors_are_taken_for_arrays():
+    pandas = pytest.importorskip("pandas")
+    features, labels, prototypes = sample(7)
+    loss = MarginSoftmax(5, 6).double()
+    loss.weight.data = torch.tensor(prototypes)
+    table, column = pandas.DataFrame(features), pandas.Series(labels, index=range(9, 49))
+    for given in (table, features.tolist()):
+        assert float(loss(given, column).detach()) == float(loss(torch.tensor(features), labels).detach())
+        assert torch.equal(loss.predict_proba(given), loss.predict_proba(torch.tensor(features)))
+    cosines = loss.cosines(table).detach().numpy()
+    numbers = margin_logits(cosines, labels, margin=torch.tensor(0.25, dtype=torch.float64), scale=np.array(2.0))
+    assert (numbers == margin_logits(cosines, labels, margin=0.25, scale=2.0)).all()
+
+
+def test_training_takes_arrays_in_any_floating_type_and_whole_numbers_as_they_are():
+    inputs, labels = np.eye(3), [0, 1, 2]
+    runs = []
+    for given in (inputs, inputs.astype(np.float32), torch.tensor(inputs), inputs.tolist()):
+        torch.manual_seed(0)
+        runs.append(train(torch.nn.Linear(3, 4), MarginSoftmax(4, 3), given, labels, steps=3, batch_size=4))
+    assert all((run == runs[0]).all() for run in runs)
+    assert train(torch.nn.Embedding(3, 4), MarginSoftmax(4, 3), [0, 1, 2], labels, steps=2, batch_size=4).shape == (2,)
 
 
 def test_cross_entropy_takes_the_logits():

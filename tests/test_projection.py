@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import stats
@@ -159,6 +160,43 @@ def test_the_probability_of_failing_is_right_where_it_is_tiny():
     assert failure_probability(2000, 0.5) == pytest.approx(tails, rel=1e-9)  # its logarithm is known to 14 digits
 
 
+def tails_of_many_digits(k, eps):
+    """Return both tails of χ²_k/k by mpmath: its density as k/2 powers of its mode, whose gamma function is exact."""
+    mp = mpmath.mp.clone()
+    mp.dps = 30
+    a, scale = mp.mpf(k) / 2, mp.sqrt(mp.mpf(2) / k)
+    top = mp.exp(a * mp.log(a) - a - mp.loggamma(a))
+    density = lambda t: top * mp.exp(-a * (t - 1 - mp.log(t))) / t  # noqa: E731
+    steps = [eps + scale * j for j in (0, 0.5, 1, 3, 8, 15)]
+    return mp.quad(density, [1 - s for s in reversed(steps)]) + mp.quad(density, [1 + s for s in steps])
+
+
+@pytest.mark.parametrize("deviations", [1, 3, 5, 9])
+@pytest.mark.parametrize("k", [10**4, 99_999, 10**5, 10**6, 10**8, 10**11])
+def test_the_probability_of_failing_is_right_for_many_dimensions(k, deviations):
+    eps = deviations * math.sqrt(2 / k)  # so many standard deviations of χ²/k
+    # The argument of a tail is rounded: k·2⁻⁵³ in its exponent for every deviation.
+    within = 1e-11 + deviations * math.sqrt(k) * 1e-15
+    assert failure_probability(k, eps) == pytest.approx(float(tails_of_many_digits(k, eps)), rel=within)
+
+
+@pytest.mark.parametrize("eps", [1e-3, 1e-5, 1e-7])
+def test_a_small_error_asks_for_the_dimension_of_a_normal_law(eps):
+    z = stats.norm.isf(0.01 / math.comb(100, 2) / 2)
+    # χ²/k is normal with variance 2/k but for terms of relative size ε².
+    assert dimension(100, eps) == pytest.approx(2 * (z / eps) ** 2, rel=10 * eps**2 + 1e-8)
+    assert dimension(100, eps, method="chernoff") == pytest.approx(6 * math.log(100) / (eps**2 / 2), rel=eps)
+
+
+def test_what_no_float_counts_is_refused():
+    with pytest.raises(ValueError, match=r"^eps must be so large that fewer than 2\*\*53 dimensions are asked for, got "
+                                         r"1e-300$"):
+        dimension(100, 1e-300)
+    for call in (lambda: failure_probability(10**400, 0.1), lambda: failure_probability(10, 0.1, 10**400)):
+        with pytest.raises(ValueError, match="must be a number that a float can hold"):
+            call()
+
+
 @pytest.mark.parametrize("n, eps, row", [
     # Su's 24 and 16, Dasgupta and Gupta's 4, the exact answers for 1/n and a half.
     (1797, 0.1, (17986, 11991, 6424, 8127, 5349)),
@@ -262,6 +300,19 @@ def test_distortions_are_those_of_a_loop(seed, rows, monkeypatch):
     assert found.pairs == 104 and found.worst == max(-found.lowest, found.highest)
 
 
+@pytest.mark.parametrize("before, after", [(1e-200, 1e-200), (1e200, 1e200), (1e150, 1e150), (1e-160, 1e-150),
+                                           (1e-320, 1e-320)])
+def test_distortions_have_no_scale(before, after):
+    x, z = np.round(normal(0, 12, 3), 3), np.round(normal(1, 12, 2), 3)
+    found, scaled = distortion(x, z), distortion(x * before, z * after)
+    share = (after / before) ** 2
+    # Rounded products with the scale; numbers near 10⁻³²⁰ have three or four digits.
+    within = 0.05 if before < 1e-300 else 1e-12
+    assert 1 + scaled.highest == pytest.approx(share * (1 + found.highest), rel=within)
+    assert 1 + scaled.lowest == pytest.approx(share * (1 + found.lowest), rel=within)
+    assert scaled.pairs == found.pairs == 66 and math.isfinite(scaled.rms)
+
+
 # The estimator
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -299,6 +350,17 @@ def test_the_fast_projection_is_a_matrix_of_signs(k, d):
         assert set(quotients) <= {row[:d] for row in rows}
         if d == width:
             assert len(set(quotients)) == len(block)
+    if k >= 2 * width > 2:  # each block has signs of its own
+        assert (matrix[:width] != matrix[width:2 * width]).any()
+
+
+def test_rows_of_the_fast_projection_are_a_sample():
+    pair = np.zeros((1, 64))
+    pair[0, :2] = math.sqrt(0.5)  # of which every second row of H sees nothing: the first 16 keep its length exactly
+    lengths = [(RandomProjection(16, method="hadamard", random_state=seed).fit_transform(pair) ** 2).sum()
+               for seed in range(200)]
+    expected = 48 / 63 * (2 - 2 * 0.5) / 16  # κ = 1/2
+    assert abs(np.var(lengths) / expected - 1) < 5 * math.sqrt(2 / 200)  # five standard errors of a variance
 
 
 def test_all_rows_of_the_fast_projection_are_a_rotation():

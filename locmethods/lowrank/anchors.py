@@ -102,7 +102,7 @@ class AnchorScorer(BaseEstimator):
         Parameters
         ----------
         items : sequence of length n_items
-            Whatever `score` takes: texts, or an array whose rows they are.
+            Whatever `score` takes: texts, or an array or a table whose rows they are.
         queries : sequence of length n_queries
             Such as will be asked; at least as many as anchors, and better twice as many.
 
@@ -121,9 +121,8 @@ class AnchorScorer(BaseEstimator):
         if not (is_number(self.rcond) and 0 <= self.rcond < 1):
             raise ValueError(f"rcond must be a number in [0, 1), got {self.rcond!r}")
         for name, given in (("items", items), ("queries", queries)):
-            if len(given) < self.n_anchors:  # type: ignore[arg-type]
-                raise ValueError(f"{name} must be at least as many as anchors, {self.n_anchors}, got "
-                                 f"{len(given)}")  # type: ignore[arg-type]
+            if count(given) < self.n_anchors:
+                raise ValueError(f"{name} must be at least as many as anchors, {self.n_anchors}, got {count(given)}")
         known = self._scores(queries, items)
         self.anchors_ = chosen(Given(known), int(self.n_anchors), self.selection,
                                check_random_state(self.random_state))
@@ -192,14 +191,22 @@ class AnchorScorer(BaseEstimator):
     def _scores(self, queries, items):
         """Return the scores, checked."""
         scores = np.asarray(self.score(queries, items), dtype=np.float64)
-        if scores.shape != (len(queries), len(items)) or not np.isfinite(scores).all():
-            raise ValueError(f"score must give a finite matrix of shape {(len(queries), len(items))}, got shape "
+        shape = count(queries), count(items)
+        if scores.shape != shape or not np.isfinite(scores).all():
+            raise ValueError(f"score must give a finite matrix of shape {shape}, got shape "
                              f"{scores.shape} with {np.count_nonzero(~np.isfinite(scores))} values that are not finite")
         return scores
 
 
+def count(sequence):
+    """Return how many items there are: rows of what has a shape, a sparse matrix too."""
+    return sequence.shape[0] if hasattr(sequence, "shape") else len(sequence)
+
+
 def taken(sequence, index):
-    """Return some items of an array, by its rows, or of any other sequence, as a list."""
+    """Return some items of an array or a table, by its rows, or of any other sequence, as a list."""
+    if hasattr(sequence, "iloc"):
+        return sequence.iloc[index]
     if hasattr(sequence, "shape"):
         return sequence[index]
     return [sequence[place] for place in index]

@@ -14,6 +14,7 @@ from locmethods.arrays.door import check_kernel, check_points
 from locmethods.arrays.namespace import detached, is_tensor, matrix_transpose, namespace
 from locmethods.arrays.types import Array
 from locmethods.kernels import Exponential, Kernel
+from locmethods.lowrank.cholesky import check_rcond
 from locmethods.means import local_mean, local_weights
 from locmethods.numerics.settling import say_unsettled
 
@@ -91,8 +92,9 @@ def iterated_inverse(matrix: ArrayLike, max_iter: int = 6, *, tol: float | None 
     sizes = abs(matrix).sum(-1)
     if not bool((xp.max(sizes, axis=-1) > 0).all()):
         raise ValueError("matrix must not be zero everywhere: there is nothing to invert")
-    scale = xp.max(sizes, axis=-1) * xp.max(abs(matrix).sum(-2), axis=-1)
-    inverse = matrix_transpose(matrix) / scale[..., None, None]
+    # One division after the other: the product of two norms could overflow or vanish.
+    by_rows, by_columns = xp.max(sizes, axis=-1), xp.max(abs(matrix).sum(-2), axis=-1)
+    inverse = matrix_transpose(matrix) / by_columns[..., None, None] / by_rows[..., None, None]
     one = _identity(matrix)
     done = 0
     while done < max_iter and not (tol is not None and _residual(matrix, inverse) <= tol):
@@ -118,8 +120,9 @@ def _identity(matrix):
 def _residual(matrix, inverse):
     """Return the largest ‖A Z A − A‖/‖A‖ of a batch."""
     matrix, inverse = detached(matrix), detached(inverse)
-    off = matrix @ inverse @ matrix - matrix
-    share = ((off**2).sum((-2, -1)) / (matrix**2).sum((-2, -1))) ** 0.5
+    largest = namespace(matrix).max(abs(matrix), axis=(-2, -1), keepdims=True)
+    off, whole = (matrix @ inverse @ matrix - matrix) / largest, matrix / largest
+    share = ((off**2).sum((-2, -1)) / (whole**2).sum((-2, -1))) ** 0.5
     return float(share.max())
 
 
@@ -209,8 +212,7 @@ def nystrom_attention(query: ArrayLike, keys: ArrayLike, values: ArrayLike, n_la
     """
     check_option("inverse", inverse, ("exact", "iterated"))
     check_count("max_iter", max_iter, least=1)
-    if rcond is not None:
-        check_tol(rcond)
+    check_rcond(rcond)
     query, keys, values = (as_array(name, array) for name, array in
                            (("query", query), ("keys", keys), ("values", values)))
     for name, array in (("query", query), ("keys", keys)):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_triangular
 from sklearn.utils import check_random_state
 
-from locmethods.arrays.checks import check_count, check_option
+from locmethods.arrays.checks import check_count, check_option, is_number
 from locmethods.kernels import Kernel
 from locmethods.lowrank.entries import entries_of
 
@@ -28,7 +28,7 @@ class PartialCholesky(NamedTuple):
     pivots : ndarray of shape (rank,)
         In the order in which they were taken.
     traces : ndarray of shape (rank + 1,)
-        tr(K − F Fᵀ) with 0, 1, … pivots, which bounds the residual in any norm.
+        tr(K − F Fᵀ) with 0, 1, … pivots, which bounds the residual in the spectral and in the Frobenius norm.
 
     Examples
     --------
@@ -111,10 +111,16 @@ def check_square(matrix):
         raise ValueError("a positive semi-definite matrix must be symmetric, and this one is not: use cur")
 
 
-def not_semidefinite(number):
+def check_rcond(rcond):
+    """Raise ValueError unless `rcond` is a number in [0, 1) or None."""
+    if rcond is not None and not (is_number(rcond) and 0 <= rcond < 1):
+        raise ValueError(f"rcond must be a number in [0, 1) or None, got {rcond!r}")
+
+
+def not_semidefinite(number, what="a residual of it has {} on its diagonal"):
     """Return the error for a matrix with a negative direction."""
-    return ValueError(f"the matrix must be positive semi-definite, but a residual of it has {number:.3g} on its "
-                      "diagonal: use cur, or a kernel such as Gaussian or Laplace")
+    return ValueError(f"the matrix must be positive semi-definite, but {what.format(f'{number:.3g}')}: use cur, or a "
+                      "kernel such as Gaussian or Laplace")
 
 
 def partial_cholesky(matrix, rank, pivots, random):
@@ -123,8 +129,11 @@ def partial_cholesky(matrix, rank, pivots, random):
     largest, trace = diagonal.max(), diagonal.sum()
     # A residual on the diagonal carries the rounding of as many subtractions as there were pivots.
     rounding = 8 * (rank + 1) * np.finfo(matrix.dtype).eps * largest
-    if largest <= 0 or diagonal.min() < -rounding:
+    if diagonal.min() < -rounding:
         raise not_semidefinite(diagonal.min())
+    if largest <= 0:
+        raise ValueError("the matrix must have a positive number on its diagonal, got none: it is zero, or not "
+                         "positive semi-definite")
     factor = np.empty((rank, len(diagonal)), dtype=matrix.dtype)
     taken, traces, count = [], [trace], 0
     while count < rank and diagonal.max() > rounding:

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from scipy.linalg import qr, solve_triangular
 from sklearn.utils import check_random_state
 
-from locmethods.arrays.checks import check_option, is_number
+from locmethods.arrays.checks import check_option
 from locmethods.kernels import Kernel
-from locmethods.lowrank.cholesky import check_rank, check_square, not_semidefinite, partial_cholesky
+from locmethods.lowrank.cholesky import check_rank, check_rcond, check_square, not_semidefinite, partial_cholesky
 from locmethods.lowrank.entries import entries_of
 from locmethods.lowrank.factors import LowRank
 from locmethods.lowrank.selection import SELECTIONS, chosen, of_transpose
@@ -204,8 +204,7 @@ def _check(rank, most, selection, core, rcond):
     check_rank(rank, most)
     check_option("selection", selection, SELECTIONS)
     check_option("core", core, CORES)
-    if rcond is not None and not (is_number(rcond) and 0 <= rcond < 1):
-        raise ValueError(f"rcond must be a number in [0, 1) or None, got {rcond!r}")
+    check_rcond(rcond)
 
 
 def _share(rcond, matrix):
@@ -220,9 +219,11 @@ def _condition(sizes):
 
 def _semidefinite(block, rcond):
     """Return the positive eigenvalues and their vectors, or raise if one is negative beyond rounding."""
+    if not np.any(block):
+        raise ValueError("the matrix is zero at the chosen columns, so that they do not stand for the others")
     values, vectors = np.linalg.eigh((block + block.T) / 2)
     if values[-1] <= 0 or values[0] < -max(np.sqrt(rcond), len(values) * rcond) * values[-1]:
-        raise not_semidefinite(values[0])
+        raise not_semidefinite(values[0], "a part of it has the eigenvalue {}")
     kept = values > rcond * values[-1]
     return values[kept], vectors[:, kept]
 

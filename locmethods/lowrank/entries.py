@@ -59,6 +59,12 @@ def check_of_pairs(kernel, query, keys):
                          "itself, kernel(X), without a kernel")
 
 
+def in_units(array):
+    """Return an array over a power of two that is its size, if squares could overflow or vanish; else itself."""
+    exponent = int(np.frexp(np.abs(array).max(initial=0.0))[1])
+    return array if abs(exponent) <= np.finfo(array.dtype).maxexp // 5 else np.ldexp(array, -exponent)
+
+
 class Given:
     """A matrix in memory."""
 

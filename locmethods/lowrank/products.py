@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.lowrank.entries import in_units
 
 __all__ = ["sampled_product"]
 
@@ -48,7 +49,7 @@ def sampled_product(X: ArrayLike, Y: ArrayLike, size: int, *,
     check_count("size", size, least=1)
     if X.shape[1] != len(Y):
         raise ValueError(f"X must have as many columns as Y has rows, got shapes {X.shape} and {Y.shape}")
-    sizes = np.linalg.norm(X, axis=0).astype(np.float64) * np.linalg.norm(Y, axis=1)
+    sizes = np.linalg.norm(in_units(X), axis=0).astype(np.float64) * np.linalg.norm(in_units(Y), axis=1)
     total = sizes.sum()
     if total == 0:
         return np.zeros((len(X), Y.shape[1]), dtype=np.result_type(X, Y))

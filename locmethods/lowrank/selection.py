@@ -15,7 +15,7 @@ from locmethods.arrays.checks import check_option
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.kernels import Kernel
 from locmethods.lowrank.cholesky import check_rank
-from locmethods.lowrank.entries import Given, entries_of
+from locmethods.lowrank.entries import Given, entries_of, in_units
 
 __all__ = ["deim", "leverage_scores", "select_columns"]
 
@@ -87,6 +87,8 @@ def chosen(matrix, rank, selection, random):
     m = matrix.shape[1]
     if selection == "uniform":
         return random.choice(m, rank, replace=False)
+    if isinstance(matrix, Given):
+        matrix = Given(in_units(matrix.matrix))
     if selection == "kmeans":
         return _near_centres(matrix.points(), rank, random)
     if selection == "norm":
@@ -203,6 +205,7 @@ def zero():
 
 def _near_centres(points, rank, random):
     """Return for each of as many clusters a point near its centre, no point twice."""
+    points = in_units(points)
     different = len(np.unique(points, axis=0)) if len(points) <= 4 * rank else rank + 1
     model = KMeans(min(rank, different), n_init=1, max_iter=20, random_state=random)
     with warnings.catch_warnings():

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
 from locmethods.arrays.checks import as_array, as_number, check_option
-from locmethods.arrays.namespace import like, to_numpy
+from locmethods.arrays.namespace import is_tensor, like, to_numpy
 from locmethods.margin.logits import as_labels
 
 METRICS = ("root", "angle", "euclidean")
@@ -73,9 +73,9 @@ def margin_condition(embeddings: ArrayLike, labels: ArrayLike, prototypes: Array
     Raises
     ------
     ValueError
-        If shapes or labels do not fit, or a direction is asked of a vector of length zero.
+        If shapes or labels do not fit, a label is NaN, or a direction is asked of a vector of length zero.
     TypeError
-        If an array is not numeric, or labels of given prototypes are no integers.
+        If an array is not numeric, labels do not sort, or those of given prototypes are no integers.
 
     Examples
     --------
@@ -86,16 +86,20 @@ def margin_condition(embeddings: ArrayLike, labels: ArrayLike, prototypes: Array
     """
     distances, own, labels = to_prototypes(embeddings, labels, prototypes, metric)
     n, k = distances.shape
-    radius = np.full(k, -np.inf, distances.dtype)  # of a class without samples, which nobody can be confused with
+    radius = np.full(k, -np.inf)  # of a class without samples, which nobody can be confused with
     np.maximum.at(radius, labels, own)
     rest = radius_without_each(own, labels, k)
     gap = distances - radius
     gap[np.arange(n), labels] = np.inf
     slack = gap.min(1) - own - rest
-    # Each distance is a root of sums of n_features squares; four of them are added.
-    rounding = 8 * np.finfo(distances.dtype).eps * np.maximum(1.0, distances.max(1, initial=0.0))
+    # Each distance is the root of a sum of d squares, which errs by (d + 3)/4 ε of itself; four of them are added. What
+    # was brought to length one errs by another ε or two of one.
+    d, least = np.shape(embeddings)[1], 0.0 if metric == "euclidean" else 1.0
+    rounding = (d + 16) * np.finfo(np.float64).eps * np.maximum(distances.max(1), least)
     radius[np.isinf(radius)] = np.nan
-    return MarginCondition(*(like(part, embeddings) for part in (slack, slack > rounding, radius)))
+    dtype = result_type(embeddings, prototypes)
+    return MarginCondition(*(like(part, embeddings) for part in
+                             (slack.astype(dtype), slack > rounding, radius.astype(dtype))))
 
 
 def mean_diameter(embeddings: ArrayLike, labels: ArrayLike, prototypes: ArrayLike | None = None, *,
@@ -149,46 +153,89 @@ def cosine_margin(root_margin: float) -> float:
     >>> round(cosine_margin(0.25), 2), round(cosine_margin(2**0.5), 2)
     (0.64, 2.0)
     """
-    if not 0 <= as_number("root_margin", root_margin) <= math.sqrt(2):
+    margin = as_number("root_margin", root_margin)
+    if not 0 <= margin <= math.sqrt(2):
         raise ValueError(f"root_margin must be from 0 to √2, got {root_margin!r}")
-    return root_margin * (2 * math.sqrt(2) - root_margin)
+    return margin * (2 * math.sqrt(2) - margin)
 
 
 def to_prototypes(embeddings, labels, prototypes, metric):
-    """Return the distances to prototypes, those to the own, and the labels as rows of prototypes; all by NumPy."""
+    """Return the distances to prototypes, those to the own, and the labels as rows of prototypes; all in float64."""
     check_option("metric", metric, METRICS)
     points, labels = as_sample(embeddings, labels)
-    points = directions("embeddings", points) if metric != "euclidean" else points
-    if prototypes is None:
-        classes, labels = np.unique(labels, return_inverse=True)
-        centers = np.zeros((len(classes), points.shape[1]), points.dtype)
-        np.add.at(centers, labels, points)
-        centers /= np.bincount(labels)[:, None].astype(points.dtype)
-    else:
-        centers = to_numpy(as_array("prototypes", prototypes))
+    if prototypes is not None:
+        centers = in_float64("prototypes", prototypes)
         if centers.ndim != 2 or centers.shape[1] != points.shape[1] or not len(centers):
             raise ValueError(f"prototypes must have shape (n_classes, {points.shape[1]}), got {centers.shape}")
         labels = as_labels(labels, np.broadcast_to(points[:, :1], (len(points), len(centers))))
+    exponent = binary_exponent(points, *([] if prototypes is None else [centers]))
+    points = np.ldexp(points, -exponent) if metric == "euclidean" else directions("embeddings", points)
+    if prototypes is None:
+        classes, labels = classes_of(labels)
+        centers = np.zeros((len(classes), points.shape[1]))
+        np.add.at(centers, labels, points)
+        centers /= np.bincount(labels)[:, None]
+    elif metric == "euclidean":
+        centers = np.ldexp(centers, -exponent)
     if metric != "euclidean":
         centers = directions("prototypes", centers)
     # cdist takes differences, which are exact where vectors nearly agree; a cosine is not.
-    distances = cdist(points, centers).astype(np.result_type(points, centers), copy=False)
-    if metric == "root":
+    distances = cdist(points, centers)
+    if metric == "euclidean":
+        distances = np.ldexp(distances, exponent)
+    elif metric == "root":
         distances /= math.sqrt(2)
-    elif metric == "angle":
-        distances = 2 * np.arcsin(np.minimum(distances / 2, 1))
+    else:  # half the angle by both legs of its triangle: an arcsine would err by √ε at opposite directions
+        distances = 2 * np.arctan2(distances, cdist(points, -centers))
     return distances, distances[np.arange(len(points)), labels], labels
 
 
 def as_sample(embeddings, labels):
-    """Return a finite array of shape (n_samples, n_features) and as many labels, by NumPy."""
-    points = to_numpy(as_array("embeddings", embeddings))
+    """Return a finite array of shape (n_samples, n_features) in float64 and as many labels, by NumPy."""
+    points = in_float64("embeddings", embeddings)
     if points.ndim != 2 or not points.size:
         raise ValueError(f"embeddings must have shape (n_samples, n_features), none of them 0, got {points.shape}")
     labels = to_numpy(labels)
     if labels.shape != (len(points),):
         raise ValueError(f"labels must have shape ({len(points)},), one a sample, got {labels.shape}")
     return points, labels
+
+
+def binary_exponent(*arrays):
+    """Return an e with |x| ≤ 2ᵉ for all numbers x of arrays: over 2ᵉ no square overflows, and none loses a digit."""
+    return int(max(np.frexp(np.abs(array).max())[1] for array in arrays))
+
+
+def in_float64(name, array):
+    """Return a finite array by NumPy in float64, where a sum of many numbers of half precision keeps its digits."""
+    array = as_array(name, array)
+    return to_numpy(array.double() if is_tensor(array) else array).astype(np.float64, copy=False)
+
+
+def result_type(embeddings, prototypes=None):
+    """Return NumPy's floating type of the answer: that of the embeddings and the prototypes, as NumPy joins them."""
+    given = [as_array("array", part) for part in (embeddings, prototypes) if part is not None]
+    # A tensor's answer is brought into its own type by `like`: NumPy has no bfloat16.
+    return np.result_type(*(np.float64 if is_tensor(part) else part.dtype for part in given))
+
+
+def classes_of(labels):
+    """Return the classes of labels, sorted, and the number of each sample's.
+
+    Raises
+    ------
+    ValueError
+        If a label is NaN.
+    TypeError
+        If they do not sort.
+    """
+    missing = int(np.count_nonzero(labels != labels))
+    if missing:
+        raise ValueError(f"labels must not be NaN, got {missing} of {len(labels)}")
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError:
+        raise TypeError(f"labels must be of one kind that sorts, got an array of dtype {labels.dtype}") from None
 
 
 def directions(name, points):
@@ -211,7 +258,7 @@ def radius_without_each(own, labels, k):
     order = np.lexsort((own, labels))
     last = np.cumsum(np.bincount(labels, minlength=k)) - 1  # of each class in that order, if it has samples
     counts = np.bincount(labels, minlength=k)
-    first, second = np.zeros(k, own.dtype), np.zeros(k, own.dtype)
+    first, second = np.zeros(k), np.zeros(k)
     first[counts > 0] = own[order[last[counts > 0]]]
     second[counts > 1] = own[order[last[counts > 1] - 1]]
     rest = first[labels]

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from locmethods.arrays.checks import as_array, check_not_negative, check_option, check_positive
-from locmethods.arrays.namespace import is_tensor, namespace, to_numpy
+from locmethods.arrays.checks import as_array, as_number, check_not_negative, check_option, check_positive
+from locmethods.arrays.namespace import detached, is_tensor, namespace, to_numpy, to_tensor
 from locmethods.kernels import root
 
 KINDS = ("cosine", "angle", "root")
@@ -50,7 +50,8 @@ def margin_logits(cosines: ArrayLike, labels: ArrayLike | None = None, *, margin
     Raises
     ------
     ValueError
-        If a shape, a label, the margin, the scale or the kind is not of that form.
+        If a shape, a label, the margin, the scale or the kind is not of that form, or a cosine lies beyond ±1 by more
+        than rounding puts it there.
     TypeError
         If the labels are no integers.
 
@@ -63,21 +64,34 @@ def margin_logits(cosines: ArrayLike, labels: ArrayLike | None = None, *, margin
     [[-1.0, -2.0]]
     """
     check_option("kind", kind, KINDS)
-    check_margin(margin, kind)
-    check_positive("scale", scale)
+    margin, scale = as_margin_and_scale(margin, scale, kind)
     cosines = as_array("cosines", cosines)
     if cosines.ndim != 2:
         raise ValueError(f"cosines must have shape (n_samples, n_classes), got {tuple(cosines.shape)}")
+    check_cosines(cosines)
     if labels is not None:
         labels = as_labels(labels, cosines)
     return with_margin(cosines, labels, margin, scale, kind)
 
 
-def check_margin(margin, kind):
-    """Raise unless `margin` is one finite number of at least 0, as an angle at most π."""
+def as_margin_and_scale(margin, scale, kind):
+    """Return a margin, finite and at least 0, as an angle at most π, and a positive finite scale, as floats."""
     check_not_negative("margin", margin)
     if kind == "angle" and margin > math.pi:
         raise ValueError(f"margin must be an angle in radians, at most π, got {margin!r}")
+    check_positive("scale", scale)
+    return as_number("margin", margin), as_number("scale", scale)
+
+
+def check_cosines(cosines):
+    """Raise unless numbers are from −1 to 1, give or take what rounding leaves of a product of unit vectors."""
+    if not math.prod(cosines.shape):
+        return
+    xp, plain = namespace(cosines), detached(cosines)
+    ends = float(xp.min(plain)), float(xp.max(plain))
+    # A product of unit vectors errs by about √d ε, which is below √ε for up to 1/ε features.
+    if max(-ends[0], ends[1]) > 1 + math.sqrt(xp.finfo(cosines.dtype).eps):
+        raise ValueError(f"cosines must be from -1 to 1, got values from {ends[0]:g} to {ends[1]:g}")
 
 
 def as_labels(labels, matrix):
@@ -91,22 +105,22 @@ def as_labels(labels, matrix):
         If they are not one a row, or one is out of range.
     """
     n, k = matrix.shape
-    if is_tensor(matrix):
-        import torch
-
-        labels = torch.as_tensor(labels, device=matrix.device)
-        whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
-    else:
-        labels = np.asarray(to_numpy(labels))
+    if not is_tensor(labels):
+        labels = np.asarray(labels)
         whole = labels.dtype.kind in "iu"
+    else:
+        whole = not (labels.is_floating_point() or labels.is_complex() or str(labels.dtype) == "torch.bool")
     if not whole:
         raise TypeError(f"labels must be integers, got dtype {labels.dtype}")
     if tuple(labels.shape) != (n,):
         raise ValueError(f"labels must have shape ({n},), one a sample, got {tuple(labels.shape)}")
+    labels = labels.long() if is_tensor(labels) else labels  # torch has no least of unsigned integers
     if n and not (0 <= int(labels.min()) and int(labels.max()) < k):
         raise ValueError(f"labels must be from 0 to {k - 1}, got values from {int(labels.min())} to "
                          f"{int(labels.max())}")
-    return labels.long() if is_tensor(matrix) else labels
+    if not is_tensor(matrix):
+        return to_numpy(labels)
+    return (labels if is_tensor(labels) else to_tensor(labels.astype(np.int64))).to(matrix.device)
 
 
 def with_margin(cosines, labels, margin, scale, kind):

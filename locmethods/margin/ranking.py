@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import cdist
 
 from locmethods.arrays.checks import check_option
 from locmethods.arrays.namespace import like, slices
-from locmethods.margin.condition import as_sample, directions
+from locmethods.margin.condition import as_sample, binary_exponent, classes_of, directions, result_type
 
 BLOCK = 1 << 20  # distances that are held at once, 8 MB
 
@@ -37,9 +38,9 @@ def average_precision(embeddings: ArrayLike, labels: ArrayLike, *, metric: str =
     Raises
     ------
     ValueError
-        If shapes do not fit, or a direction is asked of a vector of length zero.
+        If shapes do not fit, a label is NaN, or a direction is asked of a vector of length zero.
     TypeError
-        If the embeddings are not numeric.
+        If the embeddings are not numeric, or the labels do not sort.
 
     Examples
     --------
@@ -49,36 +50,36 @@ def average_precision(embeddings: ArrayLike, labels: ArrayLike, *, metric: str =
     """
     check_option("metric", metric, ("root", "euclidean"))
     points, labels = as_sample(embeddings, labels)
-    dtype = points.dtype
-    points = points.astype(np.float64)
-    points = directions("embeddings", points) if metric == "root" else points - points.mean(0)
-    _, labels = np.unique(labels, return_inverse=True)
-    half = (points**2).sum(1) / 2
-    # What rounding leaves of a sum of n_features products, of which none is larger than the largest square.
-    rounding = 4 * points.shape[1] * np.finfo(np.float64).eps * max(half.max(), np.finfo(np.float64).tiny)
+    _, labels = classes_of(labels)
+    if metric == "root":
+        points, least = directions("embeddings", points), 1.0
+    else:  # what is given is exact
+        points, least = np.ldexp(points, -binary_exponent(points)), 0.0
+    # Two distances, roots of sums of d squares, err by (d + 3)/2 ε of themselves; a direction errs by ε or two of one.
+    share = (points.shape[1] + 16) * np.finfo(np.float64).eps
     found = np.full(len(points), np.nan)
     for rows in slices(len(points), max(1, BLOCK // len(points))):
-        squares = half[rows, None] + half - points[rows] @ points.T  # half of them
-        squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = np.inf  # nobody finds himself
-        for place, row in enumerate(squares, rows.start):
-            found[place] = precision_of(row, labels == labels[place], rounding)
-    return like(found.astype(dtype), embeddings)
+        # Of differences: from a product of vectors a far point would take the digits of all that are near each other.
+        distances = cdist(points[rows], points)
+        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = np.inf  # nobody finds himself
+        for place, row in enumerate(distances, rows.start):
+            mine = np.sort(row[labels == labels[place]])[:-1]
+            found[place] = precision_of(np.sort(row), mine, mine + share * np.maximum(mine, least))
+    return like(found.astype(result_type(embeddings)), embeddings)
 
 
-def precision_of(squares, relevant, rounding):
-    """Return the average precision of one query, to which its own distance is infinite; NaN if it has nothing to find.
+def precision_of(distances, mine, reach):
+    """Return the average precision of one query; NaN if it has nothing to find.
 
     Parameters
     ----------
-    squares : ndarray of shape (n_samples,)
-    relevant : boolean ndarray of shape (n_samples,)
-        The query's class, itself included.
-    rounding : float
-        Squares that differ by no more are equal.
+    distances, mine : ndarray of shape (n_samples,) and (n_relevant,)
+        To all others and to those of the query's class, both sorted.
+    reach : ndarray of shape (n_relevant,)
+        Up to where a distance is equal to `mine`.
     """
-    mine = np.sort(squares[relevant])[:-1]
     if not len(mine):
         return np.nan
-    hits = np.searchsorted(mine, mine + rounding, side="right")
-    ranks = np.searchsorted(np.sort(squares), mine + rounding, side="right")
+    hits = np.searchsorted(mine, reach, side="right")
+    ranks = np.searchsorted(distances, reach, side="right")
     return (hits / ranks).mean()

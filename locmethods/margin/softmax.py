@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional
 
-from locmethods.arrays.checks import as_array, check_count, check_option, check_positive
+from locmethods.arrays.checks import as_array, check_count, check_option
+from locmethods.arrays.namespace import to_tensor
 from locmethods.kernels import Exponential, Laplace
-from locmethods.margin.logits import KINDS, as_labels, check_margin, with_margin
+from locmethods.margin.logits import KINDS, as_labels, as_margin_and_scale, with_margin
 from locmethods.means import local_mean
 
 
@@ -80,9 +81,7 @@ class MarginSoftmax(nn.Module):
     def now(self) -> tuple[float, float]:
         """Return the margin and the scale at this step."""
         margin, scale = (part(int(self.n_steps)) if callable(part) else part for part in (self.margin, self.scale))
-        check_margin(margin, self.kind)
-        check_positive("scale", scale)
-        return margin, scale
+        return as_margin_and_scale(margin, scale, self.kind)
 
     def advance(self) -> None:
         """Go on to the next step of the schedules: call it after the optimiser's."""
@@ -99,15 +98,21 @@ class MarginSoftmax(nn.Module):
         ValueError, TypeError
             If the features are not finite or not of shape (n_samples, n_features).
         """
+        queries, keys = self.directions(features)
+        with torch.autocast(queries.device.type, enabled=False):
+            return queries @ keys.T
+
+    def directions(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and prototypes at length one, in a type that is float32 at least."""
         features = as_array("features", features)
         n_features = self.weight.shape[1]
         if not isinstance(features, Tensor):
-            features = torch.as_tensor(features, device=self.weight.device)
+            features = to_tensor(features).to(self.weight.device)
         if features.ndim != 2 or features.shape[1] != n_features:
             raise ValueError(f"features must have shape (n_samples, {n_features}), got {tuple(features.shape)}")
         with torch.autocast(features.device.type, enabled=False):
             dtype = torch.promote_types(torch.promote_types(features.dtype, self.weight.dtype), torch.float32)
-            return direction(features.to(dtype)) @ direction(self.weight.to(dtype)).T
+            return direction(features.to(dtype)), direction(self.weight.to(dtype))
 
     def logits(self, features: Tensor, labels: ArrayLike | None = None) -> Tensor:
         """Return the logits, with the margin at the own class if there are labels, of shape (n_samples, n_classes).
@@ -148,7 +153,7 @@ class MarginSoftmax(nn.Module):
             raise ValueError("features must have a sample at least, got none")
         if sample_weight is None:
             return functional.cross_entropy(logits, labels)
-        weight = as_array("sample_weight", torch.as_tensor(sample_weight, device=logits.device)).to(logits.dtype)
+        weight = to_tensor(as_array("sample_weight", sample_weight)).to(logits.device, logits.dtype)
         if weight.shape != labels.shape:
             raise ValueError(f"sample_weight must have shape ({len(labels)},), one number a sample, got "
                              f"{tuple(weight.shape)}")
@@ -169,9 +174,7 @@ class MarginSoftmax(nn.Module):
             As `cosines`.
         """
         _, scale = self.now()
-        dtype = self.cosines(features).dtype
-        queries = direction(torch.as_tensor(features, device=self.weight.device).to(dtype))
-        keys = direction(self.weight.to(dtype))
+        queries, keys = self.directions(features)
         kernel = Laplace(math.sqrt(2) / scale) if self.kind == "root" else Exponential(temperature=1 / scale)
         one_hot = torch.eye(len(keys), dtype=keys.dtype, device=keys.device)
         return local_mean(queries, keys, one_hot, kernel=kernel)

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from locmethods.arrays.checks import as_array, check_count, check_not_negative, check_positive
+from locmethods.arrays.namespace import to_tensor
+from locmethods.margin.logits import as_labels
 from locmethods.margin.softmax import MarginSoftmax
 from locmethods.numerics.settling import say_unsettled
 
@@ -30,9 +32,10 @@ def train(network: nn.Module, loss: MarginSoftmax, inputs: ArrayLike, labels: Ar
     loss : MarginSoftmax
         Or any module whose ``loss(features, labels)`` is one number; its ``advance`` is called if it has one.
     inputs : array-like or Tensor of shape (n_samples, …)
-        What the network takes, on its device.
+        What the network takes. Whole numbers stay what they are, an embedding's indices; others are brought to the
+        floating type of the network's first parameter. Arrays are brought to its device, tensors stay on theirs.
     labels : array-like or Tensor of shape (n_samples,)
-        Integers.
+        Integers; for a `MarginSoftmax` from 0 to ``n_classes − 1``.
     steps, batch_size : int
     learning_rate : float
     weight_decay : float
@@ -47,8 +50,9 @@ def train(network: nn.Module, loss: MarginSoftmax, inputs: ArrayLike, labels: Ar
 
     Raises
     ------
-    ValueError
-        If a count is none, a rate is not positive, or inputs and labels differ in length.
+    ValueError, TypeError
+        If a count is none, a rate is not positive, inputs and labels differ in length, a label does not fit; or, from
+        the loss, if the network's features are no longer finite.
 
     Warns
     -----
@@ -69,10 +73,13 @@ def train(network: nn.Module, loss: MarginSoftmax, inputs: ArrayLike, labels: Ar
         check_count(name, count, least)
     check_positive("learning_rate", learning_rate)
     check_not_negative("weight_decay", weight_decay)
-    inputs, labels = torch.as_tensor(as_array("inputs", inputs)), torch.as_tensor(labels)
-    if not len(inputs) or labels.shape != (len(inputs),):
-        raise ValueError(f"labels must have shape ({len(inputs)},), one a sample, and samples be there, got shape "
-                         f"{tuple(labels.shape)}")
+    inputs, shape = as_inputs(inputs, network), np.shape(labels)
+    if not inputs.ndim or not len(inputs) or shape != inputs.shape[:1]:
+        raise ValueError(f"inputs and labels must be as many, one at least, got shapes {tuple(inputs.shape)} and "
+                         f"{tuple(shape)}")
+    if isinstance(loss, MarginSoftmax):
+        labels = as_labels(labels, inputs.new_empty(1).expand(len(inputs), len(loss.weight)))
+    labels = (labels if isinstance(labels, torch.Tensor) else to_tensor(labels)).to(inputs.device)
     matrices = [one for one in network.parameters() if one.requires_grad and one.ndim > 1]
     others = [one for one in network.parameters() if one.requires_grad and one.ndim < 2] + list(loss.parameters())
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": weight_decay},
@@ -98,6 +105,15 @@ def train(network: nn.Module, loss: MarginSoftmax, inputs: ArrayLike, labels: Ar
             loss.advance()
     network.eval(), loss.eval()
     return losses
+
+
+def as_inputs(inputs, network):
+    """Return inputs as a tensor of a type that a network takes, an array's on the network's device."""
+    finite = to_tensor(as_array("inputs", inputs))
+    first = next(network.parameters(), finite)
+    given = inputs if isinstance(inputs, torch.Tensor) else to_tensor(np.asarray(inputs))
+    tensor = finite.to(first.dtype) if given.is_floating_point() and first.is_floating_point() else given
+    return tensor if isinstance(inputs, torch.Tensor) else tensor.to(first.device)
 
 
 def rate(step, steps):

@@ -12,16 +12,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, gammaincc
 
-from locmethods.arrays.checks import as_array, check_count, check_option, check_share, is_number
+from locmethods.arrays.checks import as_array, as_number, check_count, check_option, check_share, is_number
 
 __all__ = ["dimension", "failure_probability", "kernel_error"]
+
+LARGE = 10**5  # degrees of freedom from which the lower tail is a quadrature
+NODES, ROOM = np.polynomial.legendre.leggauss(64), 40.0  # and how far it goes: to e⁻⁴⁰ of where it begins
+
+
+def _excess(u):
+    """Return u − log(1 + u) for u > −1, to its last digits where it is small as well."""
+    # Σ (−u)ᵐ/m from m = 2 on; what is left out is below u⁹/5 of the first.
+    series = sum((-1) ** m * u**m / m for m in range(10, 1, -1))
+    return np.where(np.abs(u) < 0.01, series, u - np.log1p(u))
+
 
 # r(ε) in P(|χ²/k − 1| > ε) ≤ 2 exp(−k r(ε)); the last is the best that holds for every k, by Chernoff's bound, and
 # log(1 + ε) ≤ ε − ε²/4 and ≤ ε − ε²/2 + ε³/3 give the others.
 RATES = {
     "su": lambda eps: eps**2 / 8,
     "dasgupta": lambda eps: eps**2 / 4 - eps**3 / 6,
-    "chernoff": lambda eps: (eps - math.log1p(eps)) / 2,
+    "chernoff": lambda eps: float(_excess(eps)) / 2,
 }
 PROMISES = ("all", "pairs")
 
@@ -57,12 +68,30 @@ def failure_probability(n_components: int, eps: float, n: int = 2) -> float:
     check_count("n_components", n_components, least=1)
     check_share("eps", eps)
     check_count("n", n, least=2)
-    return min(1.0, math.comb(int(n), 2) * _tails(int(n_components), float(eps)))
+    k, pairs = as_number("n_components", n_components), as_number("n", math.comb(int(n), 2))
+    return min(1.0, pairs * _tails(k, float(eps)))
 
 
 def _tails(k, eps):
-    """Return P(χ² < k(1 − ε)) + P(χ² > k(1 + ε)), by the incomplete gamma functions, each to its last digits."""
-    return float(gammainc(k / 2, k * (1 - eps) / 2) + gammaincc(k / 2, k * (1 + eps) / 2))
+    """Return P(χ² < k(1 − ε)) + P(χ² > k(1 + ε)), each by itself, so that a tiny one keeps its digits."""
+    return float(_lower_tail(k, eps) + gammaincc(k / 2, k * (1 + eps) / 2))
+
+
+def _lower_tail(k, eps):
+    """Return P(χ² < k(1 − ε)).
+
+    From some 10⁶ degrees of freedom on SciPy's series for it ends before it has converged. For many of them it is a
+    quadrature: with a = k/2, by Stirling's formula,
+
+    P(χ² < k(1 − ε)) = √(a/2π)/(1 + 1/12a) ∫ exp(−a(−u − log(1 − u))) du/(1 − u), u from ε to 1.
+    """
+    a = k / 2
+    if k < LARGE:
+        return gammainc(a, a * (1 - eps))
+    end = min(1.0, math.sqrt(eps**2 + 2 * ROOM / a))  # the exponent is at least a u²/2
+    u = (eps + end) / 2 + (end - eps) / 2 * NODES[0]
+    heights = np.exp(-a * _excess(-u)) / (1 - u)
+    return math.sqrt(a / (2 * math.pi)) / (1 + 1 / (12 * a)) * (end - eps) / 2 * float(NODES[1] @ heights)
 
 
 def dimension(n: int, eps: float, promise: str = "all", method: str = "exact", *,
@@ -94,7 +123,8 @@ def dimension(n: int, eps: float, promise: str = "all", method: str = "exact", *
     Raises
     ------
     ValueError
-        If `n` is no count of two or more, `eps` is not in (0, 1), `failure` not in (0, 1], or an option is unknown.
+        If `n` is no count of two or more, `eps` is not in (0, 1), `failure` not in (0, 1], an option is unknown, or
+        `eps` is so small that the answer is no whole number that a float can hold (below 10⁻⁷ or so).
 
     Notes
     -----
@@ -116,14 +146,17 @@ def dimension(n: int, eps: float, promise: str = "all", method: str = "exact", *
     check_option("promise", promise, PROMISES)
     check_option("method", method, ("exact", *reversed(RATES)))
     if failure is None:
-        failure = 1 / n
+        failure = 1 / as_number("n", n)
     if not (is_number(failure) and 0 < failure <= 1):
         raise ValueError(f"failure must be a probability in (0, 1], got {failure!r}")
     n, eps, failure = int(n), float(eps), float(failure)
     if method != "exact":
-        twice = n**2 if promise == "all" else 2
-        return max(1, math.ceil(math.log(twice / failure) / RATES[method](eps)))
-    pairs = math.comb(n, 2) if promise == "all" else 1
+        logarithm = math.log(n**2 if promise == "all" else 2) - math.log(failure)
+        rate = RATES[method](eps)
+        if not logarithm < 2**53 * rate:
+            raise ValueError(f"eps must be so large that fewer than 2**53 dimensions are asked for, got {eps!r}")
+        return max(1, math.ceil(logarithm / rate))
+    pairs = as_number("n", math.comb(n, 2)) if promise == "all" else 1
     # Both tails together fall with k, so that halving finds where they pass the bound; Chernoff's k is beyond it.
     low, high = 0, dimension(n, eps, promise, "chernoff", failure=failure)
     while high - low > 1:

@@ -75,15 +75,23 @@ def distortion(X: ArrayLike, Z: ArrayLike) -> Distortion:
     Z = check_array(Z, dtype=FLOATS, input_name="Z")
     if len(X) != len(Z):
         raise ValueError(f"X and Z must have one row a point each, got {len(X)} and {len(Z)} rows")
+    (X, before_exponent), (Z, after_exponent) = in_units(X), in_units(Z)
     lowest, highest, total, pairs = math.inf, -math.inf, 0.0, 0
     for first in range(0, len(X), ROWS):
         before = cdist(X[first:first + ROWS], X[first:], "sqeuclidean")
         after = cdist(Z[first:first + ROWS], Z[first:], "sqeuclidean")
         later = np.triu(before > 0, k=1)
         if later.any():
-            change = after[later] / before[later] - 1
-            lowest, highest = min(lowest, change.min()), max(highest, change.max())
-            total, pairs = total + change @ change, pairs + len(change)
+            with np.errstate(over="ignore"):  # a share that no float holds is infinite
+                change = np.ldexp(after[later] / before[later], 2 * (after_exponent - before_exponent)) - 1
+                lowest, highest = min(lowest, change.min()), max(highest, change.max())
+                total, pairs = total + change @ change, pairs + len(change)
     if pairs == 0:
         raise ValueError(f"X must hold two different points, got {len(X)} that are all equal")
     return Distortion(float(lowest), float(highest), math.sqrt(total / pairs), pairs)
+
+
+def in_units(points):
+    """Return points over a power of two that is their size, and its exponent: no square overflows or vanishes."""
+    exponent = int(np.frexp(np.abs(points).max())[1])
+    return np.ldexp(points.astype(np.float64), -exponent), exponent

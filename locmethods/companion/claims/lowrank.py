@@ -167,9 +167,9 @@ def interpolation_points_have_a_bound(seed=0):
 def sampled_by_what_counts(seed=0):
     r"""Leverage scores of rank $r$ sum to $r$, and those of the full rank are the diagonal of the hat matrix; terms
     of a product drawn with $p_i \propto \lVert x_i\rVert \lVert y_i\rVert$ and weighted by $1/(c\, p_i)$ give it on
-    average,
-    with the mean squared error $\big((\sum_i \lVert x_i\rVert \lVert y_i\rVert)^2 - \lVert XY\rVert^2\big)/c$, which no
-    other probabilities make smaller."""
+    average, with the mean squared error
+    $\big((\sum_i \lVert x_i\rVert \lVert y_i\rVert)^2 - \lVert XY\rVert^2\big)/c$, which no other probabilities make
+    smaller."""
     rng = np.random.default_rng(seed)
     design = datasets.diabetes().x[:, :8] if seed == 0 else rng.normal(size=(100, 8)) * np.arange(1, 9)
     hat = design @ np.linalg.inv(design.T @ design) @ design.T
@@ -195,6 +195,14 @@ def sampled_by_what_counts(seed=0):
     yield same("its mean squared error", squares.mean(), written,
                within=5 * squares.std() / np.sqrt(draws), because="five standard errors", broken=uniform,
                how="the error of equal probabilities")
+    # From those that are best to those that forget them.
+    others = sizes ** np.linspace(0, 2, 41)[:, None] * rng.gamma(20, size=(41, 12))
+    others /= others.sum(1, keepdims=True)
+    seconds = (sizes**2 / others).sum(1)
+    yield at_least("other probabilities", (seconds - np.linalg.norm(exact) ** 2) / count, written, within=1e-9,
+                   because="rounding of numbers in the thousands",
+                   broken=(seconds / 2 - np.linalg.norm(exact) ** 2) / count,
+                   how="weights that sum to two in place of probabilities")
 
 
 @claim("T6", kind=("identity", "counter-example"), sources=("xiong2021",))

@@ -94,6 +94,8 @@ def softmax_over_prototypes_is_a_local_mean(seed=0):
     x = torch.tensor(features)
     yield same("probabilities", loss.predict_proba(x), expected, within=1e-13, because=why, broken=unequal,
                how="prototypes of unequal length")
+    yield same("predictions", loss.predict(x), expected.argmax(1), because="whole numbers",
+               broken=unequal.argmax(1), how="prototypes of unequal length")
     apart = root_distance(features[:, None], prototypes)
     metric = lm.local_mean(unit(features), unit(prototypes), np.eye(6), kernel=Laplace(np.sqrt(2) / scale))
     yield same("Laplace kernel", metric, softmax(-scale * apart, axis=1), within=1e-13, because=why,

@@ -152,6 +152,32 @@ def test_a_temperature_has_the_entropy_that_was_asked_for(seed):
         temperature_for_entropy(logits, most + 0.0988)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e307])
+def test_a_temperature_is_in_the_units_of_the_logits(scale):
+    logits = np.random.default_rng(3).normal(size=(6, 5))
+    found = temperature_for_entropy(scale * logits, 1.0)
+    assert found == pytest.approx(scale * temperature_for_entropy(logits, 1.0), rel=1e-9)  # a temperature to 10⁻¹²
+    with pytest.raises(ValueError, match=r"^entropy must be finite, got nan$"):
+        temperature_for_entropy(logits, float("nan"))
+
+
+def test_bfloat16_of_torch_comes_in():
+    torch = pytest.importorskip("torch", reason="tensors are optional")
+    p, t = np.array([[0.5, 0.25, 0.25, 0.0], [0.125, 0.5, 0.25, 0.125]]), [0, 3]  # of few bits, which nothing rounds
+    embeddings = np.array([[1.0, 0.5], [2.0, -1.0], [0.5, 0.75], [-1.0, 0.25]])
+    half, units = torch.tensor(p).bfloat16(), torch.tensor(embeddings).bfloat16()
+    np.testing.assert_array_equal(mixed_optimum(half, embeddings, weight=0.5), mixed_optimum(p, embeddings, weight=0.5))
+    np.testing.assert_array_equal(neighbor_mass(half, t, units, n_neighbors=2),
+                                  neighbor_mass(p, t, embeddings, n_neighbors=2))
+    assert temperature_for_entropy(half, 1.2) == temperature_for_entropy(p, 1.2)
+
+
+def test_a_weight_next_to_nothing_gives_the_truth():
+    p, _, _, embeddings = sample(1)
+    found = mixed_optimum(p, embeddings, weight=1e-320)  # warnings are errors in tests
+    np.testing.assert_allclose(found, p, atol=1e-15)
+
+
 def test_single_precision_stays_and_shapes_are_kept():
     p, t, q, embeddings = sample(0)
     single = p.astype(np.float32), embeddings.astype(np.float32)

@@ -253,9 +253,21 @@ def test_pictures_keep_their_shape_and_other_kinds_of_arrays_come_in():
         def forward(self, x, sigma):
             return 0.5 * torch.as_tensor(x)
 
+    class Learning(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.share = torch.nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+
+        def forward(self, x, sigma):
+            return self.share * torch.as_tensor(x)
+
     net = Codec(Net(), shape=(2, 3), n_steps=6, n_codes=8)
     by_numpy = Codec(lambda x, sigma: 0.5 * x, shape=(2, 3), n_steps=6, n_codes=8)
     np.testing.assert_array_equal(net.encode(new.reshape(-1, 2, 3)), by_numpy.encode(new.reshape(-1, 2, 3)))
+    learning = Codec(Learning(), shape=(2, 3), n_steps=6, n_codes=8)  # whose answers hold a graph
+    np.testing.assert_array_equal(learning.encode(new.reshape(-1, 2, 3)), by_numpy.encode(new.reshape(-1, 2, 3)))
+    levels = torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64)
+    assert Codec(net.denoiser, shape=2, n_steps=3, schedule=levels).levels.tolist() == [0.9, 0.5, 0.1]
 
 
 def test_the_steps_are_told(capsys):
@@ -379,8 +391,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     ({"n_steps": 1001}, ValueError, "n_steps must be at most 1000 for the linear schedule, got 1001"),
     ({"n_codes": 0}, ValueError, "n_codes must be an integer of at least 1, got 0"),
     ({"n_atoms": True}, ValueError, "n_atoms must be an integer of at least 1, got True"),
-    ({"coefficient_bits": 17}, ValueError, "n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at "
-                                           "most 16, got 256, 1 and 17"),
+    ({"coefficient_bits": 17}, ValueError, "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, "
+                                           "coefficient_bits at most 16, got 50, 256, 1 and 17"),
+    ({"n_steps": 10**10, "schedule": "cosine"}, ValueError,
+     "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at most 16, got 10000000000, "
+     "256, 1 and 3"),
+    ({"shared": "no"}, TypeError, "shared must be True or False, got 'no'"),
     ({"rule": "best"}, ValueError, "rule must be one of 'argmax', 'argmin', 'importance', got 'best'"),
     ({"n_atoms": 2, "rule": "argmin"}, ValueError, "n_atoms=2 goes with rule='argmax' alone, got rule='argmin'"),
     ({"seed": -1}, ValueError, "seed must be an integer from 0 to 2**64 - 1, got -1"),
@@ -418,6 +434,16 @@ def test_a_shape_must_fit_the_denoiser():
     (lambda c: c.decode([[[0], [4]]]), ValueError, "codes must have indices from 0 to 3, got 0 to 4"),
     (lambda c: c.to_bytes([[[0], [-1]]]), ValueError, "codes must have indices from 0 to 3, got -1 to 0"),
     (lambda c: c.generate(0), ValueError, "n_pictures must be an integer of at least 1, got 0"),
+    (lambda c: c.generate(1, seed=-1), ValueError,
+     "seed must be an integer of at least 0, a Generator or None, got -1"),
+    (lambda c: c.generate(1, seed="one"), ValueError,
+     "seed must be an integer of at least 0, a Generator or None, got 'one'"),
+    (lambda c: c.encode([[1.7e308, -1.7e308]]), ValueError,
+     "pictures, or what is measured of them, must be within 1e+200 of the denoiser's answers, got some that are "
+     "farther"),
+    (lambda c: c.restore([[1e200, 0.0]], 1e200 * np.eye(2)), ValueError,
+     "pictures, or what is measured of them, must be within 1e+200 of the denoiser's answers, got some that are "
+     "farther"),
     (lambda c: c.codebook(1), ValueError, "step must be an integer of at least 2, got 1"),
     (lambda c: c.codebook(4), ValueError, "step must be at most n_steps=3, got 4"),
     (lambda c: c.restore([[1.0]], np.eye(3)), ValueError, "operator must have shape (n_measured, 2), got (3, 3)"),
@@ -434,6 +460,9 @@ def test_a_shape_must_fit_the_denoiser():
     (lambda c: known_pixels([1, 0]), TypeError, "mask must be of truth values, got dtype int64"),
     (lambda c: known_pixels([False, False]), ValueError, "mask must be True at one pixel at least, got none among 2"),
     (lambda c: block_means((4, 3)), ValueError, "shape must be two positive multiples of box=2, got (4, 3)"),
+    (lambda c: block_means((4.0, 4)), ValueError, "shape must be two positive multiples of box=2, got (4.0, 4)"),
+    (lambda c: block_means(4), ValueError, "shape must be two positive multiples of box=2, got 4"),
+    (lambda c: block_means("44"), ValueError, "shape must be two positive multiples of box=2, got '44'"),
     (lambda c: signal_levels(5, "square"), ValueError, "kind must be one of 'linear', 'cosine', got 'square'"),
 ])
 def test_bad_input_is_refused(ask, kind, words):

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import softmax
 
 from locmethods import ddcm
-from locmethods.ddcm import Codec, block_means, known_pixels, payload_bits, signal_levels
+from locmethods.ddcm import Codec, block_means, codebooks, known_pixels, payload_bits, signal_levels
 from locmethods.denoising import EmpiricalDenoiser
 
 
@@ -85,6 +85,24 @@ def test_importance_draws_each_index_with_its_probability():
     z = book(0, 2, 4, 2)
     expected = softmax([ratio * one @ (target - 0.25) for one in z])
     np.testing.assert_allclose(found, expected, atol=5 / np.sqrt(n))  # five standard errors of a frequency, or ten
+
+
+def test_each_step_of_importance_draws_anew():
+    """Where nothing is missed all vectors are equally likely, and an index is a uniform number times their number."""
+    codec = Codec(lambda x, sigma: np.full_like(x, 0.25), shape=2, n_steps=4, n_codes=50, rule="importance", seed=5)
+    codes = codec.encode(np.full((30, 2), 0.25))[:, :, 0]
+    for step, found in zip((4, 3, 2), codes.T, strict=True):
+        uniform = np.random.Generator(np.random.Philox(key=np.array([5, (1 << 62) + step], np.uint64))).random(30)
+        np.testing.assert_array_equal(found, np.floor(50 * uniform))
+
+
+@pytest.mark.parametrize("options", [{"rule": "importance"}, {"rule": "argmin"}, {"n_atoms": 3}])
+def test_pictures_in_parts_have_the_codes_of_all(options, monkeypatch):
+    known, new = cloud(7)
+    codec = Codec(EmpiricalDenoiser(prior="kernel_density", bandwidth=0.5).fit(known), n_steps=9, n_codes=16, **options)
+    whole = codec.encode(new)
+    monkeypatch.setattr(codebooks, "PART", 48)  # three of eight pictures
+    np.testing.assert_array_equal(codec.encode(new), whole)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -300,6 +318,13 @@ def test_the_file_by_hand():
     np.testing.assert_array_equal(codec.from_bytes(bytearray(data)), codes)
 
 
+def test_indices_of_more_than_two_bytes_are_kept():
+    codec = Codec(lambda x, sigma: 0 * x, shape=1, n_steps=3, n_codes=70_000)
+    codes = np.array([[[69_999], [65_536]], [[65_535], [0]]])
+    assert codec.bits == 2 * 17
+    np.testing.assert_array_equal(codec.from_bytes(codec.to_bytes(codes)), codes)
+
+
 def test_a_file_that_is_cut_anywhere_is_refused():
     codec, _, data = small()
     for end in range(len(data)):
@@ -362,6 +387,22 @@ def test_a_file_of_another_denoiser_or_schedule_is_refused():
                   Codec(EmpiricalDenoiser(prior="gaussian").fit(codec.denoiser.keys_), **options)):
         with pytest.raises(ValueError, match=words):
             other.from_bytes(data)
+    # One that differs at the last step alone, and a schedule that such a denoiser does not notice.
+    def half(x, sigma):
+        return 0.5 * x
+
+    def third_at_last(x, sigma):
+        return x / 3 if sigma < 0.02 else 0.5 * x
+
+    def nothing(x, sigma):
+        return 0 * x
+
+    one, other = (Codec(denoiser, shape=6, n_steps=5, n_codes=8) for denoiser in (half, third_at_last))
+    with pytest.raises(ValueError, match=words):
+        other.from_bytes(one.to_bytes(np.zeros((1, 4, 1), int)))
+    one, other = (Codec(nothing, shape=6, n_steps=5, n_codes=8, schedule=schedule) for schedule in ("linear", "cosine"))
+    with pytest.raises(ValueError, match=words):
+        other.from_bytes(one.to_bytes(np.zeros((1, 4, 1), int)))
     # Who encodes by another rule decodes alike.
     one = Codec(codec.denoiser, shape=6, n_steps=5, n_codes=8, rule="argmin")
     other = Codec(codec.denoiser, shape=6, n_steps=5, n_codes=8, rule="importance")

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 from scipy.special import softmax
 
-from locmethods.emo import bias_and_variance, medoid, mixed_optimum, neighbor_mass, temperature_for_entropy
+from locmethods.emo import bias_and_variance, costs, medoid, mixed_optimum, neighbor_mass, temperature_for_entropy
 from locmethods.emo import transport_cost as cost_of
 
 SEEDS = (0, 1, 2)
@@ -94,6 +94,21 @@ def test_the_mass_on_neighbours_is_that_of_a_sorted_list(seed):
         np.testing.assert_allclose(neighbor_mass(p, t, embeddings, n_neighbors=k), slow, atol=1e-15)
     np.testing.assert_allclose(neighbor_mass(p, t, embeddings, n_neighbors=8),
                                1 - p[np.arange(len(p)), t], atol=1e-15)
+
+
+def test_cosines_are_held_a_few_rows_at_a_time(monkeypatch):
+    p, t, _, embeddings = sample(0, n=40)
+    whole = neighbor_mass(p, t, embeddings, n_neighbors=3)
+    monkeypatch.setattr(costs, "BLOCK", 20)  # two rows of nine
+    np.testing.assert_allclose(neighbor_mass(p, t, embeddings, n_neighbors=3), whole, atol=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_lengths_of_any_size_have_directions(scale):
+    p, t, _, embeddings = sample(0)
+    embeddings = np.random.default_rng(0).normal(size=(9, 4))
+    np.testing.assert_allclose(cost_of(p, t, scale * embeddings), cost_of(p, t, embeddings), atol=1e-14)
+    assert (medoid(p, scale * embeddings) == medoid(p, embeddings)).all()
 
 
 def test_of_equally_near_neighbours_the_first_count():

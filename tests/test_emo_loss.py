@@ -133,6 +133,30 @@ def test_confidently_wrong_and_certainly_right_give_finite_numbers():
     assert float(logits.grad.abs().max()) < 0.6  # of cross-entropy alone it is a quarter
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_transport_is_rounding_the_adaptive_loss_learns_by_cross_entropy(seed):
+    """Two tokens of one direction have all mass: T, which is zero, is told from rounding by the root of that."""
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = torch.randn(20, 50, generator=generator)
+    embeddings[1] = 3 * embeddings[0]
+    logits = torch.full((1, 20), -200.0)
+    logits[0, :2] = torch.randn(2, generator=generator)
+    logits.requires_grad_()
+    slopes = [torch.autograd.grad(EMOLoss(embeddings, **options)(logits, torch.tensor([0])), logits)[0]
+              for options in ({"mode": "adaptive"}, {"mode": "mixed", "weight": 0.0})]
+    # Half of C's, and C over √ε times what rounding has left of T's: some 1e-7 over 3e-4.
+    np.testing.assert_allclose(slopes[0], slopes[1] / 2, atol=2e-3)
+
+
+@pytest.mark.parametrize("mode", ["pure", "mixed"])
+def test_a_certain_prediction_of_a_certain_truth_costs_nothing(mode):
+    embeddings = torch.randn(30, 7, generator=torch.Generator().manual_seed(0))
+    logits = 500 * torch.eye(30)
+    for targets in (torch.arange(30), torch.eye(30)):
+        found = EMOLoss(embeddings, mode=mode, weight=1.0, reduction="none")(logits, targets)
+        assert float(found.min()) >= 0 and float(found.max()) < 1e-6  # rounding of a product, never below zero
+
+
 def test_ignored_positions_count_nowhere_and_are_not_looked_at():
     logits, targets, embeddings = batch(6)
     kept = torch.arange(14) % 3 != 0

@@ -76,6 +76,12 @@ def test_scores_are_sums_over_words(seed, k1, b):
         np.testing.assert_allclose(row, slow_scores(documents, query, k1, b), rtol=1e-13, atol=0)  # a dozen terms
 
 
+def test_texts_are_read_in_parts():
+    model = BM25().fit([f"w{number} common" for number in range(5000)])
+    assert model.n_documents_ == 5000 and (model.lengths_ == 2).all()
+    assert model.search("w2047 w2048", 9).documents.tolist() == [2047, 2048, *[-1] * 7]
+
+
 def test_a_single_query_has_no_dimension_of_its_own():
     model = BM25().fit(texts(0))
     np.testing.assert_array_equal(model.scores("w1 w3"), model.scores(["w1 w3"])[0])

@@ -94,14 +94,17 @@ class EMOLoss(nn.Module):
             raise TypeError(f"ignore_index must be an integer, got {ignore_index!r}")
         if not -1 << 63 <= ignore_index < 1 << 63:
             raise ValueError(f"ignore_index must be an integer of 64 bits, got {ignore_index}")
-        self.mode, self.weight, self.geometry = mode, float(weight), geometry
-        self.ignore_index, self.reduction = int(ignore_index), reduction
+        self.mode: str = mode
+        self.weight: float = float(weight)
+        self.geometry: str = geometry
+        self.ignore_index: int = int(ignore_index)
+        self.reduction: str = reduction
         matrix = as_matrix(embeddings)
         units = directions(matrix.detach().to(at_least_float32(matrix)))
         self.register_buffer("units", units if geometry == "frozen" else None)
         # In a tuple, so that a parameter of the model is not one of the loss, too.
         self.source: tuple = () if geometry == "frozen" else (embeddings,)
-        self.n_tokens = len(units)
+        self.n_tokens: int = len(units)
 
     def now(self) -> Tensor:
         """Return the directions of the tokens at this call, of shape (n_tokens, n_features)."""

@@ -104,8 +104,9 @@ def check_texts(name: str, texts: object) -> Sequence:
         If it is one string, which is a sequence of letters; a table or a dict, which would be read by its columns' or
         keys' names; a set, which has no order; or no sequence at all.
     """
-    unfit = isinstance(texts, str | bytes | Mapping | Set) or not isinstance(texts, Iterable)
-    if unfit or getattr(texts, "ndim", 1) != 1:
+    # A table's axes are two, and those of an array of one text are none.
+    if not isinstance(texts, Iterable) or isinstance(texts, str | bytes | Mapping | Set) or (
+            getattr(texts, "ndim", 1) != 1):
         shape = f" of shape {tuple(texts.shape)}" if hasattr(texts, "shape") else ""
         raise TypeError(f"{name} must be a list of texts, got {type(texts).__name__}{shape}")
     return list(texts)

@@ -135,6 +135,15 @@ def test_matching_pursuit_by_a_slow_loop(seed, coefficient_bits):
     np.testing.assert_array_equal(codes[:, :, 0], fewer.encode(new)[:, :, 0])
 
 
+def test_matching_pursuit_knows_no_unit():
+    new = np.random.default_rng(0).normal(size=(5, 6))
+    codec = Codec(lambda x, sigma: 0 * x, shape=6, n_steps=4, n_codes=5, n_atoms=3)
+    codes = codec.encode(new)
+    assert (codes[:, :, 3:] > 0).any()
+    for power in (-60, 60):  # powers of two, which round nothing
+        np.testing.assert_array_equal(codec.encode(np.ldexp(new, power)), codes)
+
+
 @pytest.mark.parametrize("options", [{}, {"n_codes": 5}, {"n_atoms": 3}, {"shared": True}, {"rule": "importance"},
                                      {"schedule": "cosine"}, {"n_codes": 1}, {"rule": "argmin", "seed": 2**64 - 1}])
 @pytest.mark.parametrize("prior", ["empirical", "kernel_density", "gaussian"])

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import softmax
 
 from locmethods import ddcm
-from locmethods.ddcm import Codec, block_means, known_pixels, payload_bits, signal_levels
+from locmethods.ddcm import Codec, block_means, codebooks, known_pixels, payload_bits, signal_levels
 from locmethods.denoising import EmpiricalDenoiser
 
 
@@ -87,6 +87,24 @@ def test_importance_draws_each_index_with_its_probability():
     np.testing.assert_allclose(found, expected, atol=5 / np.sqrt(n))  # five standard errors of a frequency, or ten
 
 
+def test_each_step_of_importance_draws_anew():
+    """Where nothing is missed all vectors are equally likely, and an index is a uniform number times their number."""
+    codec = Codec(lambda x, sigma: np.full_like(x, 0.25), shape=2, n_steps=4, n_codes=50, rule="importance", seed=5)
+    codes = codec.encode(np.full((30, 2), 0.25))[:, :, 0]
+    for step, found in zip((4, 3, 2), codes.T, strict=True):
+        uniform = np.random.Generator(np.random.Philox(key=np.array([5, (1 << 62) + step], np.uint64))).random(30)
+        np.testing.assert_array_equal(found, np.floor(50 * uniform))
+
+
+@pytest.mark.parametrize("options", [{"rule": "importance"}, {"rule": "argmin"}, {"n_atoms": 3}])
+def test_pictures_in_parts_have_the_codes_of_all(options, monkeypatch):
+    known, new = cloud(7)
+    codec = Codec(EmpiricalDenoiser(prior="kernel_density", bandwidth=0.5).fit(known), n_steps=9, n_codes=16, **options)
+    whole = codec.encode(new)
+    monkeypatch.setattr(codebooks, "PART", 48)  # three of eight pictures
+    np.testing.assert_array_equal(codec.encode(new), whole)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("coefficient_bits", [1, 3])
 def test_matching_pursuit_by_a_slow_loop(seed, coefficient_bits):
@@ -115,6 +133,15 @@ def test_matching_pursuit_by_a_slow_loop(seed, coefficient_bits):
     assert (codes[:, :, 3:] > 0).any()
     fewer = Codec(codec.denoiser, shape=6, n_steps=4, n_codes=5, seed=seed)
     np.testing.assert_array_equal(codes[:, :, 0], fewer.encode(new)[:, :, 0])
+
+
+def test_matching_pursuit_knows_no_unit():
+    new = np.random.default_rng(0).normal(size=(5, 6))
+    codec = Codec(lambda x, sigma: 0 * x, shape=6, n_steps=4, n_codes=5, n_atoms=3)
+    codes = codec.encode(new)
+    assert (codes[:, :, 3:] > 0).any()
+    for power in (-60, 60):  # powers of two, which round nothing
+        np.testing.assert_array_equal(codec.encode(np.ldexp(new, power)), codes)
 
 
 @pytest.mark.parametrize("options", [{}, {"n_codes": 5}, {"n_atoms": 3}, {"shared": True}, {"rule": "importance"},
@@ -254,9 +281,21 @@ def test_pictures_keep_their_shape_and_other_kinds_of_arrays_come_in():
         def forward(self, x, sigma):
             return 0.5 * torch.as_tensor(x)
 
+    class Learning(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.share = torch.nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+
+        def forward(self, x, sigma):
+            return self.share * torch.as_tensor(x)
+
     net = Codec(Net(), shape=(2, 3), n_steps=6, n_codes=8)
     by_numpy = Codec(lambda x, sigma: 0.5 * x, shape=(2, 3), n_steps=6, n_codes=8)
     np.testing.assert_array_equal(net.encode(new.reshape(-1, 2, 3)), by_numpy.encode(new.reshape(-1, 2, 3)))
+    learning = Codec(Learning(), shape=(2, 3), n_steps=6, n_codes=8)  # whose answers hold a graph
+    np.testing.assert_array_equal(learning.encode(new.reshape(-1, 2, 3)), by_numpy.encode(new.reshape(-1, 2, 3)))
+    levels = torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64)
+    assert Codec(net.denoiser, shape=2, n_steps=3, schedule=levels).levels.tolist() == [0.9, 0.5, 0.1]
 
 
 def test_the_steps_are_told(capsys):
@@ -287,6 +326,13 @@ def test_the_file_by_hand():
     assert data[-16 - len(body):-16] == body
     assert len(data) == 8 + struct.calcsize("<HHQIIHHBQ16s2I") + len(body) + 16 == 73 + 8 + len(body)
     np.testing.assert_array_equal(codec.from_bytes(bytearray(data)), codes)
+
+
+def test_indices_of_more_than_two_bytes_are_kept():
+    codec = Codec(lambda x, sigma: 0 * x, shape=1, n_steps=3, n_codes=70_000)
+    codes = np.array([[[69_999], [65_536]], [[65_535], [0]]])
+    assert codec.bits == 2 * 17
+    np.testing.assert_array_equal(codec.from_bytes(codec.to_bytes(codes)), codes)
 
 
 def test_a_file_that_is_cut_anywhere_is_refused():
@@ -351,6 +397,22 @@ def test_a_file_of_another_denoiser_or_schedule_is_refused():
                   Codec(EmpiricalDenoiser(prior="gaussian").fit(codec.denoiser.keys_), **options)):
         with pytest.raises(ValueError, match=words):
             other.from_bytes(data)
+    # One that differs at the last step alone, and a schedule that such a denoiser does not notice.
+    def half(x, sigma):
+        return 0.5 * x
+
+    def third_at_last(x, sigma):
+        return x / 3 if sigma < 0.02 else 0.5 * x
+
+    def nothing(x, sigma):
+        return 0 * x
+
+    one, other = (Codec(denoiser, shape=6, n_steps=5, n_codes=8) for denoiser in (half, third_at_last))
+    with pytest.raises(ValueError, match=words):
+        other.from_bytes(one.to_bytes(np.zeros((1, 4, 1), int)))
+    one, other = (Codec(nothing, shape=6, n_steps=5, n_codes=8, schedule=schedule) for schedule in ("linear", "cosine"))
+    with pytest.raises(ValueError, match=words):
+        other.from_bytes(one.to_bytes(np.zeros((1, 4, 1), int)))
     # Who encodes by another rule decodes alike.
     one = Codec(codec.denoiser, shape=6, n_steps=5, n_codes=8, rule="argmin")
     other = Codec(codec.denoiser, shape=6, n_steps=5, n_codes=8, rule="importance")
@@ -380,8 +442,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     ({"n_steps": 1001}, ValueError, "n_steps must be at most 1000 for the linear schedule, got 1001"),
     ({"n_codes": 0}, ValueError, "n_codes must be an integer of at least 1, got 0"),
     ({"n_atoms": True}, ValueError, "n_atoms must be an integer of at least 1, got True"),
-    ({"coefficient_bits": 17}, ValueError, "n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at "
-                                           "most 16, got 256, 1 and 17"),
+    ({"coefficient_bits": 17}, ValueError, "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, "
+                                           "coefficient_bits at most 16, got 50, 256, 1 and 17"),
+    ({"n_steps": 10**10, "schedule": "cosine"}, ValueError,
+     "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at most 16, got 10000000000, "
+     "256, 1 and 3"),
+    ({"shared": "no"}, TypeError, "shared must be True or False, got 'no'"),
     ({"rule": "best"}, ValueError, "rule must be one of 'argmax', 'argmin', 'importance', got 'best'"),
     ({"n_atoms": 2, "rule": "argmin"}, ValueError, "n_atoms=2 goes with rule='argmax' alone, got rule='argmin'"),
     ({"seed": -1}, ValueError, "seed must be an integer from 0 to 2**64 - 1, got -1"),
@@ -419,6 +485,16 @@ def test_a_shape_must_fit_the_denoiser():
     (lambda c: c.decode([[[0], [4]]]), ValueError, "codes must have indices from 0 to 3, got 0 to 4"),
     (lambda c: c.to_bytes([[[0], [-1]]]), ValueError, "codes must have indices from 0 to 3, got -1 to 0"),
     (lambda c: c.generate(0), ValueError, "n_pictures must be an integer of at least 1, got 0"),
+    (lambda c: c.generate(1, seed=-1), ValueError,
+     "seed must be an integer of at least 0, a Generator or None, got -1"),
+    (lambda c: c.generate(1, seed="one"), ValueError,
+     "seed must be an integer of at least 0, a Generator or None, got 'one'"),
+    (lambda c: c.encode([[1.7e308, -1.7e308]]), ValueError,
+     "pictures, or what is measured of them, must be within 1e+200 of the denoiser's answers, got some that are "
+     "farther"),
+    (lambda c: c.restore([[1e200, 0.0]], 1e200 * np.eye(2)), ValueError,
+     "pictures, or what is measured of them, must be within 1e+200 of the denoiser's answers, got some that are "
+     "farther"),
     (lambda c: c.codebook(1), ValueError, "step must be an integer of at least 2, got 1"),
     (lambda c: c.codebook(4), ValueError, "step must be at most n_steps=3, got 4"),
     (lambda c: c.restore([[1.0]], np.eye(3)), ValueError, "operator must have shape (n_measured, 2), got (3, 3)"),
@@ -435,6 +511,9 @@ def test_a_shape_must_fit_the_denoiser():
     (lambda c: known_pixels([1, 0]), TypeError, "mask must be of truth values, got dtype int64"),
     (lambda c: known_pixels([False, False]), ValueError, "mask must be True at one pixel at least, got none among 2"),
     (lambda c: block_means((4, 3)), ValueError, "shape must be two positive multiples of box=2, got (4, 3)"),
+    (lambda c: block_means((4.0, 4)), ValueError, "shape must be two positive multiples of box=2, got (4.0, 4)"),
+    (lambda c: block_means(4), ValueError, "shape must be two positive multiples of box=2, got 4"),
+    (lambda c: block_means("44"), ValueError, "shape must be two positive multiples of box=2, got '44'"),
     (lambda c: signal_levels(5, "square"), ValueError, "kind must be one of 'linear', 'cosine', got 'square'"),
 ])
 def test_bad_input_is_refused(ask, kind, words):

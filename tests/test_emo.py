@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 from scipy.special import softmax
 
-from locmethods.emo import bias_and_variance, medoid, mixed_optimum, neighbor_mass, temperature_for_entropy
+from locmethods.emo import bias_and_variance, costs, medoid, mixed_optimum, neighbor_mass, temperature_for_entropy
 from locmethods.emo import transport_cost as cost_of
 
 SEEDS = (0, 1, 2)
@@ -96,6 +96,21 @@ def test_the_mass_on_neighbours_is_that_of_a_sorted_list(seed):
                                1 - p[np.arange(len(p)), t], atol=1e-15)
 
 
+def test_cosines_are_held_a_few_rows_at_a_time(monkeypatch):
+    p, t, _, embeddings = sample(0, n=40)
+    whole = neighbor_mass(p, t, embeddings, n_neighbors=3)
+    monkeypatch.setattr(costs, "BLOCK", 20)  # two rows of nine
+    np.testing.assert_allclose(neighbor_mass(p, t, embeddings, n_neighbors=3), whole, atol=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_lengths_of_any_size_have_directions(scale):
+    p, t, _, embeddings = sample(0)
+    embeddings = np.random.default_rng(0).normal(size=(9, 4))
+    np.testing.assert_allclose(cost_of(p, t, scale * embeddings), cost_of(p, t, embeddings), atol=1e-14)
+    assert (medoid(p, scale * embeddings) == medoid(p, embeddings)).all()
+
+
 def test_of_equally_near_neighbours_the_first_count():
     assert neighbor_mass([0.4, 0.3, 0.2, 0.1], 3, np.ones((4, 2)), n_neighbors=2) == pytest.approx(0.7, abs=1e-15)
 
@@ -151,6 +166,32 @@ def test_a_temperature_has_the_entropy_that_was_asked_for(seed):
     with pytest.raises(ValueError, match=r"^entropy must be between 0 and 3\.4012 nats, which these logits have at "
                        r"extreme temperatures, got 3\.5$"):
         temperature_for_entropy(logits, most + 0.0988)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e307])
+def test_a_temperature_is_in_the_units_of_the_logits(scale):
+    logits = np.random.default_rng(3).normal(size=(6, 5))
+    found = temperature_for_entropy(scale * logits, 1.0)
+    assert found == pytest.approx(scale * temperature_for_entropy(logits, 1.0), rel=1e-9)  # a temperature to 10⁻¹²
+    with pytest.raises(ValueError, match=r"^entropy must be finite, got nan$"):
+        temperature_for_entropy(logits, float("nan"))
+
+
+def test_bfloat16_of_torch_comes_in():
+    torch = pytest.importorskip("torch", reason="tensors are optional")
+    p, t = np.array([[0.5, 0.25, 0.25, 0.0], [0.125, 0.5, 0.25, 0.125]]), [0, 3]  # of few bits, which nothing rounds
+    embeddings = np.array([[1.0, 0.5], [2.0, -1.0], [0.5, 0.75], [-1.0, 0.25]])
+    half, units = torch.tensor(p).bfloat16(), torch.tensor(embeddings).bfloat16()
+    np.testing.assert_array_equal(mixed_optimum(half, embeddings, weight=0.5), mixed_optimum(p, embeddings, weight=0.5))
+    np.testing.assert_array_equal(neighbor_mass(half, t, units, n_neighbors=2),
+                                  neighbor_mass(p, t, embeddings, n_neighbors=2))
+    assert temperature_for_entropy(half, 1.2) == temperature_for_entropy(p, 1.2)
+
+
+def test_a_weight_next_to_nothing_gives_the_truth():
+    p, _, _, embeddings = sample(1)
+    found = mixed_optimum(p, embeddings, weight=1e-320)  # warnings are errors in tests
+    np.testing.assert_allclose(found, p, atol=1e-15)
 
 
 def test_single_precision_stays_and_shapes_are_kept():

@@ -133,6 +133,30 @@ def test_confidently_wrong_and_certainly_right_give_finite_numbers():
     assert float(logits.grad.abs().max()) < 0.6  # of cross-entropy alone it is a quarter
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_transport_is_rounding_the_adaptive_loss_learns_by_cross_entropy(seed):
+    """Two tokens of one direction have all mass: T, which is zero, is told from rounding by the root of that."""
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = torch.randn(20, 50, generator=generator)
+    embeddings[1] = 3 * embeddings[0]
+    logits = torch.full((1, 20), -200.0)
+    logits[0, :2] = torch.randn(2, generator=generator)
+    logits.requires_grad_()
+    slopes = [torch.autograd.grad(EMOLoss(embeddings, **options)(logits, torch.tensor([0])), logits)[0]
+              for options in ({"mode": "adaptive"}, {"mode": "mixed", "weight": 0.0})]
+    # Half of C's, and C over √ε times what rounding has left of T's: some 1e-7 over 3e-4.
+    np.testing.assert_allclose(slopes[0], slopes[1] / 2, atol=2e-3)
+
+
+@pytest.mark.parametrize("mode", ["pure", "mixed"])
+def test_a_certain_prediction_of_a_certain_truth_costs_nothing(mode):
+    embeddings = torch.randn(30, 7, generator=torch.Generator().manual_seed(0))
+    logits = 500 * torch.eye(30)
+    for targets in (torch.arange(30), torch.eye(30)):
+        found = EMOLoss(embeddings, mode=mode, weight=1.0, reduction="none")(logits, targets)
+        assert float(found.min()) >= 0 and float(found.max()) < 1e-6  # rounding of a product, never below zero
+
+
 def test_ignored_positions_count_nowhere_and_are_not_looked_at():
     logits, targets, embeddings = batch(6)
     kept = torch.arange(14) % 3 != 0
@@ -170,6 +194,60 @@ def test_weights_weigh_and_sequences_have_batches():
         float(functional.cross_entropy(logits, targets).detach()), rel=1e-13)
     assert float(transport.detach()) == pytest.approx(
         float(by_formula(logits, targets, embeddings, "pure").mean().detach()), rel=1e-13)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_the_size_of_weights_matters_to_sums_alone(reduction):
+    logits, targets, embeddings = batch(7, dtype=torch.float32)
+    weight = np.random.default_rng(1).uniform(0.1, 1.0, size=14)
+    hidden = torch.where(torch.arange(14) == 3, -100, targets)
+    loss = EMOLoss(embeddings, reduction=reduction)
+    plain = loss(logits, hidden, sample_weight=weight)
+    for scale in (1e-300, 1e300):
+        large = np.where(np.arange(14) == 3, 1e307, scale * weight)  # whose position does not count
+        if reduction == "mean":
+            found = float(loss(logits, hidden, sample_weight=large).detach())
+            assert found == pytest.approx(float(plain.detach()), rel=1e-6)  # sums of single precision
+        elif scale > 1:
+            with pytest.raises(ValueError, match=r"^sample_weight must be finite in torch\.float32, that of the "
+                               r"losses, got larger numbers$"):
+                loss(logits, hidden, sample_weight=large)
+
+
+def test_integers_of_any_size_are_the_tokens_they_are():
+    """In 8 bits −100, which is ignored, would be 156."""
+    embeddings, logits = torch.eye(200), torch.zeros(3, 200)
+    targets = np.array([156, 3, 7])
+    expected = EMOLoss(embeddings, reduction="none")(logits, targets)
+    assert float(expected.min()) > 5  # log 200 is 5.3
+    for dtype in ("u1", "u2", "u4", "u8", "i2", "i4"):
+        found = EMOLoss(embeddings, reduction="none")(logits, targets.astype(dtype))
+        np.testing.assert_array_equal(found, expected)
+    by_tensor = EMOLoss(embeddings, reduction="none")(logits, torch.tensor(targets, dtype=torch.uint8))
+    np.testing.assert_array_equal(by_tensor, expected)
+    assert EMOLoss(embeddings, ignore_index=np.int64(7), reduction="none")(logits, targets)[2] == 0
+
+
+def test_read_only_arrays_come_in_without_a_warning():
+    logits, targets, embeddings = batch(4)
+    arrays = [embeddings.numpy().copy(), targets.numpy().copy(), np.ones(14)]
+    for one in arrays:
+        one.setflags(write=False)
+    found = EMOLoss(arrays[0])(logits, arrays[1], sample_weight=arrays[2])
+    assert float(found.detach()) == float(EMOLoss(embeddings)(logits, targets).detach())
+    soft = np.full((14, 11), 1 / 11)
+    soft.setflags(write=False)
+    assert transport_cost(logits.softmax(1), soft, arrays[0]).shape == (14,)
+
+
+def test_a_forbidden_truth_has_no_cross_entropy():
+    logits, embeddings = torch.zeros(2, 3), torch.eye(3)
+    logits[1, 0] = -torch.inf
+    assert float(EMOLoss(embeddings, mode="pure", reduction="none")(logits, [1, 0])[1]) == 1
+    for mode in MODES[1:]:
+        with pytest.raises(ValueError, match=r"^targets must not be tokens that a logit of -inf forbids, got 1, whose "
+                           r"cross-entropy is infinite$"):
+            EMOLoss(embeddings, mode=mode)(logits, [1, 0])
 
 
 def test_a_token_can_be_forbidden():
@@ -287,7 +365,9 @@ BAD = [
     ({"targets": [0, 3]}, ValueError, "targets must be from 0 to 2, or -100, which is ignored, got 3"),
     ({"targets": [0, -1]}, ValueError, "targets must be from 0 to 2, or -100, which is ignored, got -1"),
     ({"targets": [0]}, ValueError, "targets must have shape (2,), one token a position, got (1,)"),
-    ({"targets": [True, False]}, TypeError, "targets must be integers, or probabilities, got dtype torch.bool"),
+    ({"targets": [True, False]}, TypeError, "targets must be integers, or probabilities, got dtype bool"),
+    ({"targets": ["a", "b"]}, TypeError, "targets must be integers, or probabilities, got dtype <U1"),
+    ({"targets": None}, TypeError, "targets must be integers, or probabilities, got dtype object"),
     ({"targets": [0.0, 1.0]}, ValueError, "targets must be integers of shape (2,) or probabilities of shape (2, 3), "
      "got probabilities of shape (2,)"),
     ({"targets": torch.ones(2, 3)}, ValueError, "targets must have rows whose sum is one, got one that is off by 2"),
@@ -310,6 +390,7 @@ def test_what_must_hold_is_said(change, kind, message):
     ({"geometry": "warm"}, ValueError, "geometry must be one of 'frozen', 'live', 'trained', got 'warm'"),
     ({"reduction": "max"}, ValueError, "reduction must be one of 'mean', 'sum', 'none', got 'max'"),
     ({"weight": 2}, ValueError, "weight must be a number from 0 to 1, got 2"),
+    ({"ignore_index": 10**30}, ValueError, f"ignore_index must be an integer of 64 bits, got {10**30}"),
     ({"ignore_index": None}, TypeError, "ignore_index must be an integer, got None"),
     ({"embeddings": torch.zeros(3)}, ValueError, "embeddings must have shape (n_tokens, n_features), got (3,)"),
     ({"embeddings": torch.nn.ReLU()}, TypeError, "embeddings must be a matrix or a module that has one as its weight, "

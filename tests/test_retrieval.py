@@ -76,6 +76,12 @@ def test_scores_are_sums_over_words(seed, k1, b):
         np.testing.assert_allclose(row, slow_scores(documents, query, k1, b), rtol=1e-13, atol=0)  # a dozen terms
 
 
+def test_texts_are_read_in_parts():
+    model = BM25().fit([f"w{number} common" for number in range(5000)])
+    assert model.n_documents_ == 5000 and (model.lengths_ == 2).all()
+    assert model.search("w2047 w2048", 9).documents.tolist() == [2047, 2048, *[-1] * 7]
+
+
 def test_a_single_query_has_no_dimension_of_its_own():
     model = BM25().fit(texts(0))
     np.testing.assert_array_equal(model.scores("w1 w3"), model.scores(["w1 w3"])[0])
@@ -138,6 +144,23 @@ def test_attributes():
     model = BM25().fit(documents)
     assert model.vocabulary_ == {"b": 0, "a": 1, "c": 2}
     assert model.lengths_.tolist() == [3, 0, 1] and model.mean_length_ == 4 / 3 and model.n_documents_ == 3
+
+
+def test_a_table_is_no_list_of_texts():
+    pandas = pytest.importorskip("pandas", reason="pandas is optional")
+    table = pandas.DataFrame({"text": ["a warm day", "a cold night"]})
+    with pytest.raises(TypeError, match=r"^documents must be a list of texts, got DataFrame of shape \(2, 1\)$"):
+        BM25().fit(table)  # whose columns' names would be the documents
+    by_column, by_list = (BM25().fit(one).scores("cold") for one in (table["text"], list(table["text"])))
+    np.testing.assert_array_equal(by_column, by_list)
+
+
+@pytest.mark.parametrize("k1", [1e-300, 1e200, 1.7e308])
+def test_a_k1_of_any_size(k1):
+    documents = texts(0)
+    # (k1 + 1)/(f + k1 B) is 1/f for a k1 next to nothing, and 1/B for a large one.
+    limit = slow_scores(documents, "w1 w3", 0.0) if k1 < 1 else slow_scores(documents, "w1 w3", 1e14)
+    np.testing.assert_allclose(BM25(k1).fit(documents).scores("w1 w3"), limit, rtol=1e-12)
 
 
 def test_parameters_may_change_after_fit():
@@ -414,7 +437,18 @@ MODEL = BM25().fit(["a b", "b"])
     (lambda: MODEL.scores(csr_array(np.ones((1, 3)))), ValueError,
      "queries must have shape (n_queries, 2), a column for each word of the index, got (1, 3)"),
     (lambda: MODEL.scores(csr_array([[1.0, -2.0]])), ValueError,
-     "amounts of words in queries must be finite and not negative, got -2.0"),
+     "amounts of words in queries must be from 0 to 1e+150, got -2.0"),
+    (lambda: MODEL.search(csr_array([[1e308, 0.0]])), ValueError,
+     "amounts of words in queries must be from 0 to 1e+150, got 1e+308"),
+    (lambda: MODEL.scores(csr_array([[1j, 0.0]])), TypeError,
+     "amounts of words in queries must be real numbers, got dtype complex128"),
+    (lambda: BM25().fit({"a": "b"}), TypeError, "documents must be a list of texts, got dict"),
+    (lambda: BM25().fit({"a", "b"}), TypeError, "documents must be a list of texts, got set"),
+    (lambda: BM25().fit(np.array("a b")), TypeError, "documents must be a list of texts, got ndarray of shape ()"),
+    (lambda: MODEL.scores({"a": 1}), TypeError, "queries must be a list of texts, got dict"),
+    (lambda: BM25(tokeniser=str.lower).fit(["a b"]), TypeError, "tokeniser must return a list of words, got str"),
+    (lambda: BM25(tokeniser=lambda text: None).fit(["a b"]), TypeError,
+     "tokeniser must return a list of words, got NoneType"),
     (lambda: BM25Kernel("index"), TypeError, "model must be a BM25 index, got str"),
     (lambda: MODEL.kernel(["a"], n_neighbors=0), ValueError, "n_neighbors must be an integer of at least 1, got 0"),
     (lambda: MODEL.kernel(["a"])([[1.0]], [[0.0]]), ValueError,

@@ -80,6 +80,19 @@ def test_a_tokeniser_must_be_given_again(tmp_path):
         BM25.load(tmp_path / "plain", tokeniser=str.split)
 
 
+def test_words_that_are_no_strings_are_kept_if_they_come_back_as_they_were(tmp_path):
+    def numbers(text):
+        return [len(word) for word in text.split()]
+
+    model = BM25(tokeniser=numbers).fit(["a bc", "bc"])
+    model.save(tmp_path / "numbers")
+    assert BM25.load(tmp_path / "numbers", tokeniser=numbers).vocabulary_ == {1: 0, 2: 1}
+    pairs = BM25(tokeniser=lambda text: [(word, 1) for word in text.split()]).fit(["a"])
+    with pytest.raises(TypeError, match=r"^words must be strings or integers to be kept in a file, got tuple$"):
+        pairs.save(tmp_path / "pairs")  # JSON would make lists of them
+    assert not (tmp_path / "pairs").exists()
+
+
 # In the middle of writing it says so, and waits to be killed: after half of the pieces, and before the new name.
 KILLED = """
 import os, sys, time

@@ -93,6 +93,13 @@ def test_preferences_are_the_mean_of_what_is_related(seed):
                                rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e308])
+def test_the_size_of_clicks_weights_does_not_count(scale):
+    texts = pages(0)
+    np.testing.assert_allclose(preferences(texts, [1, 2, 5], sample_weight=[scale, scale / 2, scale]),
+                               preferences(texts, [1, 2, 5], sample_weight=[1.0, 0.5, 1.0]), rtol=1e-13)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_profile_is_cut(seed):
     texts = pages(seed)
@@ -168,6 +175,8 @@ def test_what_is_not_ranked_is_not_found():
     (lambda: reciprocal_rank_fusion([[1.0]], offset=-1), ValueError, "offset must be at least 0 and finite, got -1"),
     (lambda: reciprocal_rank_fusion([[1.0]], weights=[-1.0]), ValueError,
      "weights must be 1 finite numbers that are not negative, got [-1.0]"),
+    (lambda: reciprocal_rank_fusion([[1.0]], weights=["a"]), TypeError, "weights must be real numbers, got dtype <U1"),
+    (lambda: reciprocal_rank_fusion(None), TypeError, "scores must be a list of rankings, got NoneType"),
     (lambda: reciprocal_rank_fusion([["a"]]), TypeError, "scores[0] must be real numbers, got dtype <U1"),
     (lambda: reciprocal_rank([[np.nan]], [[True]]), ValueError,
      "scores must have shape (n_queries, n_documents) or (n_documents,), with a document and without NaN, got shape "

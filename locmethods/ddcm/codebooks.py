@@ -9,6 +9,7 @@ RULES = ("argmax", "argmin", "importance")
 # Streams of random numbers beside those of the steps, which are 2 … T.
 START, SHARED, CHOICE, PROBE = 0, 1, 1 << 62, 1 << 63
 GAIN = 1e-9  # a further vector's share of what is reached that is more than rounding
+LARGEST = 1e200  # of a residual's numbers, whose products with noise and a step's factors must stay finite
 PART = 1 << 22  # inner products of pictures and codes that stand in memory at a time
 
 
@@ -29,7 +30,15 @@ def chosen(book, residual, step, settings, draw):
     settings : Settings
     draw : ndarray of shape (n,)
         Uniform numbers, of which the rule "importance" makes its choice.
+
+    Raises
+    ------
+    ValueError
+        If a residual is too large for its inner products.
     """
+    if not (np.abs(residual) <= LARGEST).all():  # NaN is not
+        raise ValueError(f"pictures, or what is measured of them, must be within {LARGEST:g} of the denoiser's "
+                         "answers, got some that are farther")
     codes = np.zeros((len(residual), 2 * settings.n_atoms - 1), dtype=np.int64)
     for rows in gen_batches(len(residual), max(1, PART // len(book))):
         inner = residual[rows] @ book.T

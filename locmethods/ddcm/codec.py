@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse
 
 from locmethods.arrays.checks import as_array, check_count, check_option
+from locmethods.arrays.namespace import to_numpy
 from locmethods.ddcm import files
 from locmethods.ddcm.codebooks import CHOICE, PROBE, RULES, SHARED, START, chosen, noise_of, stream
 from locmethods.ddcm.schedules import as_levels, payload_bits, steps_of
@@ -61,9 +62,9 @@ class Codec:
     shape : int or tuple of int, optional
         Of a picture; the denoiser gets it flat. By default it is the denoiser's ``n_features_in_``.
     n_steps : int, default=50
-        T.
+        T, from 2 to 2²⁴; of the linear schedule at most 1000.
     n_codes : int, default=256
-        K.
+        K, from 1 to 2²⁴.
     n_atoms : int, default=1
         M, the vectors that make the noise of a step by matching pursuit: each further one is mixed in with the
         coefficient that makes the noise point best, where one does. Of the rule "argmax" alone if it is more than one.
@@ -132,9 +133,11 @@ class Codec:
             raise TypeError(f"denoiser must be a function of (x, sigma), got {type(denoiser).__name__}")
         self.bits = payload_bits(n_steps, n_codes, n_atoms, coefficient_bits)
         check_option("rule", rule, RULES)
-        if n_codes > 1 << 24 or n_atoms > 1000 or coefficient_bits > 16:
-            raise ValueError("n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at most 16, got "
-                             f"{n_codes}, {n_atoms} and {coefficient_bits}")
+        if max(n_steps, n_codes) > 1 << 24 or n_atoms > 1000 or coefficient_bits > 16:
+            raise ValueError("n_steps and n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at "
+                             f"most 16, got {n_steps}, {n_codes}, {n_atoms} and {coefficient_bits}")
+        if not isinstance(shared, bool | np.bool_):
+            raise TypeError(f"shared must be True or False, got {shared!r}")
         if n_atoms > 1 and rule != "argmax":
             raise ValueError(f"n_atoms={n_atoms} goes with rule='argmax' alone, got rule={rule!r}")
         if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 1 << 64:
@@ -178,7 +181,8 @@ class Codec:
         Raises
         ------
         ValueError, TypeError
-            If the pictures are not finite or of another shape, or the denoiser's answer is.
+            If the pictures are not finite or of another shape, or the denoiser's answer is, or one is too far from the
+            other for inner products to be finite.
         """
         shape = self._settings.shape
         asked = _numbers("pictures", pictures)
@@ -212,11 +216,16 @@ class Codec:
         -------
         Coded
             Further atoms play no part.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the number or the seed is not as above, or the denoiser's answer is not finite or of another shape.
         """
         check_count("n_pictures", n_pictures, 1)
         settings = self._settings
         codes = np.zeros((n_pictures, settings.n_steps - 1, 2 * settings.n_atoms - 1), dtype=np.int64)
-        codes[:, :, 0] = np.random.default_rng(seed).integers(settings.n_codes, size=codes.shape[:2])
+        codes[:, :, 0] = _generator(seed).integers(settings.n_codes, size=codes.shape[:2])
         return Coded(self._replayed(codes), codes)
 
     def restore(self, measured: ArrayLike, operator: Any) -> Coded:
@@ -249,7 +258,12 @@ class Codec:
         if asked.ndim != 2 or asked.shape[1] != matrix.shape[0] or not len(asked):
             raise ValueError(f"measured must have shape (n_pictures, {matrix.shape[0]}), one at least, got "
                              f"{asked.shape}")
-        return self._chosen(len(asked), lambda clean: (matrix.T @ (asked.T - matrix @ clean.T)).T)
+
+        def residual(clean):
+            with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused where it is looked at
+                return (matrix.T @ (asked.T - matrix @ clean.T)).T
+
+        return self._chosen(len(asked), residual)
 
     def to_bytes(self, codes: ArrayLike) -> bytes:
         """Return codes as the content of a file: a header, the codes by the bit, a checksum.
@@ -365,7 +379,7 @@ class Codec:
         return clean.reshape(n, *settings.shape)
 
     def _denoised(self, x, step):
-        answer = np.asarray(self.denoiser(x / step.signal, step.sigma))
+        answer = to_numpy(self.denoiser(x / step.signal, step.sigma))
         if answer.shape != x.shape:
             raise ValueError(f"the denoiser must return an array of the shape of the points, {x.shape}, got "
                              f"{answer.shape} at sigma={step.sigma:.6g}")
@@ -393,5 +407,13 @@ def _shape(shape, denoiser):
 
 def _numbers(name, value):
     """Return what came as a float64 array."""
-    value = as_array(name, value)
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
+    return to_numpy(as_array(name, value)).astype(np.float64)
+
+
+def _generator(seed):
+    """Return NumPy's generator of a seed, an error in the words of this library if it is none."""
+    if seed is None or isinstance(seed, np.random.Generator):
+        return np.random.default_rng(seed)
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"seed must be an integer of at least 0, a Generator or None, got {seed!r}")
+    return np.random.default_rng(int(seed))

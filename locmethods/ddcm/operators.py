@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
@@ -66,9 +68,11 @@ def block_means(shape: tuple[int, int], box: int = 2) -> csr_array:
     array([2., 6.])
     """
     check_count("box", box, 1)
-    if len(shape) != 2 or any(side < 1 or side % box for side in shape):
-        raise ValueError(f"shape must be two positive multiples of box={box}, got {tuple(shape)}")
-    rows, columns = shape
+    sides = tuple(shape) if isinstance(shape, tuple | list | np.ndarray) else shape
+    whole = isinstance(sides, tuple) and all(isinstance(side, numbers.Integral) for side in sides)
+    if not whole or len(sides) != 2 or any(side < 1 or side % box for side in sides):
+        raise ValueError(f"shape must be two positive multiples of box={box}, got {sides!r}")
+    rows, columns = map(int, sides)
     block = np.arange(rows // box * (columns // box)).reshape(rows // box, columns // box)
     of_pixel = block.repeat(box, 0).repeat(box, 1).ravel()
     return csr_array((np.full(of_pixel.size, 1 / box**2), (of_pixel, np.arange(of_pixel.size))))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from locmethods.arrays.checks import as_array, check_count, check_option
+from locmethods.arrays.namespace import to_numpy
 
 KINDS = ("linear", "cosine")
 TRAINED = 1000  # steps of the linear schedule as it was published; fewer are taken out of these
@@ -129,7 +130,7 @@ def as_levels(schedule: str | ArrayLike, n_steps: int) -> NDArray:
         check_option("schedule", schedule, KINDS)
         return signal_levels(n_steps, schedule)
     check_count("n_steps", n_steps, 2)
-    levels = np.array(as_array("schedule", schedule), dtype=np.float64)
+    levels = to_numpy(as_array("schedule", schedule)).astype(np.float64)
     if levels.shape != (n_steps,) or (np.diff(levels) >= 0).any() or not 0 < levels[-1] < levels[0] < 1:
         raise ValueError(f"schedule must be {' or '.join(map(repr, KINDS))}, or n_steps={n_steps} falling numbers in "
                          f"(0, 1), got an array of shape {levels.shape}"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count
-from locmethods.arrays.namespace import is_tensor, matrix_transpose, namespace, slices, to_numpy
+from locmethods.arrays.namespace import is_tensor, matrix_transpose, namespace, slices, to_numpy, to_tensor
 from locmethods.arrays.types import Array
 
 OFF = 2e-3  # by which a row's sum may miss one: in half precision each of its numbers errs by 2⁻¹¹ of itself
@@ -59,7 +59,7 @@ def transport_cost(probabilities: ArrayLike, targets: ArrayLike, embeddings: Arr
     Returns
     -------
     ndarray or Tensor of shape (...)
-        From 0 to 2. Time is O(n_tokens · n_features) a position, and no matrix of costs is held.
+        From 0 to 2, up to rounding. Time is O(n_tokens · n_features) a position, and no matrix of costs is held.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def neighbor_mass(probabilities: ArrayLike, targets: ArrayLike, embeddings: Arra
     Raises
     ------
     ValueError, TypeError
-        As `bias_and_variance`, and if there are not so many neighbours.
+        As `transport_cost`, and if the truth is spread or there are not so many neighbours.
 
     Examples
     --------
@@ -197,7 +197,9 @@ def neighbor_mass(probabilities: ArrayLike, targets: ArrayLike, embeddings: Arra
     0.25
     """
     check_count("n_neighbors", n_neighbors, 1)
-    p, t, units = map(to_numpy, as_prediction_of_tokens(probabilities, targets, embeddings))
+    found = as_prediction_of_tokens(probabilities, targets, embeddings)
+    # NumPy has no bfloat16.
+    p, t, units = (to_numpy(one.float() if str(one.dtype) == "torch.bfloat16" else one) for one in found)
     if n_neighbors >= len(units):
         raise ValueError(f"n_neighbors must be less than the number of tokens, {len(units)}, got {n_neighbors}")
     asked, place = np.unique(t, return_inverse=True)
@@ -265,7 +267,7 @@ def as_targets(targets, p):
         return to_numpy(values)
     import torch
 
-    return torch.as_tensor(values, device=p.device).long()
+    return to_tensor(values).to(p.device, torch.int64)
 
 
 def as_probabilities_of(name, value, p):
@@ -323,6 +325,6 @@ def together(one, other):
     import torch
 
     device = one.device if is_tensor(one) else other.device
-    one, other = torch.as_tensor(one, device=device), torch.as_tensor(other, device=device)
+    one, other = to_tensor(one).to(device), to_tensor(other).to(device)
     dtype = torch.promote_types(one.dtype, other.dtype)
     return one.to(dtype), other.to(dtype)

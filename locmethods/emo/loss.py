@@ -6,12 +6,16 @@ size beside the gradient itself: positions are taken in blocks, and a softmax is
 
 from __future__ import annotations
 
+import numbers
+
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from locmethods.arrays.checks import as_array, as_number, check_option
+from locmethods.arrays.namespace import to_tensor
 from locmethods.emo.costs import OFF, directions
 
 MODES = ("pure", "mixed", "adaptive", "adaptive-2")
@@ -86,16 +90,21 @@ class EMOLoss(nn.Module):
         check_option("reduction", reduction, REDUCTIONS)
         if not 0 <= as_number("weight", weight) <= 1:
             raise ValueError(f"weight must be a number from 0 to 1, got {weight!r}")
-        if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
             raise TypeError(f"ignore_index must be an integer, got {ignore_index!r}")
-        self.mode, self.weight, self.geometry = mode, float(weight), geometry
-        self.ignore_index, self.reduction = ignore_index, reduction
+        if not -1 << 63 <= ignore_index < 1 << 63:
+            raise ValueError(f"ignore_index must be an integer of 64 bits, got {ignore_index}")
+        self.mode: str = mode
+        self.weight: float = float(weight)
+        self.geometry: str = geometry
+        self.ignore_index: int = int(ignore_index)
+        self.reduction: str = reduction
         matrix = as_matrix(embeddings)
         units = directions(matrix.detach().to(at_least_float32(matrix)))
         self.register_buffer("units", units if geometry == "frozen" else None)
         # In a tuple, so that a parameter of the model is not one of the loss, too.
         self.source: tuple = () if geometry == "frozen" else (embeddings,)
-        self.n_tokens = len(units)
+        self.n_tokens: int = len(units)
 
     def now(self) -> Tensor:
         """Return the directions of the tokens at this call, of shape (n_tokens, n_features)."""
@@ -111,7 +120,8 @@ class EMOLoss(nn.Module):
         Parameters
         ----------
         logits : Tensor of shape (..., n_tokens)
-            −inf forbids a token. Half precision is widened to float32 block by block.
+            −inf forbids a token, which then must not be the truth, but in mode "pure". Half precision is widened to
+            float32 block by block.
         targets : Tensor of shape (...) or (..., n_tokens)
             Integers, of which those equal to ``ignore_index`` do not count; or probabilities q. The transport cost of
             these is that of the plan which sends each token's mass everywhere in proportion to q, an upper bound of
@@ -127,17 +137,16 @@ class EMOLoss(nn.Module):
         Raises
         ------
         ValueError
-            If a shape does not fit, a token does not exist, a logit is NaN or +inf, probabilities are negative or have
-            another sum than one, or there is nothing to take the mean of.
+            If a shape does not fit, a token does not exist, a logit is NaN or +inf, a cross-entropy that counts is
+            infinite, probabilities are negative or have another sum than one, or there is nothing to take the mean of.
         TypeError
             If the logits are no floating tensor, or the targets neither integers nor floating.
         """
         cross_entropy, transport, wrong, rows = self._both(logits, targets)
         losses = self._combine(cross_entropy, transport, wrong)
         shape = logits.shape[:-1]
-        weight = as_weight(sample_weight, shape, losses)
+        weight = as_weight(sample_weight, shape, rows, losses, self.reduction)
         if weight is not None:
-            weight = weight.flatten()[rows]
             losses = losses * weight
         if self.reduction == "none":
             return losses.new_zeros(shape.numel()).index_put((rows,), losses).reshape(shape)
@@ -167,7 +176,7 @@ class EMOLoss(nn.Module):
             raise TypeError(f"logits must be a floating tensor, got {getattr(logits, 'dtype', type(logits).__name__)}")
         if logits.ndim < 1 or logits.shape[-1] != self.n_tokens:
             raise ValueError(f"logits must have shape (..., {self.n_tokens}), got {tuple(logits.shape)}")
-        targets = torch.as_tensor(targets, device=logits.device)
+        targets = as_targets(targets).to(logits.device)
         soft = targets.is_floating_point()
         check_targets(targets, logits, soft, self.ignore_index)
         flat = logits.reshape(-1, self.n_tokens)
@@ -175,7 +184,7 @@ class EMOLoss(nn.Module):
             rows, chosen = torch.arange(len(flat), device=flat.device), targets.reshape(flat.shape)
         else:
             rows = (targets.reshape(-1) != self.ignore_index).nonzero()[:, 0]
-            chosen = targets.reshape(-1)[rows].long()
+            chosen = targets.reshape(-1)[rows]
         units = self.now().to(logits.device)
         units = units.to(torch.promote_types(at_least_float32(logits), units.dtype))
         cross_entropy, transport, wrong, log_sums = Losses.apply(flat, chosen, units, rows)
@@ -189,6 +198,9 @@ class EMOLoss(nn.Module):
         """Return the loss of positions by the mode."""
         if self.mode == "pure":
             return transport
+        if bool(cross_entropy.isinf().any()):
+            raise ValueError(f"targets must not be tokens that a logit of -inf forbids, got "
+                             f"{int(cross_entropy.isinf().sum())}, whose cross-entropy is infinite")
         if self.mode == "mixed":
             return (1 - self.weight) * cross_entropy + self.weight * transport
         if self.mode == "adaptive":
@@ -326,7 +338,19 @@ def as_matrix(embeddings):
     matrix = as_array("embeddings", embeddings)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"embeddings must have shape (n_tokens, n_features), got {tuple(matrix.shape)}")
-    return torch.as_tensor(matrix)
+    return to_tensor(matrix)
+
+
+def as_targets(targets):
+    """Return targets as a tensor: probabilities as they are, and integers as int64, in which any number is itself."""
+    if not isinstance(targets, Tensor):
+        targets = np.asarray(targets)
+        if targets.dtype.kind not in "iuf":
+            raise TypeError(f"targets must be integers, or probabilities, got dtype {targets.dtype}")
+        targets = to_tensor(targets)
+    if targets.dtype == torch.bool or targets.is_complex():
+        raise TypeError(f"targets must be integers, or probabilities, got dtype {targets.dtype}")
+    return targets if targets.is_floating_point() else targets.long()
 
 
 def at_least_float32(tensor):
@@ -349,8 +373,6 @@ def check_targets(targets, logits, soft, ignore_index):
         if not bool(off <= OFF):
             raise ValueError(f"targets must have rows whose sum is one, got one that is off by {float(off):g}")
         return
-    if targets.dtype == torch.bool or targets.is_complex():
-        raise TypeError(f"targets must be integers, or probabilities, got dtype {targets.dtype}")
     if tuple(targets.shape) != shape:
         raise ValueError(f"targets must have shape {shape}, one token a position, got {tuple(targets.shape)}")
     wrong = (targets != ignore_index) & ((targets < 0) | (targets >= n_tokens))
@@ -359,14 +381,20 @@ def check_targets(targets, logits, soft, ignore_index):
                          f"{int(targets[wrong][0])}")
 
 
-def as_weight(sample_weight, shape, losses):
-    """Return weights of positions that are finite and not negative, None if there are none."""
+def as_weight(sample_weight, shape, rows, losses, reduction):
+    """Return the weights, finite and not negative, of the positions that count, None if there are none."""
     if sample_weight is None:
         return None
-    weight = as_array("sample_weight", torch.as_tensor(sample_weight, device=losses.device)).to(losses.dtype)
+    weight = to_tensor(as_array("sample_weight", sample_weight))
     if weight.shape != shape:
         raise ValueError(f"sample_weight must have shape {tuple(shape)}, one number a position, got "
                          f"{tuple(weight.shape)}")
     if bool((weight < 0).any()):
         raise ValueError(f"sample_weight must not be negative, got {float(weight.min()):g}")
+    weight = weight.flatten()[rows.to(weight.device)]
+    if reduction == "mean" and len(weight):
+        weight = weight / weight.max().clamp(min=torch.finfo(weight.dtype).tiny)  # their size does not count
+    weight = weight.to(losses.device, losses.dtype)
+    if not bool(weight.isfinite().all()):
+        raise ValueError(f"sample_weight must be finite in {losses.dtype}, that of the losses, got larger numbers")
     return weight

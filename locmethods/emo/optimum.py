@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from locmethods.arrays.checks import as_array, as_number
-from locmethods.arrays.namespace import to_numpy
+from locmethods.arrays.namespace import is_tensor, to_numpy
 from locmethods.emo.costs import as_embeddings, as_probabilities, check_vocabulary, expected_costs
 from locmethods.numerics.settling import say_unsettled
 
@@ -62,8 +62,8 @@ def mixed_optimum(probabilities: ArrayLike, embeddings: ArrayLike, *, weight: fl
     """
     if not 0 <= as_number("weight", weight) <= 1:
         raise ValueError(f"weight must be a number from 0 to 1, got {weight!r}")
-    truth = to_numpy(as_probabilities("probabilities", probabilities)).astype(np.float64)
-    units = to_numpy(as_embeddings(embeddings)).astype(np.float64)
+    truth = as_float64(as_probabilities("probabilities", probabilities))
+    units = as_float64(as_embeddings(embeddings))
     check_vocabulary(truth, units)
     truth = truth / truth.sum(-1, keepdims=True)
     rows = truth.reshape(-1, len(units))
@@ -81,8 +81,8 @@ def tilted(truth, share, cost):
     found, comes = np.zeros_like(truth), share > 0
     share, excess = share[comes], excess[comes]
     # u = ν + least cost is not negative. Where even u = 0 gives a sum below one, the rest goes to the least cost.
-    with np.errstate(divide="ignore"):
-        largest = share / excess  # infinite where a token that comes has the least cost
+    with np.errstate(divide="ignore", over="ignore"):
+        largest = share / excess  # infinite where a token that comes has the least cost, or next to it
     if largest.sum() <= 1:
         found[comes] = largest
         found[best] = 1 - largest.sum()
@@ -121,8 +121,8 @@ def temperature_for_entropy(logits: ArrayLike, entropy: float) -> float:
     Raises
     ------
     ValueError
-        If the logits are not finite or there is no position, or if no temperature from 10⁻⁶ to 10⁶ times the spread of
-        the logits has that entropy.
+        If the logits or the entropy are not finite or there is no position, or if no temperature from 10⁻⁶ to 10⁶
+        times the spread of the logits has that entropy.
 
     Examples
     --------
@@ -133,11 +133,15 @@ def temperature_for_entropy(logits: ArrayLike, entropy: float) -> float:
     >>> round(temperature_for_entropy(logits, -(sharper * np.log(sharper)).sum()), 6)
     0.5
     """
-    logits = to_numpy(as_array("logits", logits)).astype(np.float64)
+    logits = as_float64(as_array("logits", logits))
     if logits.ndim < 1 or not logits.size:
         raise ValueError(f"logits must have shape (..., n_tokens) and a position at least, got {logits.shape}")
     entropy = as_number("entropy", entropy)
-    rows = logits.reshape(-1, logits.shape[-1])
+    if not np.isfinite(entropy):
+        raise ValueError(f"entropy must be finite, got {entropy:g}")
+    # First scaled, by a power of two that changes no digit, so that no difference overflows.
+    exponent = int(np.frexp(np.abs(logits).max())[1])
+    rows = np.ldexp(logits.reshape(-1, logits.shape[-1]), -exponent)
     rows = rows - rows.max(1, keepdims=True)
     spread = -rows.min() or 1.0
 
@@ -145,11 +149,17 @@ def temperature_for_entropy(logits: ArrayLike, entropy: float) -> float:
         return mean_entropy(rows / np.exp(log_temperature)) - entropy
 
     low, high = np.log(spread) + np.log(1e-6), np.log(spread) + np.log(1e6)
+    high = min(high, np.log(np.finfo(float).max) - exponent * np.log(2) - 1e-9)  # what a float can hold, scaled back
     least, most = excess(low), excess(high)
     if not least < 0 < most:
         raise ValueError(f"entropy must be between {least + entropy:g} and {most + entropy:g} nats, which these logits "
                          f"have at extreme temperatures, got {entropy:g}")
-    return float(np.exp(brentq(excess, low, high, xtol=1e-12)))
+    return float(np.ldexp(np.exp(brentq(excess, low, high, xtol=1e-12)), exponent))
+
+
+def as_float64(value):
+    """Return an array or a tensor of any floating type as an array of float64."""
+    return to_numpy(value.double() if is_tensor(value) else value).astype(np.float64)
 
 
 def mean_entropy(logits):

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from locmethods.arrays.checks import check_count, check_not_negative, check_option, is_number
+from locmethods.arrays.checks import as_number, check_count, check_not_negative, check_option, is_number
 from locmethods.arrays.namespace import slices
 from locmethods.means import local_mean
 from locmethods.numerics.threads import in_threads
@@ -29,6 +29,7 @@ __all__ = ["BM25", "Found"]
 IDF = ("lucene", "robertson", "floored")
 FLOOR = 0.25  # of the mean, which a negative logarithm gets in its stead
 PART = 32  # queries that a thread answers at a time
+LARGEST = 1e150  # of an amount in a query, so that no sum overflows
 FEW = 256  # more documents than that are found faster by sorting all
 
 
@@ -221,7 +222,7 @@ class BM25(BaseEstimator):
         """Return the weights of all postings, computed anew when documents or parameters have changed."""
         collection = self._collection()
         self._check()
-        made_for = (collection.counts, self.k1, self.b, self.idf)
+        made_for = (collection.counts, as_number("k1", self.k1), float(self.b), self.idf)
         if self._kept is None or self._kept.made_for[0] is not made_for[0] or self._kept.made_for[1:] != made_for[1:]:
             self._kept = weighed(collection, made_for)
         return self._kept
@@ -344,12 +345,14 @@ class BM25(BaseEstimator):
             if queries.ndim != 2 or queries.shape[1] != n_terms:
                 raise ValueError(f"queries must have shape (n_queries, {n_terms}), a column for each word of the "
                                  f"index, got {queries.shape}")
+            if queries.dtype.kind not in "fiub":
+                raise TypeError(f"amounts of words in queries must be real numbers, got dtype {queries.dtype}")
             matrix = csr_array(queries, dtype=np.float64, copy=True)
             matrix.sum_duplicates()
             matrix.eliminate_zeros()
-            if not (np.isfinite(matrix.data).all() and (matrix.data >= 0).all()):
-                raise ValueError("amounts of words in queries must be finite and not negative, got "
-                                 f"{matrix.data[~(matrix.data >= 0) | np.isinf(matrix.data)][0]}")
+            if (bad := ~((matrix.data >= 0) & (matrix.data <= LARGEST))).any():  # NaN is neither
+                raise ValueError(f"amounts of words in queries must be from 0 to {LARGEST:g}, got "
+                                 f"{matrix.data[bad][0]}")
             return Queries(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data)
         texts = [queries] if isinstance(queries, str) else check_texts("queries", queries)
         return counted(texts, self._tokenise, self._numbers)
@@ -405,10 +408,16 @@ class BM25(BaseEstimator):
         ------
         OSError
             If the file cannot be written.
+        TypeError
+            If a tokeniser's words are neither strings nor integers, which alone come back as they were.
         """
         collection = self._collection()
         self._check()
-        head = {"k1": float(self.k1), "b": float(self.b), "idf": self.idf, "tokeniser": self.tokeniser is not None}
+        for word in self._numbers:
+            if not isinstance(word, str | int):
+                raise TypeError(f"words must be strings or integers to be kept in a file, got {type(word).__name__}")
+        head = {"k1": as_number("k1", self.k1), "b": float(self.b), "idf": self.idf,
+                "tokeniser": self.tokeniser is not None}
         files.write(path, head, list(self._numbers), collection)
 
     @classmethod
@@ -459,15 +468,18 @@ def left_out(found, numbers, k):
 
 
 def weighed(collection, made_for):
-    """Return the weight of each posting: idf · (k1 + 1) f / (f + k1 (1 − b + b ℓ/ℓ̄))."""
+    """Return the weight of each posting: idf · (k1 + 1) f / (f + k1 (1 − b + b ℓ/ℓ̄)).
+
+    Above and below are divided by k1 + 1, so that no k1 is too large.
+    """
     _, k1, b, kind = made_for
     counts, lengths = collection
     idf = inverse_frequency(collection.frequency, len(lengths), kind)
     share = lengths / max(collection.mean_length, np.finfo(float).tiny)  # without any word there is no posting either
     amounts = counts.data.astype(np.float64)
-    below = (k1 * (1 - b + b * share))[counts.indices]
-    below += amounts
-    amounts *= np.repeat((k1 + 1) * idf, np.diff(counts.indptr))
+    below = (k1 / (k1 + 1) * (1 - b + b * share))[counts.indices]
+    below += amounts / (k1 + 1)
+    amounts *= np.repeat(idf, np.diff(counts.indptr))
     amounts /= below
     weights = csr_array((amounts, counts.indices, counts.indptr), shape=counts.shape)
     bounds = np.zeros(len(idf))

@@ -107,8 +107,7 @@ class BM25Kernel(Kernel):
         rows = np.arange(0, scores.size + 1, scores.shape[1])
         nearest = csr_array((scores.ravel(), np.maximum(documents, 0).ravel(), rows),
                             shape=(len(asked), self.model.n_documents_))
-        nearest.sum_duplicates()  # where there is no document the score is zero, and that of document 0 stays
-        nearest.eliminate_zeros()
+        nearest.eliminate_zeros()  # where there is no document the score is zero; what document 0 has itself stays
         return nearest
 
 

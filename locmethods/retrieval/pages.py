@@ -172,6 +172,7 @@ def weights_of(clicks, sample_weight):
     if (weight < 0).any() or not weight.any():
         raise ValueError("sample_weight must have no negative number and not be zero everywhere, got values from "
                          f"{weight.min() + 0.0:g} to {weight.max() + 0.0:g}")
+    weight = weight / weight.max()  # so that no sum overflows
     return weight / weight.sum()
 
 

@@ -5,12 +5,13 @@ A ranking is a row of scores, the highest first, equal ones by number. A documen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from locmethods.arrays.checks import check_count, check_not_negative
+from locmethods.arrays.namespace import to_numpy
 
 __all__ = ["ndcg", "recall", "reciprocal_rank", "reciprocal_rank_fusion"]
 
@@ -48,12 +49,16 @@ def reciprocal_rank_fusion(scores: Sequence[ArrayLike], *, offset: float = 60.0,
     array([1.33333333, 1.5       , 0.83333333])
     """
     check_not_negative("offset", offset)
+    if not isinstance(scores, Iterable):
+        raise TypeError(f"scores must be a list of rankings, got {type(scores).__name__}")
     tables = [as_scores(f"scores[{i}]", one) for i, one in enumerate(scores)]
     if not tables:
         raise ValueError("scores must hold at least one ranking, got none")
     if len({table.shape for table in tables}) > 1:
         raise ValueError(f"rankings must have one shape, got {', '.join(str(table.shape) for table in tables)}")
-    weight = np.ones(len(tables)) if weights is None else np.asarray(weights, dtype=np.float64)
+    weight = np.ones(len(tables)) if weights is None else to_numpy(weights)
+    if weight.dtype.kind not in "fiub":
+        raise TypeError(f"weights must be real numbers, got dtype {weight.dtype}")
     if weight.shape != (len(tables),) or not ((weight >= 0) & np.isfinite(weight)).all():
         raise ValueError(f"weights must be {len(tables)} finite numbers that are not negative, got {weights!r}")
     parts = [np.where(table == -np.inf, 0.0, own / (offset + mean_ranks(table)))
@@ -178,7 +183,7 @@ def ranked_hits(scores, relevant):
 
 def as_scores(name, scores):
     """Return scores as float64, once they are seen to be numbers."""
-    found = np.asarray(scores)
+    found = to_numpy(scores)
     if found.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be real numbers, got dtype {found.dtype}")
     found = found.astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import chain
 from unicodedata import normalize
 
@@ -81,18 +81,32 @@ def numbered(texts: Sequence, tokeniser: Callable[..., Iterable[str]], numbers: 
 
 
 def as_words(found):
-    """Return what a tokeniser found as a list."""
-    return found if isinstance(found, list) else list(found)
-
-
-def check_texts(name: str, texts: object) -> Sequence:
-    """Return texts as a list, once it is seen to be several.
+    """Return what a tokeniser found as a list.
 
     Raises
     ------
     TypeError
         If it is one string, which is a sequence of letters, or no sequence at all.
     """
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise TypeError(f"{name} must be a list of texts, got {type(texts).__name__}")
+    if isinstance(found, list):
+        return found
+    if isinstance(found, str | bytes) or not isinstance(found, Iterable):
+        raise TypeError(f"tokeniser must return a list of words, got {type(found).__name__}")
+    return list(found)
+
+
+def check_texts(name: str, texts: object) -> Sequence:
+    """Return texts as a list, once it is seen to be several in an order.
+
+    Raises
+    ------
+    TypeError
+        If it is one string, which is a sequence of letters; a table or a dict, which would be read by its columns' or
+        keys' names; a set, which has no order; or no sequence at all.
+    """
+    # A table's axes are two, and those of an array of one text are none.
+    if not isinstance(texts, Iterable) or isinstance(texts, str | bytes | Mapping | Set) or (
+            getattr(texts, "ndim", 1) != 1):
+        shape = f" of shape {tuple(texts.shape)}" if hasattr(texts, "shape") else ""
+        raise TypeError(f"{name} must be a list of texts, got {type(texts).__name__}{shape}")
     return list(texts)

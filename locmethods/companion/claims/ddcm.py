@@ -57,7 +57,7 @@ def each_step_is_a_local_mean(seed=0):
 def with_the_exact_denoiser_it_is_vector_quantisation(seed=0):
     r"""With the exact denoiser of distinct training pictures and a schedule that ends in noise far below their
     distances, every decoded digit is a training picture, so that no error is below that of the nearest training
-    picture, however many bits are spent; training pictures themselves come back exactly."""
+    picture, however many bits are spent; training pictures themselves come back exactly from 29 indices of a byte."""
     known, new = some_digits(seed)
     codec = Codec(EmpiricalDenoiser().fit(known), n_steps=30, n_codes=256)
     smooth = Codec(EmpiricalDenoiser(prior="kernel_density", bandwidth=WIDTH).fit(known), n_steps=30, n_codes=256)
@@ -99,8 +99,9 @@ def mean_error(denoiser, new, n_steps, n_codes):
 
 @claim("V4", kind=("identity", "algorithm"), sources=("ohayon2025",))
 def decoding_repeats_the_walk(seed=0):
-    r"""On one machine decoding gives the encoder's pictures to the last bit, whether the codes compress, draw or
-    restore; for codebooks of $K$ vectors, $K$ a power of two, a picture takes $(T-1)(M\log_2 K + (M-1)C)$ bits."""
+    r"""On one machine decoding a batch as a whole gives the encoder's pictures to the last bit, whether the codes
+    compress, draw or restore; for codebooks of $K$ vectors, $K$ a power of two, a picture takes
+    $(T-1)(M\log_2 K + (M-1)C)$ bits."""
     known, new = some_digits(seed)
     codec = Codec(EmpiricalDenoiser(prior="kernel_density", bandwidth=WIDTH).fit(known),
                   n_steps=12, n_codes=32, seed=seed)
@@ -175,8 +176,8 @@ def measurements():
 
 @claim("V5", kind=("limit", "counter-example"), sources=("ohayon2025", "ho2020"))
 def importance_alone_tends_to_diffusion(seed=0):
-    r"""As $K \to \infty$ the noise that is drawn with probability in proportion to $e^{\langle z, \mu\rangle}$, where
-    $\mu$ is the residual times $\text{pull}/\text{spread}$, becomes that of diffusion towards the picture,
+    r"""As $K \to \infty$ the noise $c$ that is drawn with probability in proportion to $e^{\langle c, \mu\rangle}$,
+    where $\mu$ is the residual times $\text{pull}/\text{spread}$, becomes that of diffusion towards the picture,
     $N(\mu, I)$; the noise of least distance becomes $\mu$ itself, and that of the greatest inner product grows without
     bound."""
     rng = np.random.default_rng(seed)

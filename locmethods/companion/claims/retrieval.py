@@ -85,9 +85,9 @@ def a_score_is_a_kernel(seed=0):
 
 @claim("W2", kind=("monotone", "inequality"), sources=("robertson2009",))
 def repetition_saturates(seed=0):
-    r"""Of documents of one length, one in which the word of a query stands more often scores higher, and none reaches
-    $k_1+1$ times the word's logarithm; a further document without that word changes the scores of the others through
-    the number of documents and their mean length alone."""
+    r"""With $k_1 > 0$, of documents of one length, one in which the word of a query stands more often scores higher,
+    and none reaches $k_1+1$ times the word's logarithm; a further document without that word changes the scores of the
+    others through the number of documents and their mean length alone."""
     rng = np.random.default_rng(seed)
     length = int(rng.integers(20, 40))
     counts = np.arange(1, length)

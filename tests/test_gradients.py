@@ -286,7 +286,7 @@ def test_far_queries_keep_the_accuracy_of_their_gradients(kernel, power, shapes,
     tensors = q, k, v, h
     logits = relative_logits(power, q, k, h)
     made = kernel(h)
-    if "ollow" in repr(made) or "mask" in repr(made):
+    if ".hollow()" in repr(made) or ".where(" in repr(made):
         logits = logits.masked_fill(torch.eye(N, dtype=bool), -torch.inf)
     want = logits.softmax(-1) @ v
     got = lm.local_mean(q, k, v, kernel=made)

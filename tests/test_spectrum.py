@@ -192,7 +192,7 @@ def test_what_is_hollow_within_a_kernel_is_whole_for_new_points(form):
 def test_a_mask_says_nothing_of_new_points():
     x = cloud(30)
     kernel = Gaussian(0.3).where(np.ones((30, 30), dtype=bool)) + Gaussian(0.1)
-    message = ("Masked(kernel=Gaussian(bandwidth=0.3), mask=array of shape (30, 30)) has a mask, which says what each "
+    message = ("Gaussian(bandwidth=0.3).where(array of shape (30, 30)) has a mask, which says what each "
                "key sees and nothing of new points: none can be placed")
     for asked in (Spectrum.of(x, kernel, 3).extend, DiffusionMap(kernel).fit(x).transform,
                   SpectralClustering(2, kernel).fit(x).predict):

@@ -133,7 +133,7 @@ def _in_reach(points, weight, k):
     most = max(k, int(xp.max(xp.sum(weight > 0, axis=-1))))
     if most * SPARSE > n:
         return points, weight
-    chosen = xp.argsort(weight, axis=-1, descending=True)[..., :most]
+    chosen = xp.argsort(-weight, axis=-1, stable=True)[..., :most]
     return points[chosen], xp.take_along_axis(weight, chosen, axis=-1)
 
 

@@ -23,7 +23,8 @@ def moons(axes, table):
 def limits(axes, table, number):
     """Draw local lines of one bandwidth between the data and the global line, and a bar as long as two bandwidths."""
     charts.scattered(axes, table, ("key", "value"))
-    wide, first, last, height = 2 * table["bandwidth"][number], *table["target"][[0, -1]], 1.65
+    first, last = table["target"][0], table["target"][-1]
+    wide, height = 2 * table["bandwidth"][number], 1.65
     axes.plot([last - wide, last], [height, height], color=ink(axes), linestyle="-", linewidth=4,
               solid_capstyle="butt")
     axes.annotate(f"2h = {wide:g}", (last, height), (0, -12), textcoords="offset points", ha="right", va="center",

@@ -99,17 +99,19 @@ def test_patches_denoise_faster_than_dense_matrices_and_in_a_third_of_their_memo
 
 
 def test_states_of_bits_are_updated_faster_than_in_a_loop_over_states():
-    # Synchronously a loop is one product of matrix and vector a state, which a library does on both cores.
-    for name, least in (("asynchronous", 10), ("synchronous", 5)):
-        assert committed()[f"hopfield-{name}"]["contenders"]["NumPy, a loop over states"]["ratio"] >= least
-    assert committed()["hopfield-million"]["contenders"]["NumPy's softmax, dense"]["ratio"] >= 2
+    for name in ("asynchronous", "synchronous"):
+        assert committed()[f"hopfield-{name}"]["contenders"]["NumPy, a loop over states"]["ratio"] >= 10
+    peers = committed()["hopfield-million"]["contenders"]
+    assert peers["NumPy's softmax, dense"]["ratio"] >= 2
+    assert peers["torch's attention"]["ratio"] >= 1
 
 
 def test_few_labels_spread_faster_than_in_scikit_learn_and_many_points_in_bounded_memory():
     rows = committed()
     assert rows["propagation"]["contenders"]["scikit-learn"]["ratio"] >= 5
     assert rows["propagation-digits"]["contenders"]["scikit-learn"]["ratio"] >= 1
-    assert rows["propagation-100000-neighbours"]["contenders"]["locmethods"]["peak_bytes"] < 2 * 2**30
+    for name in ("propagation-100000-neighbours", "propagation-100000"):  # the matrix of all pairs has 80 GB
+        assert rows[name]["contenders"]["locmethods"]["peak_bytes"] < 2 * 2**30
 
 
 def test_a_step_of_the_dense_crf_on_a_photograph_takes_well_under_a_minute():
@@ -222,7 +224,9 @@ def test_an_index_is_made_and_asked_at_least_as_fast_as_by_the_peers():
 
 def test_many_points_have_their_spectrum_in_bounded_memory_and_clusters_faster_than_in_scikit_learn():
     rows = committed()
-    assert rows["spectrum-50000-compact"]["contenders"]["locmethods"]["peak_bytes"] < 2**30
+    for name in ("spectrum-50000-compact", "spectrum-50000"):  # the matrix of all pairs has 20 GB
+        assert rows[name]["contenders"]["locmethods"]["peak_bytes"] < 2**30
+    assert rows["spectrum-pydiffmap"]["contenders"]["pydiffmap"]["ratio"] >= 1
     assert rows["spectrum-embedding"]["contenders"]["scikit-learn's spectral_embedding"]["ratio"] >= 1
     assert rows["spectral-clustering"]["contenders"]["scikit-learn"]["ratio"] >= 2
 

@@ -80,6 +80,21 @@ def test_the_book_is_printed_with_contents_numbers_bookmarks_and_links(root):
     assert '<a href="../downloads/means.pdf" download' in (root / "_build/html/book/means.html").read_text()
 
 
+@pytest.mark.slow
+@needs_chromium
+def test_solutions_stand_open_on_paper_and_code_stays_folded(root):
+    from pypdf import PdfReader
+
+    folded = '<details class="admonition{kind}"><summary>more</summary><p>{text}</p></details>'
+    both = folded.format(kind="", text="the solution") + folded.format(kind=" hide", text="the code")
+    write_whole(root / "_build" / "html" / "book" / "means.html", MEANS.replace("<figure>", f"{both}<figure>"))
+    printed.make(root)
+    sheets = PdfReader(root / "_build" / "html" / "downloads" / "means.pdf").pages
+    text = " ".join(sheet.extract_text() for sheet in sheets)
+    assert "the solution" in text
+    assert "the code" not in text, "opened without its bar, code left an empty box"
+
+
 def test_the_menu_leads_to_the_pages_pdf():
     text = printed.offer(INTRO, "../downloads/intro.pdf")
     assert "window.print" not in text

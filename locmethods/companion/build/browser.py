@@ -30,7 +30,8 @@ def browser():
         raise BookError(f"PDF and EPUB are made by Chromium: install it; none of {', '.join(NAMES)} is on the path")
     asked, ask = os.pipe()
     heard, answer = os.pipe()
-    with tempfile.TemporaryDirectory() as profile:
+    # The browser's helpers may still write into its profile when it has ended itself.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # The browser reads from its file 3 and writes to its file 4: ours must not be these.
         asked, answer = (_raised(file) for file in (asked, answer))
         process = subprocess.Popen(

@@ -42,7 +42,8 @@ _PREPARE = """([style, ids]) => {
     links.append(link);
   }
   (document.querySelector("article") ?? document.body).append(links);
-  document.querySelectorAll("details.admonition, details.toggle-details").forEach((each) => { each.open = true; });
+  const folded = document.querySelectorAll("details.admonition:not(.hide), details.toggle-details");
+  folded.forEach((each) => { each.open = true; });
 }"""
 _FRONT = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 @page {{ size: A4; margin: 25mm; }}

@@ -59,6 +59,11 @@ def to_numpy(value):
     return value.detach().cpu().numpy() if is_tensor(value) else np.asarray(value)
 
 
+def to_float64(value):
+    """Return a tensor of any floating type, bfloat16 too, which NumPy lacks, or an array, as an array of float64."""
+    return to_numpy(value.double() if is_tensor(value) else value).astype(np.float64, copy=False)
+
+
 def detached(array):
     """Return a tensor without its graph, or an array as it is."""
     return array.detach() if is_tensor(array) else array

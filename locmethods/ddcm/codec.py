@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse
 
 from locmethods.arrays.checks import as_array, check_count, check_option
-from locmethods.arrays.namespace import to_numpy
+from locmethods.arrays.namespace import to_float64, to_numpy
 from locmethods.ddcm import files
 from locmethods.ddcm.codebooks import CHOICE, PROBE, RULES, SHARED, START, chosen, noise_of, stream
 from locmethods.ddcm.schedules import as_levels, payload_bits, steps_of
@@ -407,7 +407,7 @@ def _shape(shape, denoiser):
 
 def _numbers(name, value):
     """Return what came as a float64 array."""
-    return to_numpy(as_array(name, value)).astype(np.float64)
+    return to_float64(as_array(name, value))
 
 
 def _generator(seed):

@@ -17,6 +17,7 @@ from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.kernels import Gaussian, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_sum, weight_blocks
+from locmethods.numerics.units import exponent_of
 
 ALIKE = 1e-8  # two random sums that differ by less, as a share of their size, are those of a symmetric matrix
 
@@ -154,7 +155,7 @@ class GraphPairs:
             raise ValueError("graph must have a positive weight and no negative one, got "
                              + (f"{self.graph.data.min():g}" if self.graph.nnz else "none at all"))
         # Weights of about one, by a power of two, which rounds nothing: their sums then are numbers.
-        self.graph.data = np.ldexp(self.graph.data, -np.frexp(self.graph.data.max())[1])
+        self.graph.data = np.ldexp(self.graph.data, -exponent_of(self.graph.data))
         if abs(self.graph - self.graph.T).max() > ALIKE * self.graph.data.max():
             raise ValueError("graph must be symmetric, since pairs have no order: add its transpose to it")
         degrees = self.graph.sum(axis=1)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.numerics.units import exponent_of
 
 AT_ONCE = 1 << 22  # entries of a block of similarities: 32 MiB of float64
 
@@ -75,7 +76,6 @@ def mean_average_precision(codes: ArrayLike, labels: ArrayLike, query_codes: Arr
 def directions(codes):
     """Return rows of length one; rows of zeros stay zeros."""
     # Largest entries of about one first, by a power of two, which rounds nothing: squares then are numbers.
-    exponent = np.frexp(np.abs(codes).max(axis=1, keepdims=True))[1]
-    codes = np.ldexp(codes, -exponent)
+    codes = np.ldexp(codes, -exponent_of(codes, axis=1, keepdims=True))
     length = np.linalg.norm(codes, axis=1, keepdims=True)
     return np.divide(codes, length, out=np.zeros_like(codes), where=length > 0)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import check_count, check_share
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data, weighted_sample
+from locmethods.numerics.units import exponent_of
 
 ROUNDING = 1e-8  # of the largest eigenvalue: a matrix whose least is further below zero is no second moment
 
@@ -84,7 +85,7 @@ class RayleighRitz(TransformerMixin, BaseEstimator):
         weight = np.ones(len(first)) if weight is None else weight / weight.max()
         weight /= weight.sum()
         # Columns of about one, by powers of two, which round nothing: their squares then are numbers.
-        exponents = np.frexp(np.maximum(np.abs(first).max(0), np.abs(second).max(0)))[1]
+        exponents = exponent_of(first, second, axis=0)
         first, second = np.ldexp(first, -exponents), np.ldexp(second, -exponents)
         cross = first.T @ (weight[:, None] * second)
         square = (first.T @ (weight[:, None] * first) + second.T @ (weight[:, None] * second)) / 2

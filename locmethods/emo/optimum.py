@@ -8,9 +8,10 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from locmethods.arrays.checks import as_array, as_number
-from locmethods.arrays.namespace import is_tensor, to_numpy
+from locmethods.arrays.namespace import to_float64
 from locmethods.emo.costs import as_embeddings, as_probabilities, check_vocabulary, expected_costs
 from locmethods.numerics.settling import say_unsettled
+from locmethods.numerics.units import exponent_of
 
 STEPS = 200  # of Newton's method, whose convergence is quadratic: some ten are enough
 
@@ -62,8 +63,8 @@ def mixed_optimum(probabilities: ArrayLike, embeddings: ArrayLike, *, weight: fl
     """
     if not 0 <= as_number("weight", weight) <= 1:
         raise ValueError(f"weight must be a number from 0 to 1, got {weight!r}")
-    truth = as_float64(as_probabilities("probabilities", probabilities))
-    units = as_float64(as_embeddings(embeddings))
+    truth = to_float64(as_probabilities("probabilities", probabilities))
+    units = to_float64(as_embeddings(embeddings))
     check_vocabulary(truth, units)
     truth = truth / truth.sum(-1, keepdims=True)
     rows = truth.reshape(-1, len(units))
@@ -133,14 +134,14 @@ def temperature_for_entropy(logits: ArrayLike, entropy: float) -> float:
     >>> round(temperature_for_entropy(logits, -(sharper * np.log(sharper)).sum()), 6)
     0.5
     """
-    logits = as_float64(as_array("logits", logits))
+    logits = to_float64(as_array("logits", logits))
     if logits.ndim < 1 or not logits.size:
         raise ValueError(f"logits must have shape (..., n_tokens) and a position at least, got {logits.shape}")
     entropy = as_number("entropy", entropy)
     if not np.isfinite(entropy):
         raise ValueError(f"entropy must be finite, got {entropy:g}")
     # First scaled, by a power of two that changes no digit, so that no difference overflows.
-    exponent = int(np.frexp(np.abs(logits).max())[1])
+    exponent = exponent_of(logits)
     rows = np.ldexp(logits.reshape(-1, logits.shape[-1]), -exponent)
     rows = rows - rows.max(1, keepdims=True)
     spread = -rows.min() or 1.0
@@ -155,11 +156,6 @@ def temperature_for_entropy(logits: ArrayLike, entropy: float) -> float:
         raise ValueError(f"entropy must be between {least + entropy:g} and {most + entropy:g} nats, which these logits "
                          f"have at extreme temperatures, got {entropy:g}")
     return float(np.ldexp(np.exp(brentq(excess, low, high, xtol=1e-12)), exponent))
-
-
-def as_float64(value):
-    """Return an array or a tensor of any floating type as an array of float64."""
-    return to_numpy(value.double() if is_tensor(value) else value).astype(np.float64)
 
 
 def mean_entropy(logits):

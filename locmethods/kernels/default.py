@@ -38,7 +38,15 @@ def check_pairwise(kernel):
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
     check_localization(kernel)
+    part = beyond_pairs(kernel)
+    if part is not None:
+        raise ValueError(f"keys in blocks have neither a common index nor a rank, so {type(part).__name__} cannot "
+                         "be used with Dask arrays: use a kernel of the query and the key alone")
+
+
+def beyond_pairs(kernel):
+    """Return a part of a kernel whose weights depend on the other keys or on places, too; None if there is none."""
     for part in every(kernel):
-        if isinstance(part, Hollow | Masked) or getattr(part, "form", None) == "rank":
-            raise ValueError(f"keys in blocks have neither a common index nor a rank, so {type(part).__name__} cannot "
-                             "be used with Dask arrays: use a kernel of the query and the key alone")
+        if isinstance(part, Hollow | Masked) or part.form == "rank":
+            return part
+    return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from locmethods.arrays.estimators import FLOATS, check_array
-from locmethods.kernels.algebra import Hollow, Masked
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.names import every
+from locmethods.kernels.default import beyond_pairs
 from locmethods.means import local_sum
 from locmethods.numerics.threads import in_threads
+from locmethods.numerics.units import exponent_of
 
 WHOLE = 1 << 22  # entries of a kernel's matrix that is computed whole where all are looked at anyway: 32 MiB
 BLOCK = 1 << 16  # entries that are computed at a time: half a megabyte, which stays in the cache
@@ -50,7 +50,7 @@ def entries_of(X, kernel, keys=None):
 
 def check_of_pairs(kernel, query, keys):
     """Raise ValueError unless the kernel's entries depend on their query and their key alone, as far as is tried."""
-    known = any(isinstance(part, Hollow | Masked) or getattr(part, "form", None) == "rank" for part in every(kernel))
+    known = beyond_pairs(kernel) is not None
     some = np.linspace(0, len(keys) - 1, min(PROBES, len(keys))).astype(int)
     # Two ways to the same entries: sums of squares may be rounded otherwise in a block of another shape.
     if known or not np.allclose(kernel(query[:1], keys)[:, some], kernel(query[:1], keys[some]), rtol=1e-6):
@@ -61,7 +61,7 @@ def check_of_pairs(kernel, query, keys):
 
 def in_units(array):
     """Return an array over a power of two that is its size, if squares could overflow or vanish; else itself."""
-    exponent = int(np.frexp(np.abs(array).max(initial=0.0))[1])
+    exponent = exponent_of(array)
     return array if abs(exponent) <= np.finfo(array.dtype).maxexp // 5 else np.ldexp(array, -exponent)
 
 

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
 from locmethods.arrays.checks import as_array, as_number, check_option
-from locmethods.arrays.namespace import is_tensor, like, to_numpy
+from locmethods.arrays.namespace import is_tensor, like, to_float64, to_numpy
 from locmethods.margin.logits import as_labels
+from locmethods.numerics.units import exponent_of
 
 METRICS = ("root", "angle", "euclidean")
 
@@ -168,7 +169,7 @@ def to_prototypes(embeddings, labels, prototypes, metric):
         if centers.ndim != 2 or centers.shape[1] != points.shape[1] or not len(centers):
             raise ValueError(f"prototypes must have shape (n_classes, {points.shape[1]}), got {centers.shape}")
         labels = as_labels(labels, np.broadcast_to(points[:, :1], (len(points), len(centers))))
-    exponent = binary_exponent(points, *([] if prototypes is None else [centers]))
+    exponent = exponent_of(points, *([] if prototypes is None else [centers]))
     points = np.ldexp(points, -exponent) if metric == "euclidean" else directions("embeddings", points)
     if prototypes is None:
         classes, labels = classes_of(labels)
@@ -201,15 +202,9 @@ def as_sample(embeddings, labels):
     return points, labels
 
 
-def binary_exponent(*arrays):
-    """Return an e with |x| ≤ 2ᵉ for all numbers x of arrays: over 2ᵉ no square overflows, and none loses a digit."""
-    return int(max(np.frexp(np.abs(array).max())[1] for array in arrays))
-
-
 def in_float64(name, array):
     """Return a finite array by NumPy in float64, where a sum of many numbers of half precision keeps its digits."""
-    array = as_array(name, array)
-    return to_numpy(array.double() if is_tensor(array) else array).astype(np.float64, copy=False)
+    return to_float64(as_array(name, array))
 
 
 def result_type(embeddings, prototypes=None):

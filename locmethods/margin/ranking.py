@@ -8,7 +8,8 @@ from scipy.spatial.distance import cdist
 
 from locmethods.arrays.checks import check_option
 from locmethods.arrays.namespace import like, slices
-from locmethods.margin.condition import as_sample, binary_exponent, classes_of, directions, result_type
+from locmethods.margin.condition import as_sample, classes_of, directions, result_type
+from locmethods.numerics.units import exponent_of
 
 BLOCK = 1 << 20  # distances that are held at once, 8 MB
 
@@ -54,7 +55,7 @@ def average_precision(embeddings: ArrayLike, labels: ArrayLike, *, metric: str =
     if metric == "root":
         points, least = directions("embeddings", points), 1.0
     else:  # what is given is exact
-        points, least = np.ldexp(points, -binary_exponent(points)), 0.0
+        points, least = np.ldexp(points, -exponent_of(points)), 0.0
     # Two distances, roots of sums of d squares, err by (d + 3)/2 ε of themselves; a direction errs by ε or two of one.
     share = (points.shape[1] + 16) * np.finfo(np.float64).eps
     found = np.full(len(points), np.nan)

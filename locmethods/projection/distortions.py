@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.numerics.units import exponent_of
 
 __all__ = ["Distortion", "distortion"]
 
@@ -75,7 +76,8 @@ def distortion(X: ArrayLike, Z: ArrayLike) -> Distortion:
     Z = check_array(Z, dtype=FLOATS, input_name="Z")
     if len(X) != len(Z):
         raise ValueError(f"X and Z must have one row a point each, got {len(X)} and {len(Z)} rows")
-    (X, before_exponent), (Z, after_exponent) = in_units(X), in_units(Z)
+    before_exponent, after_exponent = exponent_of(X), exponent_of(Z)
+    X, Z = np.ldexp(X.astype(np.float64), -before_exponent), np.ldexp(Z.astype(np.float64), -after_exponent)
     lowest, highest, total, pairs = math.inf, -math.inf, 0.0, 0
     for first in range(0, len(X), ROWS):
         before = cdist(X[first:first + ROWS], X[first:], "sqeuclidean")
@@ -89,9 +91,3 @@ def distortion(X: ArrayLike, Z: ArrayLike) -> Distortion:
     if pairs == 0:
         raise ValueError(f"X must hold two different points, got {len(X)} that are all equal")
     return Distortion(float(lowest), float(highest), math.sqrt(total / pairs), pairs)
-
-
-def in_units(points):
-    """Return points over a power of two that is their size, and its exponent: no square overflows or vanishes."""
-    exponent = int(np.frexp(np.abs(points).max())[1])
-    return np.ldexp(points.astype(np.float64), -exponent), exponent

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from locmethods.companion.drawings.charts import MARKERS, dots, frame, images, ink, lines, name_lines
-from locmethods.display import LeaveOneOutDisplay
-from locmethods.kernels import Gaussian
-from locmethods.width import Selection
+from locmethods.companion.drawings.width import leave_one_out
 
 LOCAL = ("local mean", "local line", "local vote", "local quantile", "k nearest")
 PICTURE = (100, 120)  # pixels of the photograph
@@ -79,8 +77,7 @@ def gap(axes, table):
         series.text(0.52, 0.3 - 0.11 * number, text, transform=series.transAxes, color=f"C{number}", fontsize=10,
                     ha="center")
     series.set_xticks([1963.5, 1964, 1964.5, 1965], ["1963.5", "1964", "1964.5", "1965"])
-    chosen = table["chosen"][0]
-    weeks = LeaveOneOutDisplay(Selection(chosen, table["weeks"], Gaussian(chosen), table["bandwidth"], ())).plot(scores)
+    weeks = leave_one_out(scores, table["chosen"][0], table["bandwidth"], table["weeks"])
     quarters = scores.plot(table["bandwidth"], table["quarters"], color="C1", linestyle="--", marker=MARKERS[1],
                            markersize=4)
     frame(scores, "bandwidth, years", "squared error", "two ways to leave out", logx=True, logy=True)

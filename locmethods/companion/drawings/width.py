@@ -39,6 +39,8 @@ def engel(axes, table):
 def few_francs(axes):
     """Label thousands of francs."""
     axes.set_xticks([1000, 2000, 3000, 4000], ["1,000", "2,000", "3,000", "4,000"])
+    if axes.get_ylabel() == HOUSEHOLDS["ylabel"]:
+        axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
 def band(axes, table):
@@ -49,10 +51,14 @@ def band(axes, table):
     few_francs(axes)
 
 
+def leave_one_out(axes, chosen, widths, errors):
+    """Draw and return the display of what leave-one-out has found for some widths, from the numbers alone."""
+    return LeaveOneOutDisplay(Selection(chosen, errors, Gaussian(chosen), widths, ())).plot(axes)
+
+
 def search(axes, table):
     """Draw the display of what a search has tried: the leave-one-out error over the width."""
-    chosen = table["chosen"][0]
-    LeaveOneOutDisplay(Selection(chosen, table["error"], Gaussian(chosen), table["width"], ())).plot(axes)
+    leave_one_out(axes, table["chosen"][0], table["width"], table["error"])
     frame(axes, "width h (francs)", "leave-one-out error (francs²)", logx=True)
     axes.margins(x=0.02)
     few_numbers(axes.xaxis, (1, 10, 100, 1000, 10_000))

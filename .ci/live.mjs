@@ -136,9 +136,9 @@ const ofFrames = async (browser, root, shapes, patience, verdict, { page: name, 
 
   const column = columnsOf(root, figure), found = await page.evaluate(answersAt, places ? column(places) : []);
   const theirs = found.map((one, frame) => (places ? column(`${answers}_${frame}`) : one.map((_, i) => column(`${answers} ${frame}_${i}`))));
-  const largest = Math.max(...theirs.flat(2).map(Math.abs));
-  const gaps = found.flat(2).map((value, i) => Math.abs(value - theirs.flat(2)[i]));
-  expect(gaps.length === theirs.flat(2).length && gaps.length > 100, `${gaps.length} numbers beside ${theirs.flat(2).length} drawn ones`);
+  const all = theirs.flat(2), largest = Math.max(...all.map(Math.abs));
+  const gaps = found.flat(2).map((value, i) => Math.abs(value - all[i]));
+  expect(gaps.length === all.length && gaps.length > 100, `${gaps.length} numbers beside ${all.length} drawn ones`);
   const furthest = Math.max(...gaps) / largest;
   // Pictures have all their digits. A curve's places have the table's seven, half a thousandth of a year, which beside
   // the least width, a third of a year, moves a steep mean by that much of the largest.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from locmethods.companion.drawings.charts import MARKERS, dots, frame, images, ink, lines, name_lines
-from locmethods.companion.drawings.width import leave_one_out
+from locmethods.companion.drawings.displays import leave_one_out
 
 LOCAL = ("local mean", "local line", "local vote", "local quantile", "k nearest")
 PICTURE = (100, 120)  # pixels of the photograph

@@ -12,9 +12,8 @@ from locmethods.companion.drawings.charts import (
     references,
     scattered,
 )
-from locmethods.display import LeaveOneOutDisplay, LocalFitDisplay
-from locmethods.kernels import Gaussian
-from locmethods.width import Selection
+from locmethods.companion.drawings.displays import leave_one_out
+from locmethods.display import LocalFitDisplay
 
 HOUSEHOLDS = {"xlabel": "income (francs a year)", "ylabel": "food (francs a year)"}
 
@@ -49,11 +48,6 @@ def band(axes, table):
     frame(axes, **HOUSEHOLDS)
     axes.margins(x=0.02)
     few_francs(axes)
-
-
-def leave_one_out(axes, chosen, widths, errors):
-    """Draw and return the display of what leave-one-out has found for some widths, from the numbers alone."""
-    return LeaveOneOutDisplay(Selection(chosen, errors, Gaussian(chosen), widths, ())).plot(axes)
 
 
 def search(axes, table):

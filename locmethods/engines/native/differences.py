@@ -14,6 +14,7 @@ from locmethods.numerics.threads import PART, in_threads
 # A score s in float32 is off by a few times 6e-8 · s, so weights are good to 1e-5 as long as s is no lower than this;
 # in float64 by a few times 1e-16 · s, which is 2e-13 here. Below it `far` computes relative to the nearest key.
 FAR = {np.float32: -12.0, np.float64: -400.0}
+MANY_OUTPUTS = 8  # more: the values' sums are products of matrices
 CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
 
 
@@ -35,8 +36,6 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     index : integer ndarray, optional
         The numbers of the queries, if they are not all.
     """
-    from locmethods.engines.native.passes import add_blocks, add_inverse, add_products
-
     n, d = layout.query.shape
     if blocks is None:
         queries = whole(layout.query, pruned.QUERY_BLOCK, dtype)
@@ -44,26 +43,23 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     else:
         queries = pruned.in_type(blocks[0], dtype)
         keys = layout.once(("blocks", dtype, layout.place), lambda: pruned.in_type(blocks[1], dtype))
-    columns = once(held, sums, values, ("columns", blocks is None, dtype, layout.place),
-                   lambda: np.ascontiguousarray(values[keys.order].T, dtype))
     own = queries.order if index is None else index[queries.order]
     own = own if layout.hollow else own[:0]
     numerator, total = np.zeros((n, values.shape[1])), np.zeros(n)
     singular = layout.single is not None and layout.single.singular
     extreme = np.full(n, math.inf if singular else -math.inf)
-    wide = CACHE // ((d + values.shape[1] + 1) * np.dtype(dtype).itemsize)
-    wide = min(1024, max(128, wide // 64 * 64))
-
-    compiled = add_products if layout.single is None else add_inverse if singular else add_blocks
+    columns, loop, memory = _way(layout, values.shape[1], dtype)
+    # The values in the keys' order, as the loop takes them.
+    values = once(held, sums, values, (columns.__name__, blocks is None, dtype, layout.place),
+                  lambda: columns(values, keys.order, dtype))
 
     def add(first, last):
         if blocks is None:
             pieces = everything(len(layout.keys), last - first)
         else:
             pieces = search(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), first, last)
-        memory = [np.empty((rows, wide), dtype) for rows in (d, values.shape[1], 3)]
-        compiled(layout.factors, queries.rows, queries.boxes.size, keys.columns, keys.order, columns, own, *pieces,
-                 first, *memory, np.empty(wide, np.int64), numerator, total, extreme)
+        loop(layout.factors, queries.rows, queries.boxes.size, keys.columns, keys.order, values, own, *pieces, first,
+             *memory(), numerator, total, extreme)
 
     count = queries.boxes.blocks
     in_threads(add, count, max(1, min(64, count // 32, PART // (queries.boxes.size * len(layout.keys)))))
@@ -71,6 +67,49 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     scale = _scales(layout, extreme, singular, queries.order)
     found = numerator[back], total[back], scale[back]
     return found, _doubts(layout, found, dtype, singular)
+
+
+def _way(layout, outputs, dtype):
+    """Return how values are laid out, the compiled loop over them, and a function that gives a thread its memory."""
+    d = layout.query.shape[1]
+    wide = CACHE // ((d + outputs + 1) * np.dtype(dtype).itemsize)
+    wide = min(1024, max(128, wide // 64 * 64))
+    kind = 0 if layout.single is None else 1 if layout.single.singular else 2
+
+    if outputs <= MANY_OUTPUTS:
+        from locmethods.engines.native.passes import add_blocks, add_inverse, add_products
+
+        def memory():
+            return *(np.empty((rows, wide), dtype) for rows in (d, outputs, 3)), np.empty(wide, np.int64)
+        return _in_rows, (add_products, add_inverse, add_blocks)[kind], memory
+
+    from locmethods.engines.native.panels import ROWS, width
+    from locmethods.engines.native.stacks import stack_blocks, stack_inverse, stack_products
+
+    beside = width(dtype)
+    stacks = -(-outputs // beside)
+
+    def memory():
+        return (np.empty((d, wide), dtype), np.empty((stacks, wide, beside), dtype), np.empty((3, wide), dtype),
+                np.empty(wide, np.int64), np.zeros(ROWS * wide, dtype), np.empty((ROWS, stacks * beside), dtype))
+    return _in_stacks, (stack_products, stack_inverse, stack_blocks)[kind], memory
+
+
+def _in_rows(values, order, dtype):
+    """Return values of shape (n_outputs, n_keys), the keys in order."""
+    return np.ascontiguousarray(values[order].T, dtype)
+
+
+def _in_stacks(values, order, dtype):
+    """Return values of shape (n_stacks, n_keys, width), the keys in order: as many side by side as a panel has columns."""
+    from locmethods.engines.native.panels import width
+
+    n, outputs = values.shape
+    beside = width(dtype)
+    stacks = -(-outputs // beside)
+    filled = np.zeros((n, stacks * beside), dtype)
+    filled[:, :outputs] = values[order]
+    return np.ascontiguousarray(filled.reshape(n, stacks, beside).swapaxes(0, 1))
 
 
 def _scales(layout, extreme, singular, order):

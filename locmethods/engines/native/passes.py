@@ -24,7 +24,7 @@ ROW = 512  # keys of a piece of a row, which stays in a core's nearest cache
 
 
 @inlined
-def _gather(columns, order, values, begin, end, last, piece, at, hollow, tile, held, names):
+def gather(columns, order, values, begin, end, last, piece, at, hollow, tile, held, names):
     """Copy keys and values of some pieces side by side, and return how many, and the piece and place to go on from."""
     width, wide = 0, len(names)
     while piece < last and width < wide:
@@ -52,7 +52,7 @@ def _gather(columns, order, values, begin, end, last, piece, at, hollow, tile, h
 
 
 @inlined
-def _one(factors, query, tile, names, own, part, spare, extreme):
+def one(factors, query, tile, names, own, part, spare, extreme):
     """Write the weights of one kernel of the distance."""
     _squares_to_others(query, tile, names, own, part)
     square = factors[0].length * factors[0].length
@@ -61,7 +61,7 @@ def _one(factors, query, tile, names, own, part, spare, extreme):
 
 
 @inlined
-def _inverse(factors, query, tile, names, own, part, spare, extreme):
+def inverse(factors, query, tile, names, own, part, spare, extreme):
     """Write the weights (ρ/r)ᵖ, where ρ² is the least squared distance so far."""
     _squares_to_others(query, tile, names, own, part)
     nearest = smaller(extreme, np.float64(least_gap(part, part.dtype.type(0))))
@@ -71,7 +71,7 @@ def _inverse(factors, query, tile, names, own, part, spare, extreme):
 
 
 @inlined
-def _several(factors, query, tile, names, own, part, spare, extreme):
+def several(factors, query, tile, names, own, part, spare, extreme):
     """Write the product of several kernels' weights.
 
     Exponentials of q·k may overflow: their logarithms are added up, and their greatest so far is left out of all
@@ -137,7 +137,7 @@ def _pass(weights, factors, rows, size, columns, order, values, own, begin, end,
         after = here + size if here + size < len(rows) else len(rows)
         at = begin[piece] if piece < last else 0
         while piece < last:
-            width, piece, at = _gather(columns, order, values, begin, end, last, piece, at, hollow, tile, held, names)
+            width, piece, at = gather(columns, order, values, begin, end, last, piece, at, hollow, tile, held, names)
             part = spare[2, :width]
             for i in range(here, after):
                 shrink, extreme[i] = weights(factors, rows[i], tile, names, own[i] if hollow else -1, part, spare,
@@ -181,7 +181,7 @@ def add_blocks(factors, rows, size, columns, order, values, own, begin, end, sta
     extreme : ndarray of shape (n_queries,)
         Left as it is.
     """
-    _pass(_one, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+    _pass(one, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, numerator, total, extreme)
 
 
@@ -193,7 +193,7 @@ def add_inverse(factors, rows, size, columns, order, values, own, begin, end, st
     Parameters are those of `add_blocks`, except that `extreme` is the least squared distance so far: the sums are
     those of (√extreme/r)ᵖ.
     """
-    _pass(_inverse, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+    _pass(inverse, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, numerator, total, extreme)
 
 
@@ -205,7 +205,7 @@ def add_products(factors, rows, size, columns, order, values, own, begin, end, s
     Parameters are those of `add_blocks`, except that `extreme` is the greatest score of the exponentials so far: the
     sums are divided by its exponential.
     """
-    _pass(_several, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
+    _pass(several, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, numerator, total, extreme)
 
 

@@ -29,6 +29,8 @@ from locmethods.kernels import (
     Triangular,
     Tricube,
 )
+from tests import oracles
+from tests.oracles import multiplied, named
 
 # What the engines promise, by the caller's type: a share of the largest value.
 PROMISED = {"f4": 1e-5, "f8": 1e-12}
@@ -161,6 +163,26 @@ def test_any_number_of_outputs(kernel, dtype, d, outputs):
     values = np.random.default_rng(0).uniform(1, 2, size=(len(keys), outputs)).astype(dtype)
     mean = lm.local_mean(query, keys, values, kernel=kernel, empty="nan")
     np.testing.assert_allclose(mean, dense_mean(kernel, query, keys, values), rtol=PROMISED[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("outputs", [9, 17, 40])
+@pytest.mark.parametrize("recipe", [
+    named("Gaussian", bandwidth=0.05), named("Gaussian", bandwidth=0.5), named("Epanechnikov", radius=0.3),
+    named("Shepard", power=3), oracles.hollow(named("Shepard", power=3)),
+    oracles.hollow(named("Gaussian", bandwidth=0.2)),
+    oracles.hollow(multiplied(named("Gaussian", bandwidth=0.3), named("Laplace", bandwidth=0.5))),
+    multiplied(named("Gaussian", bandwidth=0.5), named("Exponential", temperature=2.0))], ids=repr)
+def test_many_outputs_of_blocks_of_any_size(recipe, outputs, dtype):
+    """Of 2,003 points in the plane, whose blocks of keys are mostly left out: a multiple of no block's size."""
+    rng = np.random.default_rng(outputs)
+    points = rng.normal(size=(2003, 2)).astype(dtype)
+    values = rng.uniform(1, 2, size=(2003, outputs)).astype(dtype)
+    rows = np.r_[:10, 1993:2003]
+    wanted = oracles.mean(recipe, oracles.Pairs(points, points, rows), values.astype(float))
+    found = lm.local_mean(points, points, values, kernel=oracles.built(recipe))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found[rows], wanted, rtol=PROMISED[dtype])
 
 
 @pytest.mark.parametrize("power", [1, 2, 3, 7])

@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import locmethods as lm
 from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, NearestNeighbors
-from locmethods.numerics.krylov import NotSymmetricError, leading_eigenvectors
+from locmethods.numerics.krylov import NotSymmetricError, _by_columns, _orthonormal, leading_eigenvectors
 from locmethods.spectrum import DiffusionMap, SpectralClustering, Spectrum, indicator_rotation
 
 SEEDS = [0, 1, 2]
@@ -354,6 +354,37 @@ def test_the_operator_itself_says_that_it_is_not_symmetric():
     matrix = np.triu(np.ones((60, 60)))
     with pytest.raises(NotSymmetricError, match=r"^the operator must be symmetric: uᵀSv and vᵀSu differ by [\d.]+ "):
         leading_eigenvectors(matrix.__matmul__, np.eye(60)[0], 2, tol=1e-6, max_iter=5, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("narrow", [1.0, 1e-3, 1e-7, 1e-12, 0.0])
+def test_a_block_becomes_orthonormal_however_narrow_it_is(narrow):
+    """Columns that nearly coincide, lie in the basis or vanish: by Cholesky's factor, by reflections where it fails."""
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(300, 13)))[0]
+    known, basis = basis[:, 0], basis[:, 1:]
+    image = rng.normal(size=(300, 6))
+    image[:, 1] = image[:, 0] + narrow * image[:, 1]
+    image[:, 2] = basis @ rng.normal(size=12) + narrow * image[:, 2]
+    image[:, 3] *= narrow
+    image[:, 4] = 5 * known + narrow * image[:, 4]
+    block, triangle, coefficients = _orthonormal(image, known, basis)
+    whole = np.column_stack([known, basis, block])
+    # Rounding of products of 300 numbers, a few times over; a part of the image may be five units long.
+    np.testing.assert_allclose(whole.T @ whole, np.eye(19), atol=1e-13)
+    np.testing.assert_allclose(basis @ coefficients + block @ triangle, image - np.outer(known, known @ image),
+                               atol=1e-12)
+
+
+def test_a_narrow_block_is_not_left_to_cholesky():
+    rng = np.random.default_rng(0)
+    wide = rng.normal(size=(500, 4))
+    narrow = wide * [1.0, 1.0, 1.0, 1e-9]
+    narrow[:, 3] += wide[:, 0]
+    for image in (wide, narrow, 0 * wide):
+        columns, triangle = _by_columns(image)
+        np.testing.assert_allclose(columns.T @ columns, np.eye(4), atol=1e-4)  # as it says
+        np.testing.assert_allclose(columns @ triangle, image, atol=1e-13)
+        np.testing.assert_array_equal(triangle, np.triu(triangle))
 
 
 def test_the_iteration_starts_again_from_its_best_vectors(monkeypatch):

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 MORE = 4  # vectors in a block beyond those asked for, so that the last one asked for converges as fast as the others
 COLUMNS = 240  # of the basis, or four blocks: then the iteration starts again from its best vectors
+ROUNDS = 3  # in which a block is made orthonormal, at most
+ALMOST = 1e-7  # what a round corrects by so little is orthonormal afterwards to its square
+NARROW = 1e-5  # the least of a triangle's diagonal beside the largest: rounding of 1e-16 is divided by its square
 SKEW = 1e-9  # what rounding leaves of BᵀSB − (BᵀSB)ᵀ is below 1e-11 as long as sums are exact to 1e-12
 
 
@@ -81,8 +84,8 @@ def leading_eigenvectors(product: Callable[[NDArray], NDArray], known: NDArray, 
     """
     n, b = len(known), k + MORE
     most = min(max(COLUMNS, 4 * b), n - 1)
-    basis, block = np.empty((n, 0)), rng.normal(size=(n, b))
-    block = _orthonormal(block, known, basis)[0]
+    basis, size = np.empty((n, most)), 0  # its first columns are the basis so far
+    block = _orthonormal(rng.normal(size=(n, b)), known, basis[:, :0])[0]
     inside = np.empty((0, 0))
     n_iter = 0
     while True:
@@ -90,8 +93,9 @@ def leading_eigenvectors(product: Callable[[NDArray], NDArray], known: NDArray, 
         n_iter += 1
         if n_iter == 1:
             check_symmetric(block.T @ image)
-        basis = np.hstack([basis, block])
-        block, coupling, coefficients = _orthonormal(image, known, basis)
+        basis[:, size:size + b] = block
+        size += b
+        block, coupling, coefficients = _orthonormal(image, known, basis[:, :size])
         inside = np.pad(inside, ((0, b), (0, b)))
         inside[:, -b:] = coefficients
         inside[-b:] = coefficients.T
@@ -101,24 +105,45 @@ def leading_eigenvectors(product: Callable[[NDArray], NDArray], known: NDArray, 
         # S V = V H + B R Eᵀ with E the last b columns: what a Ritz vector leaves over lies in the next block.
         residuals = np.linalg.norm(coupling @ ritz[-b:, :k], axis=0)
         if residuals.max() <= tol or n_iter == max_iter:
-            return Leading(values[:k], basis @ ritz[:, :k], residuals, n_iter)
-        if basis.shape[1] + b > most:
+            return Leading(values[:k], basis[:, :size] @ ritz[:, :k], residuals, n_iter)
+        if size + b > most:
             keep = 2 * b
-            basis, inside = basis @ ritz[:, :keep], np.diag(values[:keep])
+            basis[:, :keep], inside = basis[:, :size] @ ritz[:, :keep], np.diag(values[:keep])
+            size = keep
 
 
 def _orthonormal(image: NDArray, known: NDArray, basis: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Return orthonormal B, R and C with image = basis C + B R, its part along `known` left out.
 
-    A column that lies in the basis leaves rounding behind, which the second round turns into a direction as good as
+    A column that lies in the basis leaves rounding behind, which a further round turns into a direction as good as
     random; that is how a space that S maps into itself is left.
     """
     coefficients = np.zeros((basis.shape[1], image.shape[1]))
     triangle = np.eye(image.shape[1])
-    for _ in range(3):
+    for _ in range(ROUNDS):
         image = image - np.outer(known, known @ image)
         inner = basis.T @ image
-        image, factor = np.linalg.qr(image - basis @ inner)
+        image, factor = _by_columns(image - basis @ inner)
         coefficients += inner @ triangle
         triangle = factor @ triangle
+        if max(np.abs(inner).max(initial=0.0), np.abs(factor - np.eye(len(factor))).max()) < ALMOST:
+            break
     return image, triangle, coefficients
+
+
+def _by_columns(image: NDArray) -> tuple[NDArray, NDArray]:
+    """Return Q and an upper triangle R with image = Q R and QᵀQ = I to 1e-4 or better.
+
+    By Cholesky's factor of the columns' inner products, which squares their condition, where that is small enough; else
+    by reflections, which take ten times as long.
+    """
+    from scipy.linalg import solve_triangular
+
+    inner = image.T @ image
+    try:
+        factor = np.linalg.cholesky(inner).T
+    except np.linalg.LinAlgError:
+        return np.linalg.qr(image)
+    if not np.diag(factor).min() > NARROW * np.diag(factor).max():
+        return np.linalg.qr(image)
+    return image @ solve_triangular(factor, np.eye(len(factor))), factor

@@ -36,7 +36,7 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
     index : integer ndarray, optional
         The numbers of the queries, if they are not all.
     """
-    n, d = layout.query.shape
+    n = len(layout.query)
     if blocks is None:
         queries = whole(layout.query, pruned.QUERY_BLOCK, dtype)
         keys = layout.once(("whole", dtype), lambda: whole(layout.keys, pruned.KEY_BLOCK, dtype))
@@ -74,25 +74,28 @@ def _way(layout, outputs, dtype):
     d = layout.query.shape[1]
     wide = CACHE // ((d + outputs + 1) * np.dtype(dtype).itemsize)
     wide = min(1024, max(128, wide // 64 * 64))
-    kind = 0 if layout.single is None else 1 if layout.single.singular else 2
+    several, singular = layout.single is None, layout.single is not None and layout.single.singular
 
     if outputs <= MANY_OUTPUTS:
         from locmethods.engines.native.passes import add_blocks, add_inverse, add_products
 
+        loop = add_products if several else add_inverse if singular else add_blocks
+
         def memory():
             return *(np.empty((rows, wide), dtype) for rows in (d, outputs, 3)), np.empty(wide, np.int64)
-        return _in_rows, (add_products, add_inverse, add_blocks)[kind], memory
+        return _in_rows, loop, memory
 
     from locmethods.engines.native.panels import ROWS, width
     from locmethods.engines.native.stacks import stack_blocks, stack_inverse, stack_products
 
+    loop = stack_products if several else stack_inverse if singular else stack_blocks
     beside = width(dtype)
-    stacks = -(-outputs // beside)
+    count = -(-outputs // beside)
 
     def memory():
-        return (np.empty((d, wide), dtype), np.empty((stacks, wide, beside), dtype), np.empty((3, wide), dtype),
-                np.empty(wide, np.int64), np.zeros(ROWS * wide, dtype), np.empty((ROWS, stacks * beside), dtype))
-    return _in_stacks, (stack_products, stack_inverse, stack_blocks)[kind], memory
+        return (np.empty((d, wide), dtype), np.empty((count, wide, beside), dtype), np.empty((3, wide), dtype),
+                np.empty(wide, np.int64), np.zeros(ROWS * wide, dtype), np.empty((ROWS, count * beside), dtype))
+    return _in_stacks, loop, memory
 
 
 def _in_rows(values, order, dtype):
@@ -101,7 +104,7 @@ def _in_rows(values, order, dtype):
 
 
 def _in_stacks(values, order, dtype):
-    """Return values of shape (n_stacks, n_keys, width), the keys in order: as many side by side as a panel has columns."""
+    """Return values of shape (n_stacks, n_keys, width), the keys in order and as many outputs as fill a panel's row."""
     from locmethods.engines.native.panels import width
 
     n, outputs = values.shape

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from locmethods.engines.native.differences import FAR
+from locmethods.engines.native.differences import FAR, MANY_OUTPUTS
 from locmethods.engines.native.layout import widest
 from locmethods.kernels.bound import once
 from locmethods.numerics.threads import PART, in_threads
@@ -16,7 +16,6 @@ from locmethods.numerics.threads import PART, in_threads
 ALLOWED = {4: 4e-6, 8: 2e-14}
 QUERIES = 384  # that pass by a tile of keys one after the other: both stay in a core's second cache
 TILE, WIDEST = 160 << 10, 512  # bytes and keys of a tile
-MANY_OUTPUTS = 8  # more: the values' sums, too, are products of matrices
 
 
 class Route(NamedTuple):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from locmethods import kernels
 from locmethods.arrays.checks import is_number
+from locmethods.numerics.files import write_whole
 from locmethods.transformer.features import FeatureKernel
 from locmethods.transformer.positive import positive_features
 
@@ -33,16 +32,7 @@ def write(path, tensors, description):
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     words = json.dumps(description, sort_keys=True)
     content = save(tensors, {"name": NAME, "version": VERSION, "description": words, "sha256": digest(tensors, words)})
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # the temporary file is its owner's alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, [content])
 
 
 def read(path):

@@ -313,6 +313,8 @@ def pairwise_square(query, keys):
     if query.shape[-1] > FEW_FEATURES and query.dtype != np.longdouble:
         return _pairwise_square_of_many(query, keys)
     total, columns = None, matrix_transpose(keys)
+    if isinstance(columns, np.ndarray):
+        columns = np.ascontiguousarray(columns)  # side by side a processor subtracts them several at once
     with np.errstate(over="ignore"):  # what is too far for a double is infinitely far
         for feature in range(query.shape[-1]):
             gap = query[..., feature][..., :, None] - columns[..., feature, :][..., None, :]

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import as_array
 from locmethods.arrays.namespace import carries_grad, like, log_or_nothing, to_numpy
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import Bound, Cells, Kept, comparable_square, membership, once, outer_shape
+from locmethods.kernels.bound import Bound, Cells, Kept, membership, once, outer_shape
 from locmethods.kernels.restricted import without_own
 
 __all__ = ["ForestKernel"]
@@ -218,7 +218,7 @@ class ForestBound(Bound):
         return log_or_nothing(like(weight[:, cols], self.like))
 
     def gap(self, rows, cols):
-        return comparable_square(self._query[..., rows, :], self._keys[..., cols, :])
+        return self._comparable_square(rows, cols)
 
     def cells(self):
         return self._cells

@@ -16,7 +16,7 @@ from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like
 from locmethods.arrays.types import Array
 from locmethods.kernels import Balloon, Gaussian
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import Bound, block, comparable_square, once, pairwise_square
+from locmethods.kernels.bound import Bound, block, once, pairwise_square, with_squares
 from locmethods.kernels.radial import Radial, RadialBound
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.kernels.restricted import without_own
@@ -135,7 +135,7 @@ class UnitsBound(RadialBound):
 
     def __init__(self, owner, kernel, query, keys):
         super().__init__(kernel, query, keys)
-        self._owner, self.anchored = owner, False
+        self._owner, self.anchored, self.length = owner, False, 1.0
 
     def __repr__(self):
         return repr(self._owner)
@@ -156,7 +156,7 @@ class UnitsBound(RadialBound):
         return xp.where(zero, xp.where(square > 0, math.inf, 0.0), ratio)
 
     def gap(self, rows, cols):
-        square = comparable_square(self._query[..., rows, :], self._keys[..., cols, :])
+        square = self._comparable_square(rows, cols)
         return self._ratio(square, self._unit(rows, cols, block))
 
     def term(self):
@@ -218,6 +218,7 @@ class SelfTuning(Kernel):
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         check_enough(self.n_neighbors, keys, True)
+        query, keys, _ = with_squares(query, keys, kept)
         theirs = once(kept, self, keys, ("scales", self.n_neighbors), lambda: self._squares(keys, keys, kept))
         mine = theirs if query is keys else self._squares(query, keys, kept)
         return without_own(SelfTuningBound(self, query, keys, mine, theirs), hollow)
@@ -295,9 +296,9 @@ def kernel_density(query: ArrayLike, keys: ArrayLike, *, kernel: Kernel) -> Arra
     total = local_sum(query, keys, xp.ones_like(keys[..., 0]), kernel=kernel).log_normaliser
     log_mass = math.log(keys.shape[-2]) + math.log(mass(inner, d)) + d * math.log(inner.length)
     if isinstance(kernel, Balloon):
-        width = kernel.bind(as_scores(query), as_scores(keys)).scaled().unit[..., 0]
+        bound = kernel.bind(as_scores(query), as_scores(keys))
         with np.errstate(divide="ignore"):
-            log_mass = log_mass + d / 2 * xp.log(width)
+            log_mass = log_mass + d * (xp.log(bound.scaled().unit[..., 0]) / 2 + bound.exponent * math.log(2.0))
     return xp.exp(total - log_mass)
 
 

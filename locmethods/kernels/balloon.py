@@ -10,7 +10,7 @@ import numpy as np
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.namespace import is_tensor, like, namespace, to_numpy
 from locmethods.kernels.base import Kernel, short
-from locmethods.kernels.bound import Bound, Scaled, block, once, pairwise_square
+from locmethods.kernels.bound import Bound, Scaled, block, once, pairwise_square, with_squares
 from locmethods.kernels.radial import Radial, RadialBound
 from locmethods.kernels.rank import check_enough, nearest_indices
 from locmethods.kernels.restricted import without_own
@@ -63,10 +63,11 @@ class Balloon(Kernel):
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
         check_enough(self.n_neighbors, keys, hollow)
+        query, keys, exponent = with_squares(query, keys, kept)
         farthest = _rows(keys, like(self._edges(to_numpy(query), to_numpy(keys), hollow, keys, kept), query))
         # By the very arithmetic of all other distances, so that the k-th key is on the edge to the last digit.
         square = pairwise_square(query[..., None, :], farthest[..., None, :])[..., 0]
-        return without_own(BalloonBound(self, query, keys, square), hollow)
+        return without_own(BalloonBound(self, query, keys, square, exponent), hollow)
 
     def _edges(self, query, keys, hollow, owner, kept):
         """Return the index of each query's k-th nearest key, of shape (*batch, n_queries)."""
@@ -117,12 +118,14 @@ class BalloonBound(RadialBound):
     query, keys : array
     unit : array of shape (*batch, n_queries, 1)
         The squared distance to the k-th nearest key.
+    exponent : int
+        e, where points and distances come in the unit 2ᵉ.
     """
 
-    def __init__(self, balloon, query, keys, unit):
+    def __init__(self, balloon, query, keys, unit, exponent=0):
         super().__init__(balloon.kernel, query, keys)
-        self._balloon, self._unit = balloon, unit
-        self.anchored = False
+        self._balloon, self._unit, self.exponent = balloon, unit, exponent
+        self.anchored, self.length = False, 1.0
 
     def __repr__(self):
         return repr(self._balloon)

@@ -6,20 +6,19 @@ What makes a sum faster is offered by `parts` and `term`; a combination that doe
 
 from __future__ import annotations
 
-import math
 import threading
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.namespace import carries_grad, detached, matrix_transpose, namespace
+from locmethods.arrays.namespace import carries_grad, matrix_transpose, namespace
 from locmethods.arrays.types import Array
+from locmethods.numerics.units import far_exponent, in_unit
 
 __all__ = ["root"]
 
 # Up to this many features, squared distances are summed feature by feature; above, by a library's pairwise distances.
 FEW_FEATURES = 16
-LARGEST = 1e150  # a number whose square is one, a few times over
 
 
 class Factor(NamedTuple):
@@ -178,9 +177,13 @@ class Bound:
         True if `relative` and `offset` take a reference, by which queries far from every key become exact.
     centred : bool
         True if they are to be used always, without a reference too (inner products of uncentred keys).
+    length : float
+        The length in which `gap` counts, by which gaps of several kernels are compared; one if there is none.
     """
 
+    length = 1.0
     signed = whole = anchored = centred = False
+    _compared: Any = None
 
     def __init__(self, shape, like, grad):
         self.shape, self.like, self.grad = shape, like, grad
@@ -195,6 +198,16 @@ class Bound:
     def gap(self, rows, cols):
         """Return what orders keys by nearness: the squared distance, or minus the inner product; inf if forbidden."""
         raise NotImplementedError
+
+    def _comparable_square(self, rows, cols):
+        """Return a positive multiple of ‖q − k‖², the same one for all blocks: one whose squares are doubles.
+
+        For a bound kernel with points `_query` and `_keys`.
+        """
+        if self._compared is None:
+            self._compared = with_squares(self._query, self._keys)[:2]
+        query, keys = self._compared
+        return pairwise_square(query[..., rows, :], keys[..., cols, :])
 
     def sign(self, rows, cols):
         """Return the sign of K on the block; asked only if `signed`."""
@@ -300,6 +313,8 @@ def pairwise_square(query, keys):
     if query.shape[-1] > FEW_FEATURES and query.dtype != np.longdouble:
         return _pairwise_square_of_many(query, keys)
     total, columns = None, matrix_transpose(keys)
+    if isinstance(columns, np.ndarray):
+        columns = np.ascontiguousarray(columns)  # side by side a processor subtracts them several at once
     with np.errstate(over="ignore"):  # what is too far for a double is infinitely far
         for feature in range(query.shape[-1]):
             gap = query[..., feature][..., :, None] - columns[..., feature, :][..., None, :]
@@ -311,12 +326,23 @@ def pairwise_square(query, keys):
     return total
 
 
-def comparable_square(query, keys):
-    """Return a positive multiple of ‖q − k‖² for all pairs, the same one for all: one whose squares do not overflow."""
-    largest = max((float(abs(detached(part)).max()) for part in (query, keys) if math.prod(part.shape)), default=0.0)
-    if largest < LARGEST:
-        return pairwise_square(query, keys)
-    return pairwise_square(query / largest, keys / largest)
+def with_squares(query, keys, kept=None, exponent=None):
+    """Return points in a unit in which their squares are doubles, and the exponent e of that unit, 2ᵉ.
+
+    Parameters
+    ----------
+    query, keys : array of shape (..., n, d)
+    kept : Kept, optional
+        Keeps the keys in their unit.
+    exponent : int, optional
+        e, where a kernel's length says it; zero leaves the points as they are, as they mostly are.
+    """
+    exponent = far_exponent(query, keys) if exponent is None else exponent
+    if not exponent:
+        return query, keys, 0
+    # A graph serves one backward pass, so that keys in a graph are not kept.
+    scaled = once(None if carries_grad(keys) else kept, with_squares, keys, exponent, lambda: in_unit(keys, exponent))
+    return scaled if query is keys else in_unit(query, exponent), scaled, exponent
 
 
 def _pairwise_square_of_many(query, keys):

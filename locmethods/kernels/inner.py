@@ -11,8 +11,11 @@ from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
 from locmethods.kernels.bound import Bound, Factor, Term, block, outer_shape
 from locmethods.kernels.restricted import without_own
+from locmethods.numerics.units import far_exponent, in_unit, largest_of
 
 __all__ = ["Exponential", "Linear", "Polynomial"]
+
+MODERATE = 900  # products of this exponent, sums of them and what is less by 2⁻¹⁰⁰ are normal doubles
 
 
 class _InnerBound(Bound):
@@ -28,6 +31,29 @@ class _InnerBound(Bound):
 
     def gap(self, rows, cols):
         return -self.product(rows, cols)
+
+
+def in_units(query, keys, parameter, exponent):
+    """Return points, each in a unit of theirs, a parameter in the unit of q·k that this makes, and its exponent.
+
+    They are as they were, and the exponent is 0, if `exponent`, that of the numbers which shall be near one, says that
+    they are not far from it.
+    """
+    if abs(exponent) <= MODERATE or query.dtype.itemsize < 8:
+        return query, keys, parameter, 0
+    own = math.frexp(largest_of(keys))[1]
+    for power in halves(own):
+        keys = in_unit(keys, power)
+    for power in halves(exponent - own):
+        query = in_unit(query, power)
+    for power in halves(exponent):
+        parameter = in_unit(parameter, power)
+    return query, keys, parameter, exponent
+
+
+def halves(exponent):
+    """Return two exponents whose sum it is, so that both powers of two are doubles."""
+    return exponent // 2, exponent - exponent // 2
 
 
 class Exponential(Kernel):
@@ -61,7 +87,7 @@ class Exponential(Kernel):
 
 
 class ExponentialBound(_InnerBound):
-    """exp(q·k/τ), bound to points.
+    """exp(q·k/τ), bound to points, which are taken in units of their own where τ is far from one.
 
     q·k = q·(k − c) + q·c, and the second term is the same for all keys: with large keys that differ little, the product
     of the differences keeps the digits that the product of the keys would round away.
@@ -70,8 +96,11 @@ class ExponentialBound(_InnerBound):
     centred = True
 
     def __init__(self, kernel, query, keys):
-        super().__init__(kernel, query, keys, as_parameter("temperature", kernel.temperature, query))
-        self._centre = detached(keys)[..., :1, :]
+        temperature = as_parameter("temperature", kernel.temperature, query)
+        # An inner product that overflows is far from a moderate temperature, and one that vanishes is nothing to it.
+        query, keys, temperature = in_units(query, keys, temperature, math.frexp(float(detached(temperature)))[1])[:3]
+        super().__init__(kernel, query, keys, temperature)
+        self._centre = detached(self.keys)[..., :1, :]
 
     def log(self, rows, cols, take=block):
         return self.product(rows, cols, take) / take(self.parameter)
@@ -127,15 +156,17 @@ class Polynomial(Kernel):
 
 
 class PolynomialBound(_InnerBound):
-    """(q·k + c)ᵖ, bound to points."""
+    """(q·k + c)ᵖ, bound to points, whose inner products are taken in a unit 2ᵉ: it is ((q·k + c)/2ᵉ)ᵖ 2ᵉᵖ."""
 
     def __init__(self, kernel, query, keys):
-        super().__init__(kernel, query, keys, as_parameter("offset", kernel.offset, query))
-        self.signed = kernel.signed
+        offset = as_parameter("offset", kernel.offset, query)
+        *taken, exponent = in_units(query, keys, offset, _exponent_of_sum(query, keys, float(detached(offset))))
+        super().__init__(kernel, *taken)
+        self.signed, self._log_factor = kernel.signed, exponent * math.log(2.0) * kernel.degree
 
     def log(self, rows, cols, take=block):
         size = abs(self.product(rows, cols, take) + take(self.parameter))
-        return log_or_nothing(size) * self.kernel.degree
+        return log_or_nothing(size) * self.kernel.degree + self._log_factor
 
     def sign(self, rows, cols):
         product = self.product(rows, cols) + detached(self.parameter)
@@ -145,7 +176,16 @@ class PolynomialBound(_InnerBound):
         if self.signed:
             return None
         offset = as_number("offset", self.parameter)
-        return Term((Factor(Polynomial, self.query, self.keys, self.kernel.degree, offset),))
+        return Term((Factor(Polynomial, self.query, self.keys, self.kernel.degree, offset),), self._log_factor)
+
+
+def _exponent_of_sum(query, keys, offset):
+    """Return an exponent of q·k + c, for all pairs, or 0 if points are such that q·k and c are doubles."""
+    if not (far_exponent(query) or far_exponent(keys) or abs(math.frexp(offset)[1]) > MODERATE):
+        return 0
+    sizes = largest_of(query), largest_of(keys)
+    product = [sum(math.frexp(size)[1] for size in sizes)] if all(sizes) else []
+    return max([*product, *([math.frexp(offset)[1]] if offset else [])], default=0)
 
 
 class Linear(Kernel):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from locmethods.arrays.checks import as_number, check_positive
-from locmethods.arrays.namespace import carries_grad, is_tensor, namespace
+from locmethods.arrays.namespace import carries_grad, detached, is_tensor, namespace
 from locmethods.arrays.types import Array, Scalar
 from locmethods.kernels.base import Kernel, as_parameter
 from locmethods.kernels.bound import (
@@ -23,18 +23,24 @@ from locmethods.kernels.bound import (
     Factor,
     Term,
     block,
-    comparable_square,
     outer_shape,
     pairwise_square,
     root,
     square_difference,
     there,
+    with_squares,
 )
 from locmethods.kernels.restricted import without_own
+from locmethods.numerics.units import in_unit, largest_of
 
 __all__ = ["Biweight", "Cauchy", "Epanechnikov", "Flat", "Gaussian", "Laplace", "Radial", "Triangular", "Tricube"]
 
-LEAST = 1e-150  # a length whose square is a normal number
+# Within these a length can be squared, and so can what is 1e60 times longer or shorter.
+SHORT, LONG = 1e-90, 1e90
+# A length of any other size becomes one of this exponent: the only one to which a power of two that is a double takes
+# each of them.
+HOME = -50
+TINY = 430  # by how much less it may be where the points are that large
 
 
 class Radial(Kernel):
@@ -115,16 +121,21 @@ class Radial(Kernel):
 
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
-        return without_own(RadialBound(self, query, keys), hollow)
+        return without_own(RadialBound(self, query, keys, kept), hollow)
 
 
 class RadialBound(Bound):
     """A kernel of the distance, bound to points."""
 
-    def __init__(self, kernel, query, keys):
+    def __init__(self, kernel, query, keys, kept=None):
         name = kernel._length_name
-        self._kernel, self._query, self._keys = kernel, query, keys
-        self._length = as_parameter(name, getattr(kernel, name), query)
+        length = as_parameter(name, getattr(kernel, name), query)
+        self.length = float(detached(length))
+        exponent = _exponent_of_unit(name, self.length, query, keys)
+        if exponent:
+            query, keys, _ = with_squares(query, keys, kept, exponent)
+            length, self.length = in_unit(length, exponent), in_unit(self.length, exponent)
+        self._kernel, self._query, self._keys, self._length = kernel, query, keys, length
         # Other parameters that learn are read through `take`, as everything is that carries a gradient.
         self._learned = {other: value for other, value in kernel.get_params(deep=False).items()
                          if other != name and is_tensor(value) and value.requires_grad}
@@ -149,10 +160,8 @@ class RadialBound(Bound):
 
     def _log(self, square, take):
         kernel, xp, length = self._of(take), namespace(square), take(self._length)
-        if not is_tensor(length) and LEAST < length < 1 / LEAST:
-            u2 = square * (1 / length**2)
-        else:  # twice by the length: its square may underflow where the quotient does not
-            u2 = square / length / length
+        # A tensor's gradient, and a length that is nothing beside the points, want two quotients.
+        u2 = square / length / length if is_tensor(length) or length < SHORT else square * (1 / length**2)
         if kernel.reach == math.inf:
             return _formula(kernel, u2, xp)
         # The square of the radius, as neighbour libraries compare: a quotient would round differently on the edge.
@@ -160,7 +169,7 @@ class RadialBound(Bound):
         return xp.where(inside, _formula(kernel, xp.where(inside, u2, 0.0), xp), -math.inf)
 
     def gap(self, rows, cols):
-        return comparable_square(self._query[..., rows, :], self._keys[..., cols, :])
+        return self._comparable_square(rows, cols)
 
     def relative(self, rows, cols, reference, take=block):
         if self._kernel.log_ratio is None:
@@ -193,6 +202,18 @@ class RadialBound(Bound):
     def term(self):
         length = as_number("length", self._length)
         return Term((Factor(type(self._kernel), self._query, self._keys, length),))
+
+
+def _exponent_of_unit(name, length, query, keys):
+    """Return e of the unit 2ᵉ in which the length, and what is near in it, can be squared; 0 mostly."""
+    if SHORT < length < LONG or query.dtype.itemsize < 8:
+        return 0
+    exponent, largest = math.frexp(length)[1] - HOME, max(largest_of(query), largest_of(keys))
+    least = math.frexp(largest)[1] - 1022  # in a smaller unit the points would be no doubles
+    if least - exponent > TINY:
+        raise ValueError(f"{name} must be at least 1e-440 times the largest coordinate of query and keys, got "
+                         f"{length!r} and {largest!r}")
+    return max(exponent, least)
 
 
 def _formula(kernel, u2, xp):

@@ -10,7 +10,7 @@ import numpy as np
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.namespace import carries_grad, indices, like, namespace, to_numpy
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import Bound, Term, block, once, outer_shape, pairwise_square
+from locmethods.kernels.bound import Bound, Term, block, once, outer_shape, with_squares
 
 __all__ = ["NearestNeighbors"]
 
@@ -76,7 +76,7 @@ class RankBound(Bound):
         return score.scatter_(-1, index, 0.0)[..., cols]
 
     def gap(self, rows, cols):
-        square = pairwise_square(self._query[..., rows, :], self._keys[..., cols, :])
+        square = self._comparable_square(rows, cols)
         if not self._hollow:
             return square
         own = indices(max(self.shape[-2:]), self.like)
@@ -119,6 +119,8 @@ def nearest_indices(query, keys, k, hollow, *, owner, kept=None):
         found = [nearest_indices(q, x, k, hollow, owner=x) for q, x in zip(wide, deep, strict=True)]
         return np.stack(found).reshape(*batch, query.shape[-2], k)
 
+    query, keys, exponent = with_squares(query, keys)
+
     def index_keys():
         from sklearn.neighbors import NearestNeighbors as Search
 
@@ -127,9 +129,9 @@ def nearest_indices(query, keys, k, hollow, *, owner, kept=None):
     if keys.shape[-1] > FEW_FEATURES:
         # There the library forms ‖q‖² − 2 q·k + ‖k‖², which an offset of all points would round away. To subtract a
         # point is exact for numbers of like size, and leaves ties what they are.
-        origin = once(kept, nearest_indices, owner, "origin", lambda: _origin(keys))
+        origin = once(kept, nearest_indices, owner, ("origin", exponent), lambda: _origin(keys))
         query, keys = query - origin, keys - origin
-    search = once(kept, nearest_indices, owner, ("search", k), index_keys)
+    search = once(kept, nearest_indices, owner, ("search", k, exponent), index_keys)
     if not hollow:
         return search.kneighbors(query, k, return_distance=False)
     if query.shape == keys.shape and np.array_equal(query, keys):

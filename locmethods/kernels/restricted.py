@@ -27,7 +27,7 @@ class Restricted(Bound):
     def __init__(self, inner, shape, allowed, change, own=False):
         super().__init__(shape, inner.like, inner.grad)
         self._inner, self._allowed, self._change, self._own = inner, allowed, change, own
-        self.signed, self.whole = inner.signed, inner.whole
+        self.signed, self.whole, self.length = inner.signed, inner.whole, inner.length
         self.anchored, self.centred = inner.anchored, inner.centred
 
     def __repr__(self):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from locmethods.arrays.checks import as_number
 from locmethods.arrays.namespace import carries_grad, namespace
 from locmethods.arrays.types import Scalar
 from locmethods.kernels.base import Kernel, as_parameter, check_parameters_positive
-from locmethods.kernels.bound import Bound, Factor, Term, block, comparable_square, outer_shape, pairwise_square
+from locmethods.kernels.bound import Bound, Factor, Term, block, outer_shape, pairwise_square, with_squares
 from locmethods.kernels.restricted import without_own
 
 __all__ = ["Shepard"]
@@ -52,7 +53,7 @@ class Shepard(Kernel):
 
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
-        return without_own(ShepardBound(self, query, keys), hollow)
+        return without_own(ShepardBound(self, query, keys, kept), hollow)
 
 
 def stand_in(power):
@@ -65,20 +66,26 @@ def stand_in(power):
 
 
 class ShepardBound(Bound):
-    """r⁻ᵖ, bound to points."""
+    """r⁻ᵖ, bound to points, which are taken in a unit 2ᵉ: r⁻ᵖ = (r/2ᵉ)⁻ᵖ 2⁻ᵉᵖ."""
 
-    def __init__(self, kernel, query, keys):
-        self._query, self._keys = query, keys
+    def __init__(self, kernel, query, keys, kept=None):
+        self._query, self._keys, self._exponent = with_squares(query, keys, kept)
         self._power = as_parameter("power", kernel.power, query)
         super().__init__(outer_shape(query, keys), query, carries_grad(query, keys, self._power))
 
     def log(self, rows, cols, take=block):
         square, power = pairwise_square(take(self._query, rows), take(self._keys, cols)), take(self._power)
         xp, apart = namespace(square), square > 0
-        return xp.where(apart, xp.log(xp.where(apart, square, 1.0)) * (-0.5 * power), stand_in(power))
+        score = xp.log(xp.where(apart, square, 1.0)) * (-0.5 * power)
+        return xp.where(apart, score + self._log_factor(power) if self._exponent else score, stand_in(power))
+
+    def _log_factor(self, power):
+        """Return what the unit of the points takes from log K."""
+        return -self._exponent * math.log(2.0) * power
 
     def gap(self, rows, cols):
-        return comparable_square(self._query[..., rows, :], self._keys[..., cols, :])
+        return self._comparable_square(rows, cols)
 
     def term(self):
-        return Term((Factor(Shepard, self._query, self._keys, as_number("power", self._power)),))
+        power = as_number("power", self._power)
+        return Term((Factor(Shepard, self._query, self._keys, power),), self._log_factor(power))

@@ -312,8 +312,9 @@ def kernel_density(query: ArrayLike, keys: ArrayLike, *, kernel: Kernel) -> Arra
         width = kernel.bind(as_scores(query), as_scores(keys)).scaled().unit[..., 0]
         with np.errstate(divide="ignore"):
             log_volume = log_volume + d / 2 * xp.log(width)
-    found: Any = xp.exp(total - log_volume)  # of single precision a balloon's widths are of double
-    return found.to(total.dtype) if is_tensor(found) else found.astype(total.dtype, copy=False)
+    found = xp.exp(total - log_volume)  # of single precision a balloon's widths are of double
+    answer: Any = found.to(total.dtype) if is_tensor(found) else found.astype(total.dtype, copy=False)
+    return answer
 
 
 def log_mass(kernel, m):

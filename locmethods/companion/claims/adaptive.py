@@ -354,9 +354,9 @@ def a_balanced_kernel_keeps_the_mean(seed=0):
        sources=("lin2006", "meinshausen2006", "friedberg2021", "friedman2001"))
 def a_forest_is_a_kernel(seed=0):
     r"""The prediction of a forest whose trees answer with the means of their leaves is the local mean under its leaf
-    kernel, bootstrap counts included; a quantile regression forest and a local linear forest without its ridge are the local
-    quantile and line under the same kernel. Trees boosted for the squared error have no such kernel: they are linear in
-    the targets once their leaves are fixed, but with negative weights."""
+    kernel, bootstrap counts included; a quantile regression forest and a local linear forest without its ridge are the
+    local quantile and line under the same kernel. Trees boosted for the squared error have no such kernel: they are
+    linear in the targets once their leaves are fixed, but with negative weights."""
     patients, progress = datasets.diabetes()
     mixed = np.random.default_rng(seed).permutation(442)
     x, y, asked = patients[mixed[:300]], progress[mixed[:300]], patients[mixed[300:]]

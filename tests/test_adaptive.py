@@ -1,12 +1,13 @@
 """Adaptive kernels against loops and closed forms: widths, densities, metrics, mixtures, scalings, factors."""
 
+import math
 import re
 
 import numpy as np
 import pytest
 from scipy.integrate import trapezoid
 from scipy.spatial.distance import cdist
-from scipy.special import softmax
+from scipy.special import betaln, softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
@@ -24,7 +25,20 @@ from locmethods.adaptive import (
     mixture,
     sinkhorn,
 )
-from locmethods.kernels import Balloon, Cauchy, Epanechnikov, Exponential, Flat, Gaussian, NearestNeighbors
+from locmethods.adaptive.widths import log_mass
+from locmethods.kernels import (
+    Balloon,
+    Biweight,
+    Cauchy,
+    Epanechnikov,
+    Exponential,
+    Flat,
+    Gaussian,
+    Laplace,
+    NearestNeighbors,
+    Triangular,
+    Tricube,
+)
 
 ROUNDED = {"rtol": 1e-12, "atol": 1e-14}  # sums and exponentials of some hundred numbers, each rounded
 
@@ -64,9 +78,17 @@ def test_the_pilot_may_be_a_kernel_or_the_density_itself():
     known = SamplePoint(Gaussian(0.3), pilot=lambda points: np.exp(-np.sum(points**2, -1) / 2))
     square = np.sum(keys**2, 1)
     np.testing.assert_allclose(known.widths(keys), np.exp((square - square.mean()) / 4), **ROUNDED)
-    with pytest.raises(ValueError, match=r"^pilot must give a positive number for each of 60 keys, got shape \(60,\) "
-                                         r"and the least 0$"):
-        SamplePoint(Gaussian(0.3), pilot=lambda points: np.zeros(len(points)))(keys, keys)
+    for of, shape, least, greatest in ((lambda n: np.zeros(n), "(60,)", "0", "0"),
+                                       (lambda n: np.r_[np.ones(n - 1), np.inf], "(60,)", "1", "inf"),
+                                       (lambda n: np.ones((n, 1)), "(60, 1)", "1", "1")):
+        message = (f"pilot must give a positive finite number for each of 60 keys, got shape {shape}, the least "
+                   f"{least} and the greatest {greatest}")
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            SamplePoint(Gaussian(0.3), pilot=lambda points, of=of: of(len(points)))(keys, keys)
+    for answer in ([1.0] * 60, None):
+        message = f"pilot must return an array of the kind of the keys, ndarray, got {type(answer).__name__}"
+        with pytest.raises(TypeError, match=f"^{message}$"):
+            SamplePoint(Gaussian(0.3), pilot=lambda points, answer=answer: answer)(keys, keys)
 
 
 def test_prepared_widths_follow_the_parameters_that_change():
@@ -94,7 +116,7 @@ def test_a_single_key_and_keys_that_coincide():
      "pilot must be a kernel of the distance or a function, got int"),
     (lambda: SelfTuning(0), ValueError, "n_neighbors must be an integer of at least 1, got 0"),
     (lambda: SelfTuning(3)([[0.0]], np.zeros((3, 1))), ValueError,
-     "n_neighbors must be at most the number of keys, 2, got 3"),
+     "n_neighbors must be less than the number of keys, 3, of which none is its own neighbour, got 3"),
     (lambda: kernel_density([[0.0]], [[0.0]], kernel=NearestNeighbors(1)), TypeError,
      "kernel must be a kernel of the distance, SamplePoint or Balloon, got NearestNeighbors(n_neighbors=1)"),
     (lambda: kernel_density(np.zeros((1, 2)), np.zeros((1, 2)), kernel=Cauchy(1.0)), ValueError,
@@ -171,6 +193,50 @@ def test_densities_in_closed_form():
     assert kernel_density([[0.0]], [[0.0], [0.0], [1.0]], kernel=Balloon(Flat(1.0), 2))[0] == np.inf
 
 
+@pytest.mark.parametrize("d", [1, 2, 7, 60, 400])
+def test_masses_in_many_dimensions(d):
+    # ∫ r^(d − 1) k(r) dr of each profile, times the area of the sphere: both overflow long before the density does.
+    sphere = math.log(2) + d / 2 * math.log(math.pi) - math.lgamma(d / 2)
+    radial = {Gaussian: (d / 2 - 1) * math.log(2) + math.lgamma(d / 2), Laplace: math.lgamma(d), Flat: -math.log(d),
+              Epanechnikov: math.log(2 / (d * (d + 2))), Triangular: -math.log(d * (d + 1)),
+              Biweight: betaln(d / 2, 3) - math.log(2), Tricube: betaln(d / 3, 4) - math.log(3)}
+    for kernel, expected in radial.items():
+        # Sums of logarithms up to 2,000, each rounded, and what quad promises.
+        assert log_mass(kernel(1.0), d) == pytest.approx(sphere + expected, abs=1e-11)
+    keys = np.zeros((3, d))
+    assert kernel_density(keys[:1], keys, kernel=Gaussian(0.5)) == pytest.approx(
+        math.exp(-d / 2 * math.log(2 * math.pi * 0.25)), rel=1e-11)
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(0.4), Balloon(Flat(1.0), 5), SamplePoint(Gaussian(0.4))], ids=repr)
+def test_densities_keep_kind_and_type(kernel):
+    torch = pytest.importorskip("torch")
+    keys, query = cloud(1, 30, 2), cloud(2, 5, 2)
+    double = kernel_density(query, keys, kernel=kernel)
+    single = kernel_density(query.astype(np.float32), keys.astype(np.float32), kernel=kernel)
+    tensor = kernel_density(torch.tensor(query), torch.tensor(keys), kernel=kernel)
+    half = kernel_density(torch.tensor(query).float(), torch.tensor(keys).float(), kernel=kernel)
+    assert (single.dtype, tensor.dtype, half.dtype) == (np.float32, torch.float64, torch.float32)
+    np.testing.assert_allclose(tensor, double, rtol=1e-12)  # rounded in another order
+    np.testing.assert_allclose(single, double, rtol=1e-5)  # points of single precision
+    np.testing.assert_allclose(half, double, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: kernel_density([["a"]], [[0.0]], kernel=Gaussian()), TypeError,
+     "query must be real numbers, got dtype <U1"),
+    (lambda: kernel_density([[0.0]], np.zeros((3, 0)), kernel=Gaussian()), ValueError,
+     "keys must have at least one feature, got shape (3, 0)"),
+    (lambda: SamplePoint(Gaussian()).widths([0.0, 1.0]), ValueError,
+     "keys must have shape (..., n, n_features), got shape (2,); for one feature write keys[:, None]"),
+    (lambda: SamplePoint(Gaussian()).widths([[0.0], [np.nan]]), ValueError,
+     "keys must be finite, got 1 NaN or infinite value in an array of shape (2, 1)"),
+])
+def test_points_of_densities_and_widths_are_checked(make, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        make()
+
+
 # ---- metrics --------------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +293,32 @@ def test_the_slope_of_the_leave_one_out_loss(loss, seed):
         down[index] -= step
         found[index] = (slow_loss(up, X, Y, loss) - slow_loss(down, X, Y, loss)) / (2 * step)
     np.testing.assert_allclose(slope, found, atol=1e-7)  # rounding over the step
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((np.eye(2), cloud(0), cloud(0), "log"), "loss must be one of 'squared', 'accuracy', got 'log'"),
+    ((np.eye(2), cloud(0), cloud(0)[:, 0], "squared"), "values must have shape (60, n_outputs), got shape (60,)"),
+    ((np.eye(2), cloud(0), cloud(0)[:9], "squared"), "values must have shape (60, n_outputs), got shape (9, 2)"),
+    ((np.eye(3), cloud(0), cloud(0), "squared"),
+     "matrix and points must have shapes (n_components, n_features) and (n_samples, n_features), with at least two "
+     "samples, got shapes (3, 3) and (60, 2)"),
+    ((np.eye(2), cloud(0)[:1], cloud(0)[:1], "squared"),
+     "matrix and points must have shapes (n_components, n_features) and (n_samples, n_features), with at least two "
+     "samples, got shapes (2, 2) and (1, 2)"),
+    ((np.eye(2), cloud(0), np.full((60, 1), np.nan), "squared"),
+     "values must be finite, got 60 NaN or infinite values in an array of shape (60, 1)"),
+])
+def test_messages_of_the_slope(arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        leave_one_out_slope(*arguments[:3], loss=arguments[3])
+
+
+def test_the_slope_takes_lists():
+    X = cloud(0, 9)
+    loss, slope = leave_one_out_slope(np.eye(2).tolist(), X.tolist(), X.tolist())
+    expected = leave_one_out_slope(np.eye(2), X, X)
+    assert loss == expected[0]
+    np.testing.assert_array_equal(slope, expected[1])
 
 
 def test_neighbourhood_components_are_those_of_scikit_learn():
@@ -323,10 +415,55 @@ def test_without_leaving_out_the_width_vanishes():
     (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=NearestNeighbors(3)),
      "there must be something to learn, and NearestNeighbors(n_neighbors=3) has no number or matrix that is known to "
      "be one: name it in parameters"),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), parameters=["bandwidth", "bandwidth"]),
+     "parameters must be different names, got 'bandwidth' 2 times"),
+    # One name among others that move must not stay where it is in silence.
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=SamplePoint(Gaussian()),
+                          parameters=["kernel__bandwidth", "exponent"]),
+     "parameters must be numbers and matrices that a gradient can move, got 'exponent' of SamplePoint(kernel="
+     "Gaussian(bandwidth=1.0), exponent=0.5, clip=None, pilot=None)"),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=NearestNeighbors(3), parameters="n_neighbors"),
+     "parameters must be numbers and matrices that a gradient can move, got 'n_neighbors' of "
+     "NearestNeighbors(n_neighbors=3)"),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=SamplePoint(Gaussian(), exponent=0.0),
+                          parameters="exponent"),
+     "exponent must be a positive number, no farther from one than a factor of e^300, to be learned as its logarithm, "
+     "got 0.0"),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(1e-300)),
+     "bandwidth must be a positive number, no farther from one than a factor of e^300, to be learned as its logarithm, "
+     "got 1e-300"),
+    (lambda: learn_kernel(cloud(0), 1e200 * cloud(0)[:, 0], kernel=Gaussian()),
+     "the loss and its slope must be numbers, got inf and slopes up to nan of Gaussian(bandwidth=1.0): bring the "
+     "values to a size near one, or begin with a width near the distances of the points"),
 ])
 def test_messages_of_learning(make, message):
+    pytest.importorskip("torch")
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         make()
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), hollow="no"),
+     "hollow must be True or False, got 'no'"),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), parameters=3),
+     "parameters must be a list of names, got 3"),
+    (lambda: mixture(Gaussian()), "kernels must be a sequence of kernels, got Gaussian(bandwidth=1.0)"),
+    (lambda: mixture([Gaussian(), Gaussian(2.0)], 3.0),
+     "weights must be a sequence of numbers, one for each kernel, got 3.0"),
+])
+def test_what_is_no_list_or_no_switch_is_refused(make, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+def test_a_loss_without_a_slope_is_not_called_settled():
+    pytest.importorskip("torch")
+    X = cloud(0)
+    with pytest.warns(ConvergenceWarning, match=r"^the kernel has not settled: where the search begins the loss has no "
+                                                r"slope in radius; begin elsewhere, or choose by select_bandwidth$"):
+        found = learn_kernel(X, X[:, 0], kernel=Flat(0.5))
+    assert not found.settled and found.kernel.radius == pytest.approx(0.5, rel=1e-15)
+    assert learn_kernel(X, np.ones(60), kernel=Gaussian(0.5)).settled  # here there is no loss either
 
 
 # ---- matrices made fit ----------------------------------------------------------------------------------------------
@@ -391,3 +528,16 @@ def test_a_positive_matrix_is_attentions(seed):
     three = attention_factors(K, rank=3)
     np.testing.assert_allclose(three.query @ three.keys.T, best, atol=1e-12)
     assert three.error == pytest.approx(np.abs(log - best).max())
+    single = Gaussian(0.8)(x.astype(np.float32), x.astype(np.float32))
+    assert attention_factors(single).query.shape[1] == 4  # what single precision has rounded is no direction
+
+
+def test_matrices_take_tensors():
+    torch = pytest.importorskip("torch")
+    X = cloud(0)
+    ours, theirs = sinkhorn(X, kernel=Gaussian()), sinkhorn(torch.tensor(X), kernel=Gaussian())
+    np.testing.assert_array_equal(theirs.scale, ours.scale)
+    np.testing.assert_array_equal(theirs.mean(torch.tensor(X)), ours.mean(X))
+    K = np.exp(X[:9])
+    found = attention_factors(torch.tensor(K, requires_grad=True))
+    np.testing.assert_array_equal(found.query, attention_factors(K).query)

@@ -193,6 +193,13 @@ def test_what_else_is_refused():
          "query must be numbers that float32 can hold, since trees compare in it"),
         (lambda: ForestKernel(forest, sample_weight=np.ones(3))(query, X), ValueError,
          "sample_weight must hold 120 numbers of at least 0, one for each key, got shape (3,) and the least 1"),
+        (lambda: ForestKernel(forest, sample_weight=[])(query, X), ValueError,
+         "sample_weight must hold 120 numbers of at least 0, one for each key, got shape (0,)"),
+        (lambda: ForestKernel(forest).leaves(X[0]), ValueError,
+         "points must have shape (n, n_features), got shape (4,)"),
+        (lambda: ForestKernel(forest).leaves("a"), TypeError, "points must be real numbers, got dtype <U1"),
+        (lambda: ForestKernel(forest).leaves(np.full((1, 4), np.nan)), ValueError,
+         "points must be finite, got 4 NaN or infinite values in an array of shape (1, 4)"),
         (lambda: ForestKernel(forest)(query[None], X[None]), ValueError,
          "a forest takes no batch dimensions: points must have shape (n, n_features), got shapes (1, 30, 4) and "
          "(1, 120, 4)"),

@@ -213,6 +213,14 @@ def test_softmax_and_gaussian_gates_are_each_other(seed):
     (lambda: softmax_gate([[1.0]], [1.0, 2.0]),
      "log_prior must have shape (1,), a number for each expert, got shape (2,)"),
     (lambda: gaussian_gate([[1.0]], [1.0], bandwidth=0.0), "bandwidth must be positive and finite, got 0.0"),
+    (lambda: softmax_gate(1.0), "centers must have shape (n_experts, n_features), neither zero, got shape ()"),
+    (lambda: gaussian_gate([[1e200]], [0.0]),
+     "slopes and bandwidth must be of a size whose squares are numbers, got numbers up to 1e+200 and the bandwidth 1"),
+    (lambda: softmax_gate([[1.0]], bandwidth=1e-200),
+     "centers and bandwidth must be of a size whose squares are numbers, got numbers up to 1 and the bandwidth 1e-200"),
+    (lambda: mixture_of_experts([[1.0]], np.zeros((0, 1)), np.zeros((0, 2)), kernel=Gaussian(1.0)),
+     "X and centers must have shapes (n_queries, n_features) and (n_experts, n_features), got shapes (1, 1) and "
+     "(0, 1)"),
     (lambda: mixture_of_experts([[1.0, 2.0]], [[1.0]], [[0.0, 1.0]], kernel=Gaussian(1.0)),
      "X and centers must have shapes (n_queries, n_features) and (n_experts, n_features), got shapes (1, 2) and "
      "(1, 1)"),
@@ -224,6 +232,28 @@ def test_softmax_and_gaussian_gates_are_each_other(seed):
 def test_experts_are_checked(call, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         call()
+
+
+@pytest.mark.parametrize("outputs", [(), (2,)])
+def test_experts_of_tensors_and_of_single_precision(outputs):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ((30, 2), (5, 2), (5, 3, *outputs), (5,))]
+
+    def mixed(X, centers, experts, prior):
+        return mixture_of_experts(X, centers, experts, kernel=Gaussian(0.7), log_prior=prior)
+
+    double = mixed(*arrays)
+    single = mixed(*(part.astype(np.float32) for part in arrays))
+    assert single.dtype == np.float32
+    assert_allclose(single, double, rtol=0, atol=1e-5)  # of single precision, exponents up to ten
+    tensors = [torch.tensor(part, requires_grad=True) for part in arrays]
+    found = mixed(*tensors)
+    assert_allclose(found.detach(), double, rtol=0, atol=1e-13)
+    assert torch.autograd.gradcheck(mixed, tensors)
+    for gate, alone in ((softmax_gate(tensors[1]), softmax_gate(arrays[1])),
+                        (gaussian_gate(tensors[1], tensors[3]), gaussian_gate(arrays[1], arrays[3]))):
+        for ours, theirs in zip(gate, alone, strict=True):
+            assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -324,15 +354,23 @@ def test_an_induction_head_counts_what_followed(seed):
     for i in range(50):
         followers = [tokens[j] for j in range(1, i + 1) if tokens[j - 1] == tokens[i]]
         if followers:
-            # Engines write a weight of nothing as 1e-300.
-            assert_allclose(found[i], np.bincount(followers, minlength=7) / len(followers), rtol=1e-14, atol=1e-290)
+            assert_allclose(found[i], np.bincount(followers, minlength=7) / len(followers), rtol=1e-14)  # zeros are 0
         else:
             assert np.isnan(found[i]).all()
 
 
 def test_the_first_layer_looks_back_by_one():
     states = np.random.default_rng(0).normal(size=(30, 4))
-    assert_allclose(previous_token(states), np.vstack([np.zeros(4), states[:-1]]), rtol=0, atol=1e-290)
+    states[5, 1] = 0.0
+    assert_array_equal(previous_token(states), np.vstack([np.zeros(4), states[:-1]]))
+    assert_array_equal(previous_token(torch.tensor(states)), previous_token(states))
+    for wrong, error, message in [
+        (3.0, ValueError, "states must have shape (n_positions, n_outputs), not empty, got shape ()"),
+        (np.zeros((0, 2)), ValueError, "states must have shape (n_positions, n_outputs), not empty, got shape (0, 2)"),
+        ([["a"]], TypeError, "states must be real numbers, got dtype <U1"),
+    ]:
+        with pytest.raises(error, match=f"^{re.escape(message)}$"):
+            previous_token(wrong)
 
 
 def test_a_single_token_and_bad_ones():
@@ -427,6 +465,17 @@ def test_parameters_of_levels_are_checked(params, error, message):
     X = rng.normal(size=(30, 2))
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         StackedLocalMeans(**params).fit(X, np.sin(3 * X[:, 0]))
+
+
+def test_levels_know_no_unit_of_the_targets():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(40, 2))
+    y = np.sign(X[:, 0]) + 0.2 * rng.normal(size=40)
+    model = StackedLocalMeans(2, Gaussian(0.9), widths="given")
+    for size in (1e-200, 1e100):  # the squares of the former vanish
+        assert_allclose(clone(model).fit(X, size * y).predict(X) / size, clone(model).fit(X, y).predict(X), rtol=1e-9)
+    with pytest.raises(TypeError, match=r"^residual must be True or False, got 'no'$"):
+        StackedLocalMeans(residual="no").fit(X, y)
 
 
 def test_few_and_equal_samples_stack():
@@ -611,6 +660,10 @@ def test_a_stack_compares_what_the_layer_below_answers_and_learns():
     assert_array_equal(again(x).detach(), stack(x).detach())
 
 
+def test_a_layer_of_no_points_answers_none():
+    assert LocalMeanLayer(2, 3)(torch.ones(0, 2)).shape == (0, 3)
+
+
 def test_layers_start_on_their_inputs():
     x = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
     layer = LocalMeanLayer(3, 3, n_keys=60, residual=True)
@@ -625,6 +678,17 @@ def test_layers_start_on_their_inputs():
 @pytest.mark.parametrize(("call", "error", "message"), [
     (lambda: LocalMeanLayer(0, 1), ValueError, "n_inputs must be an integer of at least 1, got 0"),
     (lambda: LocalMeanLayer(1, 1, bandwidth=0.0), ValueError, "bandwidth must be positive and finite, got 0.0"),
+    (lambda: LocalMeanLayer(1, 1, residual="no"), TypeError, "residual must be True or False, got 'no'"),
+    # One input would be broadcast along two.
+    (lambda: LocalMeanLayer(2, 3)(torch.ones(4, 1)), ValueError,
+     "x must have 2 inputs along its last axis, got shape (4, 1)"),
+    (lambda: LocalMeanLayer(2, 3)(torch.tensor(1.0)), ValueError,
+     "x must have 2 inputs along its last axis, got shape ()"),
+    (lambda: LocalMeanLayer(2, 3)(np.ones((4, 2))), TypeError, "x must be a tensor, got ndarray"),
+    (lambda: LocalMeanStack([2, 3]).start_at(torch.ones(4, 1)), ValueError,
+     "inputs must have 2 inputs along its last axis, got shape (4, 1)"),
+    (lambda: LocalMeanStack([2, 3]).start_at(torch.ones(0, 2)), ValueError,
+     "inputs must have shape (n_samples, n_inputs), not empty, got shape (0, 2)"),
     (lambda: LocalMeanStack([3]), ValueError,
      "sizes must be a sequence of at least two numbers of features, got [3]"),
 ])

@@ -255,6 +255,30 @@ def test_types_and_ranges():
     np.testing.assert_array_equal(estimated, nonlocal_means(u, patch_distance=4, sigma=estimate_noise(u)))
 
 
+def test_a_guide_of_whole_numbers_is_scaled_as_its_picture_is():
+    whole = np.clip(255 * picture_of(10)[..., 0], 0, 255).astype(np.uint8)
+    own = {"h": 25.5, "patch_distance": 3, "preserve_range": True}
+    for denoise in (lambda **options: nonlocal_means(whole, **own, **options),
+                    lambda **options: balanced_nonlocal_means(whole, **own, **options).picture,
+                    lambda **options: bilateral(whole, sigma_color=25.5, preserve_range=True, **options)):
+        np.testing.assert_array_equal(denoise(guide=whole), denoise())
+    np.testing.assert_array_equal(nonlocal_means(whole, guide=whole), nonlocal_means(whole))
+
+
+def test_a_balanced_average_estimates_its_noise():
+    u = picture_of(10)[..., 0]
+    found = balanced_nonlocal_means(u, patch_distance=3, sigma=None)
+    expected = balanced_nonlocal_means(u, patch_distance=3, sigma=estimate_noise(u))
+    np.testing.assert_array_equal(found.picture, expected.picture)
+    assert np.abs(found.picture - balanced_nonlocal_means(u, patch_distance=3).picture).max() > 1e-3
+
+
+def test_a_patch_of_one_pixel_compares_the_pixels():
+    u = picture_of(17, (7, 8))
+    found = nonlocal_means(u[..., 0], patch_size=1, patch_distance=2, h=0.1, fast_mode=False)
+    np.testing.assert_allclose(found, by_loop(u, cut(0.1), 2, profile=np.ones(1))[..., 0], atol=ROUNDING)
+
+
 def test_degenerate_pictures():
     for shape in ((1, 1), (1, 9), (2, 3), (1, 1, 5)):
         flat = np.full(shape, 0.7)
@@ -417,6 +441,11 @@ WRONG = [
     (lambda: nonlocal_means(U, patch_weights=[1.0, -2.0, 1.0]), ValueError,
      "patch_weights must be an odd number of weights of at least 0, not all of them 0, got shape (3,) with negative "
      "weights"),
+    (lambda: balanced_nonlocal_means(U, sigma=-1), ValueError, "sigma must be at least 0 and finite, got -1.0"),
+    (lambda: balanced_nonlocal_means(U, guide=U, sigma=None), ValueError,
+     "sigma is the noise of the guide, and must be given with one"),
+    (lambda: synthesize(U, (9, 9), patch_size=4, overlap=2, draw="no"), TypeError,
+     "draw must be True or False, got 'no'"),
     (lambda: bilateral(U, sigma_color=-0.1), ValueError, "sigma_color must be positive and finite, got -0.1"),
     (lambda: bilateral(U, win_size=4), ValueError, "win_size must be odd, so that a window has a centre, got 4"),
     (lambda: bilateral(U, spatial=Gaussian(2.0)), ValueError,
@@ -450,3 +479,7 @@ def test_tensors_are_refused():
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match=r"^picture must be a NumPy array, got a tensor: call its numpy\(\)$"):
         nonlocal_means(torch.zeros(5, 5))
+    with pytest.raises(TypeError, match=r"^guide must be a NumPy array, got a tensor: call its numpy\(\)$"):
+        nonlocal_means(np.zeros((5, 5)), guide=torch.zeros(5, 5))
+    np.testing.assert_array_equal(nonlocal_means(np.eye(5), patch_weights=torch.tensor(BOX)),
+                                  nonlocal_means(np.eye(5), patch_weights=BOX))

@@ -70,7 +70,8 @@ class ForestKernel(Kernel):
     Trees that answer with something else than the mean of a leaf have the kernel all the same, but not as their
     prediction: those fitted for the absolute error answer with medians, those with monotonic constraints cut their
     means off. ``class_weight="balanced_subsample"`` weighs each tree's classes anew, which no weight of keys can say.
-    No gradients flow through leaves.
+    No gradients flow through leaves. A forest that was fitted with missing values has no such kernel, since points with
+    missing values are no points here.
 
     Examples
     --------
@@ -131,11 +132,12 @@ class ForestKernel(Kernel):
         return np.column_stack([np.bincount(index, minlength=n) for index in drawn]).astype(np.float64)
 
     def _weights(self, n):
-        weight = as_array("sample_weight", self.sample_weight)
+        weight = to_numpy(as_array("sample_weight", self.sample_weight))
         if weight.shape != (n,) or (weight < 0).any():
+            least = f" and the least {weight.min():.3g}" if weight.size else ""
             raise ValueError(f"sample_weight must hold {n} numbers of at least 0, one for each key, got shape "
-                             f"{tuple(weight.shape)} and the least {weight.min():.3g}")
-        return to_numpy(weight)
+                             f"{weight.shape}{least}")
+        return weight
 
     def _check_sample(self, places, total):
         """Raise ValueError unless every leaf weighs what it weighed when the forest was fitted."""
@@ -164,10 +166,13 @@ class ForestKernel(Kernel):
 
         Raises
         ------
-        ValueError
-            If the points have not the forest's number of features, or are beyond float32, in which trees compare.
+        ValueError, TypeError
+            If the points are no finite rows with the forest's number of features, or are beyond float32, in which
+            trees compare.
         """
-        points = to_numpy(points)
+        points = to_numpy(as_array(name, points))
+        if points.ndim != 2:
+            raise ValueError(f"{name} must have shape (n, n_features), got shape {points.shape}")
         if points.shape[-1] != self.forest.n_features_in_:
             raise ValueError(f"{name} must have the {self.forest.n_features_in_} features that the forest was fitted "
                              f"on, got {points.shape[-1]}")

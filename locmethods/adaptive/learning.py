@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -97,6 +97,10 @@ def mixture(kernels: Sequence[Kernel], weights: Sequence[Scalar] | None = None) 
     >>> mixture([Gaussian(1.0), Gaussian(10.0)], [1.0, 0.5])([[0.0]], [[0.0], [5.0]]).round(3)
     array([[1.5  , 0.441]])
     """
+    if isinstance(kernels, Kernel) or not isinstance(kernels, Iterable):
+        raise TypeError(f"kernels must be a sequence of kernels, got {kernels!r}")
+    if not (weights is None or isinstance(weights, Iterable)):
+        raise TypeError(f"weights must be a sequence of numbers, one for each kernel, got {weights!r}")
     kernels = list(kernels)
     weights = [1.0] * len(kernels) if weights is None else list(weights)
     if not kernels or len(weights) != len(kernels):
@@ -131,8 +135,9 @@ def learn_kernel(
     kernel : Kernel
         Copied; its parameters are the start.
     parameters : list of str, optional
-        Names in ``kernel.get_params()`` of numbers and matrices. By default every bandwidth, radius, temperature, power
-        and factor of a mixture that is a number, and every ``matrix`` of a `Metric`.
+        Names in ``kernel.get_params()`` of positive numbers and of matrices, on which the gradient depends. By default
+        every bandwidth, radius, temperature, power and factor of a mixture that is a number, and every ``matrix`` of a
+        `Metric`.
     loss : {"squared", "accuracy"}, default="squared"
         (y − m)², summed over outputs, or 1 − m_c of one-hot labels, m_c being the share of the own class c
         [goldberger2004]_.
@@ -150,12 +155,13 @@ def learn_kernel(
     Warns
     -----
     ConvergenceWarning
-        If the search has not settled after `max_iter` steps, or stops before.
+        If the search has not settled after `max_iter` steps, or stops before; or if it stays where it begins because
+        the loss has no slope there, as it never has in the radius of `kernels.Flat`.
 
     Raises
     ------
     ValueError, TypeError
-        If the data or a parameter are not as above, or there is nothing to learn.
+        If the data or a parameter are not as above, there is nothing to learn, or the loss or its slope are no numbers.
 
     Examples
     --------
@@ -170,6 +176,8 @@ def learn_kernel(
     check_option("loss", loss, LOSSES)
     check_count("max_iter", max_iter, 1)
     check_tol(tol)
+    if not isinstance(hollow, bool | np.bool_):
+        raise TypeError(f"hollow must be True or False, got {hollow!r}")
     check_in_memory(X=X, y=y)
     check_kernel(kernel)
     check_localization(kernel)
@@ -177,8 +185,8 @@ def learn_kernel(
     names = _names(kernel, parameters)
     objective = _Objective(kernel, names, X, values, loss, hollow)
     start = objective.start
-    losses = [objective(start)[0]]
-    scale = losses[0] or 1.0
+    first, steepness = objective(start)
+    losses, scale = [first], first or 1.0
 
     def scaled(flat):
         value, slope = objective(flat)
@@ -188,8 +196,12 @@ def learn_kernel(
                      callback=lambda intermediate_result: losses.append(intermediate_result.fun * scale),
                      options={"maxiter": max_iter, "gtol": tol, "ftol": 0.0})
     slope = float(np.abs(found.jac).max(initial=0.0))
-    settled = slope <= tol
-    if not settled:
+    stuck = first > 0 and not steepness.any()
+    settled = slope <= tol and not stuck
+    if stuck:
+        say_unsettled("the kernel has not settled: where the search begins the loss has no slope in "
+                      f"{', '.join(names)}; begin elsewhere, or choose by select_bandwidth")
+    elif not settled:
         say_unsettled(f"the kernel has not settled after {found.nit} steps: the largest slope of the loss is "
                       f"{slope:.2g} of the loss at the start; raise max_iter or tol")
     learned = objective.kernel_at(found.x)
@@ -213,11 +225,15 @@ def _names(kernel, parameters):
         names = [name for name, value in known.items() if name.split("__")[-1] in (*POSITIVE, "matrix")
                  and not isinstance(value, Kernel)]
     else:
+        if not isinstance(parameters, Iterable):
+            raise TypeError(f"parameters must be a list of names, got {parameters!r}")
         names = [parameters] if isinstance(parameters, str) else list(parameters)
         names = [current_name(kernel, name) for name in names]
     for name in names:
         if name not in known:
             raise ValueError(f"parameters must be names among {sorted(known)}, got {name!r}")
+        if names.count(name) > 1:
+            raise ValueError(f"parameters must be different names, got {name!r} {names.count(name)} times")
     if not names:
         raise ValueError(f"there must be something to learn, and {kernel!r} has no number or matrix that is known to "
                          "be one: name it in parameters")
@@ -239,35 +255,68 @@ class _Objective:
                 part = to_numpy(known[name]) if hasattr(known[name], "detach") else np.asarray(known[name], float)
                 self.bounds += [(None, None)] * part.size
             else:
-                part = np.asarray(math.log(as_number(name, known[name])))
+                part = np.asarray(_logarithm(name, known[name]))
                 self.bounds.append((-STEEPEST, STEEPEST))
             self.shapes.append(part.shape)
             parts.append(part.ravel())
         self.start = np.concatenate(parts).astype(np.float64)
+        for name, value in zip(names, self._values(self._leaves(self.start)), strict=True):
+            try:
+                clone(kernel).set_params(**{name: value})
+            except (TypeError, ValueError):
+                raise ValueError(_immovable(kernel, name)) from None
 
-    def _parts(self, flat):
-        """Return {name: array or tensor} of what is learned, numbers out of their logarithms."""
-        found, at = {}, 0
-        for name, shape in zip(self.names, self.shapes, strict=True):
-            size = math.prod(shape)
-            part = flat[at:at + size].reshape(shape)
-            found[name] = part if shape else (part.exp() if hasattr(part, "exp") else math.exp(part))
-            at += size
-        return found
+    def _pieces(self, flat):
+        """Return what is learned, one array a parameter."""
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
+        return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), self.shapes, strict=True)]
+
+    def _leaves(self, flat):
+        """Return what is learned as tensors, one a parameter, numbers as their logarithms."""
+        import torch
+
+        return [torch.tensor(part, requires_grad=True) for part in self._pieces(flat)]
+
+    @staticmethod
+    def _values(leaves):
+        """Return what the kernel has for them: matrices as they are, numbers out of their logarithms."""
+        return [leaf if leaf.ndim else leaf.exp() for leaf in leaves]
 
     def kernel_at(self, flat):
         """Return the kernel with numbers and arrays."""
-        return clone(self.kernel).set_params(**self._parts(flat.copy()))
+        found = [part if part.shape else math.exp(part) for part in self._pieces(flat.copy())]
+        return clone(self.kernel).set_params(**dict(zip(self.names, found, strict=True)))
 
     def __call__(self, flat):
         import torch
 
-        place = torch.from_numpy(flat.copy()).requires_grad_()
-        kernel = clone(self.kernel).set_params(**self._parts(place))
+        leaves = self._leaves(flat)
+        kernel = clone(self.kernel).set_params(**dict(zip(self.names, self._values(leaves), strict=True)))
         mean = local_mean(self.X, self.X, self.values, kernel=kernel.hollow() if self.hollow else kernel)
         if self.loss == "squared":
             value = (self.values - mean).square().sum(-1).mean()
         else:
             value = 1 - (self.values * mean).sum(-1).mean()
-        value.backward()
-        return float(value.detach()), place.grad.numpy().copy()
+        slopes = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else [None] * len(leaves)
+        for name, slope in zip(self.names, slopes, strict=True):
+            if slope is None:
+                raise ValueError(_immovable(self.kernel, name))
+        value, slope = float(value.detach()), np.concatenate([part.numpy().ravel() for part in slopes])
+        if not (math.isfinite(value) and np.isfinite(slope).all()):
+            raise ValueError(f"the loss and its slope must be numbers, got {value:.3g} and slopes up to "
+                             f"{np.abs(slope).max():.3g} of {self.kernel_at(flat)!r}: bring the values to a size near "
+                             "one, or begin with a width near the distances of the points")
+        return value, slope
+
+
+def _logarithm(name, value):
+    """Return the logarithm of a positive number that is to be learned."""
+    number = as_number(name, value)
+    if not math.exp(-STEEPEST) <= number <= math.exp(STEEPEST):
+        raise ValueError(f"{name} must be a positive number, no farther from one than a factor of e^{STEEPEST:.0f}, to "
+                         f"be learned as its logarithm, got {value!r}")
+    return math.log(number)
+
+
+def _immovable(kernel, name):
+    return f"parameters must be numbers and matrices that a gradient can move, got {name!r} of {kernel!r}"

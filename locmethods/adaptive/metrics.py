@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_array, check_count, check_option, check_tol
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
-from locmethods.arrays.namespace import as_scores, is_tensor, like, namespace, to_numpy
+from locmethods.arrays.namespace import as_scores, is_tensor, like, namespace, to_float64, to_numpy
 from locmethods.kernels import Gaussian
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.bound import Bound, once
@@ -195,7 +195,7 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         points = points - points.mean(axis=0)
 
         def objective(flat):
-            value, slope = leave_one_out_slope(flat.reshape(start.shape), points, values, loss=self.loss)
+            value, slope = _slope(flat.reshape(start.shape), points, values, self.loss)
             return value, slope.ravel()
 
         steps = count(1)
@@ -260,9 +260,9 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
 
 def leave_one_out_slope(
-    matrix: np.ndarray,
-    points: np.ndarray,
-    values: np.ndarray,
+    matrix: ArrayLike,
+    points: ArrayLike,
+    values: ArrayLike,
     *,
     loss: str = "squared",
 ) -> tuple[float, np.ndarray]:
@@ -278,10 +278,11 @@ def leave_one_out_slope(
 
     Parameters
     ----------
-    matrix : ndarray of shape (n_components, n_features)
+    matrix : array-like of shape (n_components, n_features)
         A.
-    points : ndarray of shape (n_samples, n_features)
-    values : ndarray of shape (n_samples, n_outputs)
+    points : array-like of shape (n_samples, n_features)
+        At least two.
+    values : array-like of shape (n_samples, n_outputs)
         One-hot labels for the loss "accuracy".
     loss : {"squared", "accuracy"}, default="squared"
 
@@ -290,6 +291,11 @@ def leave_one_out_slope(
     loss : float
         Summed over samples.
     slope : ndarray of the shape of `matrix`
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the arrays are not finite, their shapes disagree, there are fewer than two samples, or the loss is unknown.
 
     Examples
     --------
@@ -300,6 +306,19 @@ def leave_one_out_slope(
     >>> round(loss, 3), slope.round(3)  # 4/9 + 1 + 4/9, and 32/27 ln 2: larger distances would make it worse
     (1.889, array([[0.822]]))
     """
+    check_option("loss", loss, LOSSES)
+    matrix, points, values = (to_float64(as_array(name, value)) for name, value in
+                              (("matrix", matrix), ("points", points), ("values", values)))
+    if points.ndim != 2 or len(points) < 2 or matrix.ndim != 2 or matrix.shape[1] != points.shape[1]:
+        raise ValueError("matrix and points must have shapes (n_components, n_features) and (n_samples, n_features), "
+                         f"with at least two samples, got shapes {matrix.shape} and {points.shape}")
+    if values.ndim != 2 or len(values) != len(points):
+        raise ValueError(f"values must have shape ({len(points)}, n_outputs), got shape {values.shape}")
+    return _slope(matrix, points, values, loss)
+
+
+def _slope(matrix, points, values, loss):
+    """Return what `leave_one_out_slope` does, of arrays that have been checked."""
     mapped = points @ matrix.T
     total, columns, cross = 0.0, np.zeros(len(points)), np.zeros((points.shape[1],) * 2)
     for rows, weights in weight_blocks(mapped, mapped, kernel=Gaussian(1.0).hollow()):

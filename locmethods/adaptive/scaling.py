@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count, check_localization, check_tol
 from locmethods.arrays.door import check_kernel, check_one_batch, check_points
+from locmethods.arrays.namespace import to_float64, to_numpy
 from locmethods.kernels import Kernel
 from locmethods.means import prepare
 from locmethods.numerics.scaling import symmetric_scaling
@@ -51,7 +52,7 @@ class Sinkhorn:
         ----------
         values : array-like of shape (n,) or (n, n_outputs)
         """
-        values = as_array("values", values)
+        values = to_numpy(as_array("values", values))
         if values.ndim not in (1, 2) or len(values) != len(self.scale):
             raise ValueError(f"values must have shape (n,) or (n, n_outputs) with n = {len(self.scale)}, got shape "
                              f"{tuple(values.shape)}")
@@ -103,7 +104,7 @@ def sinkhorn(X: ArrayLike, *, kernel: Kernel, tol: float = 1e-9, max_iter: int =
     check_count("max_iter", max_iter, 1)
     check_kernel(kernel)
     check_localization(kernel)
-    X = as_array("X", X)
+    X = to_numpy(as_array("X", X))
     check_points("X", X)
     check_one_batch("X", X, "a scaling")
     prepared = prepare(X.astype(np.float64), kernel=kernel)
@@ -166,7 +167,7 @@ def attention_factors(weights: ArrayLike, *, rank: int | None = None) -> Attenti
     weights : array-like of shape (n, m)
         K, positive.
     rank : int, optional
-        The head size; by default the numerical rank of log K.
+        The head size; by default the numerical rank of log K, by the rounding of the floating type of K.
 
     Returns
     -------
@@ -190,13 +191,14 @@ def attention_factors(weights: ArrayLike, *, rank: int | None = None) -> Attenti
     weights = as_array("weights", weights)
     if weights.ndim != 2 or 0 in weights.shape:
         raise ValueError(f"weights must have shape (n, m), got {tuple(weights.shape)}")
-    weights = np.asarray(weights, dtype=np.float64)
+    rounding = np.finfo(to_numpy(weights).dtype).eps
+    weights = to_float64(weights)
     if not (weights > 0).all():
         raise ValueError(f"weights must be positive, since exp(q·k) is, got {int((weights <= 0).sum())} that are not")
     log = np.log(weights)
     left, size, right = np.linalg.svd(log, full_matrices=False)
     if rank is None:
-        rank = max(1, int((size > max(log.shape) * np.finfo(float).eps * size[0]).sum()))
+        rank = max(1, int((size > max(log.shape) * rounding * size[0]).sum()))
     check_count("rank", rank, 1)
     if rank > len(size):
         raise ValueError(f"rank must be at most {len(size)}, the lesser side of weights, got {rank}")

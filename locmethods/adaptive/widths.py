@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad
 
-from locmethods.arrays.checks import as_number, check_count
-from locmethods.arrays.door import check_kernel
+from locmethods.arrays.checks import as_array, as_number, check_count
+from locmethods.arrays.door import check_kernel, check_points
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, matrix_transpose, namespace, to_numpy
 from locmethods.arrays.types import Array
 from locmethods.kernels import Balloon, Gaussian
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.bound import Bound, block, once, pairwise_square, with_squares
 from locmethods.kernels.radial import Radial, RadialBound
-from locmethods.kernels.rank import check_enough, nearest_indices
+from locmethods.kernels.rank import nearest_indices
 from locmethods.kernels.restricted import without_own
 from locmethods.means import local_sum
 
@@ -28,10 +28,11 @@ __all__ = ["SamplePoint", "SelfTuning", "kernel_density"]
 class SamplePoint(Kernel):
     """K(q, x) = λ(x)⁻ᵈ k(‖q − x‖ / λ(x)), with a width for each key: λ(x) = (p(x)/g)^(−α) [abramson1982]_.
 
-    Here p is a pilot density of the keys and g its geometric mean over them, so that λ is one on average and the
-    kernel's own bandwidth h keeps its unit; d is the number of features. With α = ½ the bias of the density estimate
-    falls as h⁴ in place of h², if the widths are clipped: far out, where p is tiny, a wide key is felt everywhere
-    [terrell1992]_ [hall1995]_. The factor λ⁻ᵈ gives every key the same mass, so that Σ K is a density estimate.
+    Here p is a pilot density of the keys and g its geometric mean over them, so that the geometric mean of λ is one,
+    until it is clipped, and the kernel's own bandwidth h keeps its unit; d is the number of features. With α = ½ the
+    bias of the density estimate falls as h⁴ in place of h², if p is smooth and the widths are clipped: far out, where p
+    is tiny, a wide key is felt everywhere [terrell1992]_ [hall1995]_. The factor λ⁻ᵈ gives every key the same mass, so
+    that Σ K is a density estimate but for a constant; `kernel_density` has it.
 
     Parameters
     ----------
@@ -43,14 +44,14 @@ class SamplePoint(Kernel):
         λ is at most so much, at least 1; None for no limit.
     pilot : Radial or callable, optional
         The kernel of the pilot density, or p itself: a function of points of shape (..., n, d), of the caller's kind,
-        that returns positive numbers of shape (..., n). By default the kernel k at its own bandwidth.
+        that returns positive finite numbers of shape (..., n). By default the kernel k at its own bandwidth.
 
     Raises
     ------
     TypeError
-        If `kernel` is not radial or `pilot` neither radial nor callable.
+        If `kernel` is not radial, `pilot` neither radial nor callable, or what it returns no array of the keys' kind.
     ValueError
-        If `exponent` or `clip` is not as above, or the pilot is not positive at every key.
+        If `exponent` or `clip` is not as above, or the pilot is not positive and finite at every key.
 
     Notes
     -----
@@ -99,14 +100,21 @@ class SamplePoint(Kernel):
         Parameters
         ----------
         keys : array-like or Tensor of shape (..., n_keys, n_features)
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the keys are not as above or not finite, or the pilot is not.
         """
-        keys = keys if is_tensor(keys) else np.asarray(keys, dtype=np.float64)
+        keys = as_array("keys", keys)
+        check_points("keys", keys)
+        keys = keys if is_tensor(keys) else keys.astype(np.float64, copy=False)
         return namespace(keys).exp(self._log_widths(keys))
 
     def _log_widths(self, keys):
         """Return log λ of each key, of shape (*batch, n_keys)."""
         log_density, xp = self._log_pilot(keys), namespace(keys)
-        log_width = -float(self.exponent) * (log_density - xp.mean(log_density, axis=-1, keepdims=True))
+        log_width = -as_number("exponent", self.exponent) * (log_density - xp.mean(log_density, axis=-1, keepdims=True))
         return log_width if self.clip is None else xp.clip(log_width, None, math.log(self.clip))
 
     def _log_pilot(self, keys):
@@ -115,9 +123,13 @@ class SamplePoint(Kernel):
             xp = namespace(keys)
             return local_sum(keys, keys, xp.ones_like(keys[..., 0]), kernel=self.pilot or self.kernel).log_normaliser
         density = self.pilot(keys)
-        if tuple(density.shape) != tuple(keys.shape[:-1]) or not bool((density > 0).all()):
-            raise ValueError(f"pilot must give a positive number for each of {keys.shape[-2]} keys, got shape "
-                             f"{tuple(density.shape)} and the least {float(density.min()):.3g}")
+        if is_tensor(density) != is_tensor(keys) or not hasattr(density, "shape"):
+            raise TypeError(f"pilot must return an array of the kind of the keys, {type(keys).__name__}, got "
+                            f"{type(density).__name__}")
+        if tuple(density.shape) != tuple(keys.shape[:-1]) or not bool(((density > 0) & (density < math.inf)).all()):
+            raise ValueError(f"pilot must give a positive finite number for each of {keys.shape[-2]} keys, got shape "
+                             f"{tuple(density.shape)}, the least {float(density.min()):.3g} and the greatest "
+                             f"{float(density.max()):.3g}")
         return namespace(keys).log(density)
 
 
@@ -217,7 +229,9 @@ class SelfTuning(Kernel):
 
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
-        check_enough(self.n_neighbors, keys, True)
+        if self.n_neighbors >= keys.shape[-2]:
+            raise ValueError(f"n_neighbors must be less than the number of keys, {keys.shape[-2]}, of which none is "
+                             f"its own neighbour, got {self.n_neighbors}")
         query, keys, _ = with_squares(query, keys, kept)
         theirs = once(kept, self, keys, ("scales", self.n_neighbors), lambda: self._squares(keys, keys, kept))
         mine = theirs if query is keys else self._squares(query, keys, kept)
@@ -290,20 +304,22 @@ def kernel_density(query: ArrayLike, keys: ArrayLike, *, kernel: Kernel) -> Arra
     inner = kernel if isinstance(kernel, Radial) else getattr(kernel, "kernel", None)
     if not (isinstance(kernel, Radial | SamplePoint | Balloon) and isinstance(inner, Radial)):
         raise TypeError(f"kernel must be a kernel of the distance, SamplePoint or Balloon, got {kernel!r}")
-    query, keys = (part if is_tensor(part) else np.asarray(part, dtype=None if hasattr(part, "dtype") else np.float64)
-                   for part in (query, keys))
+    query, keys = as_array("query", query), as_array("keys", keys)
+    check_points("keys", keys)
     xp, d = namespace(keys), keys.shape[-1]
     total = local_sum(query, keys, xp.ones_like(keys[..., 0]), kernel=kernel).log_normaliser
-    log_mass = math.log(keys.shape[-2]) + math.log(mass(inner, d)) + d * math.log(inner.length)
+    log_volume = math.log(keys.shape[-2]) + log_mass(inner, d) + d * math.log(inner.length)
     if isinstance(kernel, Balloon):
         bound = kernel.bind(as_scores(query), as_scores(keys))
         with np.errstate(divide="ignore"):
-            log_mass = log_mass + d * (xp.log(bound.scaled().unit[..., 0]) / 2 + bound.exponent * math.log(2.0))
-    return xp.exp(total - log_mass)
+            log_volume = log_volume + d * (xp.log(bound.scaled().unit[..., 0]) / 2 + bound.exponent * math.log(2.0))
+    found = xp.exp(total - log_volume)  # of single precision a balloon's widths are of double
+    answer: Any = found.to(total.dtype) if is_tensor(found) else found.astype(total.dtype, copy=False)
+    return answer
 
 
-def mass(kernel, m):
-    """Return ∫ k(‖u‖) du over m dimensions, of a kernel of the distance at width one, by quadrature along the radius.
+def log_mass(kernel, m):
+    """Return log ∫ k(‖u‖) du over m dimensions, k a kernel of the distance at width one, by quadrature of the radius.
 
     Raises
     ------
@@ -311,17 +327,28 @@ def mass(kernel, m):
         If it is infinite.
     """
     compact = kernel.reach < math.inf
-    sphere = 2 * math.pi ** (m / 2) / math.gamma(m / 2)  # the area of the unit sphere
+    log_sphere = math.log(2) + m / 2 * math.log(math.pi) - math.lgamma(m / 2)  # of the area of the unit sphere
 
     def log_k(r):
         with np.errstate(divide="ignore"):
-            return kernel.log_profile(np.array([r * r]), np).item()
+            return kernel.log_profile(r * r, np)
 
     if not compact:  # an integrable one falls faster than r^−m
-        near, far = log_k(1e6), log_k(1e12)
+        near, far = log_k(np.array([1e6, 1e12]))
         if near > -math.inf and not far - near < -m * math.log(1e6) * (1 + 1e-9):
             raise ValueError(f"{kernel!r} has no finite integral in {m} dimension{'s' if m > 1 else ''}, so that it is "
                              "the kernel of no density")
-    return sphere * quad(lambda r: r ** (m - 1) * math.exp(log_k(r)), 0, 1 if compact else math.inf, limit=200)[0]
+    # In many dimensions r^(m − 1) overflows, so that its size at the peak is taken out; and the mass lies near the peak
+    # alone, which quad would not find in the middle of its range.
+    radii = np.geomspace(1e-6, 1 if compact else 1e6, 4001)[:-1]
+    sizes = (m - 1) * np.log(radii) + log_k(radii)
+    most, peak = float(sizes.max()), float(radii[sizes.argmax()])
 
+    def part(low, high):
+        def integrand(r):
+            power = (m - 1) * math.log(r) if r > 0 else (-math.inf if m > 1 else 0.0)
+            return math.exp(power + log_k(np.array([r])).item() - most)
 
+        return quad(integrand, low, high, limit=200)[0]
+
+    return log_sphere + most + math.log(part(0, peak) + part(peak, 1 if compact else math.inf))

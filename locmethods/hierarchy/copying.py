@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from locmethods.arrays.checks import check_count
+from locmethods.arrays.checks import as_array, check_count
+from locmethods.arrays.namespace import to_numpy
 from locmethods.kernels import Flat
 from locmethods.means import local_mean
 
 __all__ = ["induction_head", "previous_token"]
 
+NOTHING = 1e-299  # more than what engines may write for a weight of nothing, e⁻⁶⁹⁰, beside one of one
 SAME = 0.5  # a radius below every distance between different whole numbers, or between different one-hot rows
 
 
@@ -27,7 +29,7 @@ def previous_token(states: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError, TypeError
-        As `locmethods.local_mean`.
+        If `states` are no finite numbers of that shape.
 
     Examples
     --------
@@ -37,9 +39,12 @@ def previous_token(states: ArrayLike) -> np.ndarray:
            [5.],
            [6.]])
     """
-    positions = np.arange(len(states), dtype=np.float64)[:, None]  # type: ignore[arg-type]
-    found = local_mean(positions - 1, positions, states, kernel=Flat(SAME), empty="nan")
-    return np.nan_to_num(found)
+    states = to_numpy(as_array("states", states))
+    if states.ndim not in (1, 2) or not len(states):
+        raise ValueError(f"states must have shape (n_positions, n_outputs), not empty, got shape {states.shape}")
+    positions = np.arange(len(states), dtype=np.float64)[:, None]
+    found = np.nan_to_num(local_mean(positions - 1, positions, states, kernel=Flat(SAME), empty="nan"))
+    return np.where(np.abs(found) > NOTHING * np.abs(states).sum(0), found, 0.0)
 
 
 def induction_head(tokens: ArrayLike, *, n_tokens: int | None = None) -> np.ndarray:
@@ -85,4 +90,5 @@ def induction_head(tokens: ArrayLike, *, n_tokens: int | None = None) -> np.ndar
                          f"{tokens.max()}")
     states = np.eye(n_tokens)[tokens]
     up_to_itself = np.tri(len(tokens), dtype=bool)
-    return local_mean(states, previous_token(states), states, kernel=Flat(SAME).where(up_to_itself), empty="nan")
+    found = local_mean(states, previous_token(states), states, kernel=Flat(SAME).where(up_to_itself), empty="nan")
+    return np.where(found < NOTHING * len(tokens), 0.0, found)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_positive, check_tol
 from locmethods.arrays.estimators import FLOATS, targets, validate_data
+from locmethods.arrays.namespace import is_tensor, like, namespace, to_float64, to_numpy
 from locmethods.kernels import Exponential, Gaussian, Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean, local_weights
@@ -26,6 +27,7 @@ __all__ = ["Gate", "LocalExperts", "gaussian_gate", "mixture_of_experts", "softm
 LEAST_NOISE = 1e-6  # of the targets' variance: an expert that meets its samples exactly would have likelihood ∞
 LEAST_WIDTH = 1e-6  # of the features' variance, likewise
 LEAST_PRIOR = 1e-300  # of an expert that nobody asks
+LARGEST = 1e150  # a number whose square is one, a few times over
 
 
 class Gate(NamedTuple):
@@ -119,20 +121,27 @@ def softmax_gate(
     (array([[1.],
            [2.]]), array([-0.5, -2. ]))
     """
-    log_prior = np.zeros(len(centers)) if log_prior is None else log_prior  # type: ignore[arg-type]
+    centers = as_array("centers", centers)
+    log_prior = np.zeros(centers.shape[:1]) if log_prior is None else log_prior
     centers, log_prior, width = _of_experts("centers", centers, "log_prior", log_prior, bandwidth)
     return centers / width**2, log_prior - (centers**2).sum(1) / (2 * width**2)
 
 
 def _of_experts(rows, matrix, numbers, vector, bandwidth):
     check_positive("bandwidth", bandwidth)
-    matrix, vector = as_array(rows, matrix), as_array(numbers, vector)
+    matrix, vector = to_float64(as_array(rows, matrix)), to_float64(as_array(numbers, vector))
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"{rows} must have shape (n_experts, n_features), neither zero, got shape {matrix.shape}")
     if vector.shape != matrix.shape[:1]:
         raise ValueError(f"{numbers} must have shape ({len(matrix)},), a number for each expert, got shape "
                          f"{vector.shape}")
-    return matrix, vector, as_number("bandwidth", bandwidth)
+    width = as_number("bandwidth", bandwidth)
+    # What a center's exponent is made of: its square in units of the width, and the width's own.
+    largest = np.abs(matrix).max() * (width if rows == "slopes" else 1 / width)
+    if not max(largest, width, 1 / width) < LARGEST:
+        raise ValueError(f"{rows} and bandwidth must be of a size whose squares are numbers, got numbers up to "
+                         f"{np.abs(matrix).max():.3g} and the bandwidth {width:.3g}")
+    return matrix, vector, width
 
 
 def mixture_of_experts(
@@ -181,9 +190,9 @@ def mixture_of_experts(
     """
     X, centers = as_array("X", X), as_array("centers", centers)
     coefficients = as_array("coefficients", coefficients)
-    if X.ndim != 2 or centers.ndim != 2 or X.shape[1] != centers.shape[1]:
+    if X.ndim != 2 or centers.ndim != 2 or 0 in centers.shape or X.shape[1] != centers.shape[1]:
         raise ValueError("X and centers must have shapes (n_queries, n_features) and (n_experts, n_features), got "
-                         f"shapes {X.shape} and {centers.shape}")
+                         f"shapes {tuple(X.shape)} and {tuple(centers.shape)}")
     wanted = (len(centers), 1 + X.shape[1])
     if coefficients.ndim not in (2, 3) or coefficients.shape[:2] != wanted:
         raise ValueError(f"coefficients must have shape {wanted} or {wanted} and outputs, got shape "
@@ -191,7 +200,7 @@ def mixture_of_experts(
     query, keys, kernel = _with_prior(X, centers, kernel, log_prior, empty)
     mixed = local_mean(query, keys, coefficients.reshape(len(centers), -1), kernel=kernel, empty=empty)
     mixed = mixed.reshape(len(X), *coefficients.shape[1:])
-    return mixed[:, 0] + np.einsum("nd,nd...->n...", X, mixed[:, 1:])
+    return mixed[:, 0] + (mixed[:, 1:] * X.reshape(*X.shape, *[1] * (mixed.ndim - 2))).sum(1)
 
 
 def _with_prior(query, centers, kernel, log_prior, empty="nearest"):
@@ -200,14 +209,15 @@ def _with_prior(query, centers, kernel, log_prior, empty="nearest"):
     if log_prior is None:
         return query, centers, kernel
     log_prior = as_array("log_prior", log_prior)
-    if log_prior.shape != (len(centers),):
+    if tuple(log_prior.shape) != (len(centers),):
         raise ValueError(f"log_prior must have shape ({len(centers)},), a number for each expert, got shape "
-                         f"{log_prior.shape}")
+                         f"{tuple(log_prior.shape)}")
     # One more feature: 1 of the query, log π of the center; the exponential of their product is π.
     own = list(range(centers.shape[1]))
-    one = np.ones((len(query), 1), dtype=query.dtype)
-    beside = (log_prior - log_prior.max())[:, None]
-    return np.hstack([query, one]), np.hstack([centers, beside]), kernel.on(own) * Exponential().on([len(own)])
+    xp, beside = namespace(centers), log_prior - log_prior.max()
+    beside = like(beside, centers) if is_tensor(centers) else to_numpy(beside).astype(centers.dtype)
+    query = xp.concatenate([query, xp.ones_like(query[:, :1])], axis=1)
+    return query, xp.concatenate([centers, beside[:, None]], axis=1), kernel.on(own) * Exponential().on([len(own)])
 
 
 class LocalExperts(RegressorMixin, BaseEstimator):

@@ -58,6 +58,8 @@ class LocalMeanLayer(nn.Module):
         for name, count in (("n_inputs", n_inputs), ("n_outputs", n_outputs), ("n_keys", n_keys)):
             check_count(name, count, 1)
         check_positive("bandwidth", bandwidth)
+        if not isinstance(residual, bool):
+            raise TypeError(f"residual must be True or False, got {residual!r}")
         self.keys = nn.Parameter(torch.randn(n_keys, n_inputs))
         self.values = nn.Parameter(torch.randn(n_keys, n_outputs) / math.sqrt(n_outputs))
         self.log_bandwidth = nn.Parameter(torch.tensor(math.log(bandwidth)))
@@ -77,11 +79,20 @@ class LocalMeanLayer(nn.Module):
         ValueError, TypeError
             As `locmethods.local_mean`.
         """
+        self._check_inputs("x", x)
         rows = x.reshape(-1, x.shape[-1])
         query, keys = self._softmax_gate(rows)
         mean = local_mean(query, keys, self.values, kernel=Exponential())
-        mean = mean.reshape(*x.shape[:-1], -1)
+        mean = mean.reshape(*x.shape[:-1], self.values.shape[1])
         return mean if self.path is None else mean + self.path(x)
+
+    def _check_inputs(self, name, x):
+        """Raise unless it is a tensor with the layer's inputs last: another number of them might be broadcast."""
+        if not isinstance(x, torch.Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+        if x.ndim == 0 or x.shape[-1] != self.keys.shape[1]:
+            raise ValueError(f"{name} must have {self.keys.shape[1]} inputs along its last axis, got shape "
+                             f"{tuple(x.shape)}")
 
     def _softmax_gate(self, rows):
         """Return queries and keys whose inner products are the Gaussian's exponents, up to a number for each query.
@@ -103,9 +114,18 @@ class LocalMeanLayer(nn.Module):
         Parameters
         ----------
         inputs : Tensor of shape (n_samples, n_inputs)
-            More than `NEAR` + 1 of them; keys are drawn without replacement where there are enough.
+            At least one, better more than there are keys; keys are drawn without replacement where there are enough.
         generator : torch.Generator, optional
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `inputs` is no tensor of that shape, or empty.
         """
+        self._check_inputs("inputs", inputs)
+        if inputs.ndim != 2 or not len(inputs):
+            raise ValueError("inputs must have shape (n_samples, n_inputs), not empty, got shape "
+                             f"{tuple(inputs.shape)}")
         n_keys, n_inputs = self.keys.shape
         order = torch.randperm(len(inputs), generator=generator)
         self.keys.copy_(inputs[order[torch.arange(n_keys) % len(inputs)]])
@@ -154,7 +174,7 @@ class LocalMeanStack(nn.Sequential):
         if not isinstance(sizes, Sequence) or len(sizes) < 2:
             raise ValueError(f"sizes must be a sequence of at least two numbers of features, got {sizes!r}")
         layers = [LocalMeanLayer(n_inputs, n_outputs, n_keys=n_keys, bandwidth=bandwidth,
-                                 residual=residual and number < len(sizes) - 2)
+                                 residual=residual if number < len(sizes) - 2 else False)
                   for number, (n_inputs, n_outputs) in enumerate(pairwise(sizes))]
         super().__init__(*layers)
 

@@ -14,6 +14,7 @@ from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.means import local_mean
+from locmethods.numerics.units import exponent_of
 from locmethods.width import select_bandwidth
 
 __all__ = ["StackedLocalMeans"]
@@ -124,6 +125,8 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
         for name, options in (("compare", COMPARE), ("average", AVERAGE), ("widths", WIDTHS),
                               ("empty", ("nearest", "mean", "raise"))):
             check_option(name, getattr(self, name), options)
+        if not isinstance(self.residual, bool | np.bool_):
+            raise TypeError(f"residual must be True or False, got {self.residual!r}")
         kernel = kernel_or_default(self.kernel, self.empty)
         answer_kernel = kernel_or_default(self.answer_kernel, self.empty)
         X, y = validate_data(self, X, y, dtype=FLOATS, y_numeric=True, multi_output=True,
@@ -221,7 +224,8 @@ class StackedLocalMeans(RegressorMixin, BaseEstimator):
 
 def _spread(answers):
     """Return the root mean square of the answers about their mean, all outputs together; 1 if they are all alike."""
-    return float(np.sqrt(answers.var(0).sum())) or 1.0
+    unit = exponent_of(answers)  # squares of tiny answers would vanish
+    return float(np.ldexp(np.sqrt(np.ldexp(answers, -unit).var(0).sum()), unit)) or 1.0
 
 
 def _width_of(kernel):

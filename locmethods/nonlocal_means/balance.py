@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from locmethods.arrays.checks import check_count
 from locmethods.kernels import Kernel
 from locmethods.models.pictures import number_of, window_sums
-from locmethods.nonlocal_means.filters import comparison_of, noisy
+from locmethods.nonlocal_means.filters import comparison_of, noise_of, noisy
 from locmethods.nonlocal_means.pixels import as_patches, as_picture, positive
 from locmethods.numerics.scaling import symmetric_scaling
 from locmethods.numerics.settling import say_unsettled
@@ -47,7 +47,7 @@ def balanced_nonlocal_means(
     patch_size: int = 7,
     patch_distance: int = 11,
     h: float = 0.1,
-    sigma: float = 0.0,
+    sigma: float | None = 0.0,
     kernel: Kernel | None = None,
     spatial: Kernel | None = None,
     guide: ArrayLike | None = None,
@@ -102,11 +102,11 @@ def balanced_nonlocal_means(
     comparison = comparison_of(patch_size, patch_distance, h, False, kernel, spatial, patch_weights)
     if number_of(comparison.kernel) is None:
         raise ValueError(f"kernel must be a kernel of the distance that has compiled loops, got {kernel!r}")
-    sigma = positive("sigma", sigma) if sigma else 0.0
+    sigma = noise_of(sigma, guide is None, pixels)
     tol = positive("tol", tol)
     check_count("max_iter", max_iter, 1)
     values, kind = pixels.array, pixels.array.dtype.type
-    near = as_patches(guide, pixels)
+    near = as_patches(guide, pixels, preserve_range)
     comparison = noisy(comparison, sigma, values.ndim - 1)
     found = symmetric_scaling(lambda scale: window_sums(near, scale, comparison)[0],
                               np.ones((1, *values.shape[1:]), kind), tol=tol, max_iter=max_iter)

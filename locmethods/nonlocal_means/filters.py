@@ -43,7 +43,8 @@ def nonlocal_means(
     picture : array-like of shape (rows, columns) or (planes, rows, columns), with channels also where `channel_axis` is
         Grey or with any number of channels; a picture or a volume. float32 stays float32, integers become float64.
     patch_size : int, default=7
-        Side of a patch in pixels; an even one counts as the next odd one.
+        Side of a patch in pixels; an even one counts as the next odd one. With 1 the pixels themselves are compared,
+        where scikit-image's sums of squares are empty and it takes the plain mean of the window.
     patch_distance : int, default=11
         A window has all pixels that are no farther in rows, and in columns.
     h : float, default=0.1
@@ -72,7 +73,7 @@ def nonlocal_means(
         Weights of a patch's pixels along each axis, in place of those that `fast_mode` means.
         ``np.full(7, 1 / 7)`` is the plain mean over a centred square.
     preserve_range : bool, default=False
-        Integers are divided by the greatest number of their type unless True.
+        Integers, those of a `guide` too, are divided by the greatest number of their type unless True.
     channel_axis : int, optional
         Which axis of `picture` has the channels; none by default.
 
@@ -103,9 +104,9 @@ def nonlocal_means(
     True
     """
     pixels = as_picture(picture, channel_axis, preserve_range)
-    near = as_patches(guide, pixels)
+    near = as_patches(guide, pixels, preserve_range)
     comparison = comparison_of(patch_size, patch_distance, h, fast_mode, kernel, spatial, patch_weights)
-    sigma = _noise(sigma, guide is None, pixels)
+    sigma = noise_of(sigma, guide is None, pixels)
     if sigma and not isinstance(comparison.kernel, Radial):
         raise ValueError(f"sigma is taken from a distance, so kernel must be Radial with it, got {kernel!r}")
     return pixels.leave(window_means(near, pixels.array, noisy(comparison, sigma, near.ndim - 1)))
@@ -166,7 +167,7 @@ def bilateral(
     True
     """
     pixels = as_picture(picture, channel_axis, preserve_range)
-    near = as_guide(guide, pixels)
+    near = as_guide(guide, pixels, preserve_range)
     kernel = Gaussian(positive("sigma_color", sigma_color)) if kernel is None else _checked("kernel", kernel)
     sigma_spatial = positive("sigma_spatial", sigma_spatial)
     place = Gaussian(sigma_spatial) if spatial is None else _checked("spatial", spatial)
@@ -213,7 +214,7 @@ def _profile(side, fast_mode):
     return weight / weight.sum()
 
 
-def _noise(sigma, own, pixels):
+def noise_of(sigma, own, pixels):
     """Return the noise's standard deviation: what was given, or an estimate."""
     if sigma is not None:
         sigma = as_number("sigma", sigma)

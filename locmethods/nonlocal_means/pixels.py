@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from locmethods.arrays.checks import as_array, as_number, check_positive
-from locmethods.arrays.namespace import is_tensor
+from locmethods.arrays.namespace import is_tensor, to_numpy
 
 
 class Pixels(NamedTuple):
@@ -58,8 +58,10 @@ def as_picture(picture, channel_axis, preserve_range, name="picture"):
     return Pixels(np.ascontiguousarray(np.moveaxis(array, channel_axis, 0)), int(channel_axis))
 
 
-def as_guide(guide, pixels):
+def as_guide(guide, pixels, preserve_range):
     """Return the picture whose pixels are compared, of shape (g, *shape) and the type of `pixels`: itself for None.
+
+    Whole numbers are scaled as the picture's are, since widths are in the units of either.
 
     Raises
     ------
@@ -68,20 +70,22 @@ def as_guide(guide, pixels):
     """
     if guide is None:
         return pixels.array
+    if is_tensor(guide):
+        raise TypeError("guide must be a NumPy array, got a tensor: call its numpy()")
     shape = pixels.array.shape[1:]
     kind = getattr(guide, "dtype", np.dtype(float))
     array = as_array("guide", guide)
     if array.shape[:len(shape)] != shape or array.ndim > len(shape) + 1 or 0 in array.shape:
         raise ValueError(f"guide must have the picture's shape {shape}, and may have channels behind it, got shape "
                          f"{array.shape}")
-    array = array / np.iinfo(kind).max if kind.kind in "iu" else array
+    array = array / np.iinfo(kind).max if kind.kind in "iu" and not preserve_range else array
     array = array[None] if array.ndim == len(shape) else np.moveaxis(array, -1, 0)
     return np.ascontiguousarray(array.astype(pixels.array.dtype))
 
 
-def as_patches(guide, pixels):
+def as_patches(guide, pixels, preserve_range):
     """Return `as_guide` in units in which squared differences, summed over channels, are means over them."""
-    near = as_guide(guide, pixels)
+    near = as_guide(guide, pixels, preserve_range)
     return near / near.dtype.type(math.sqrt(len(near)))
 
 
@@ -93,7 +97,7 @@ def as_weights(patch_weights):
     ValueError, TypeError
         If they are not an odd number of numbers of at least 0, some positive.
     """
-    found = as_array("patch_weights", patch_weights)
+    found = to_numpy(as_array("patch_weights", patch_weights))
     if found.ndim != 1 or len(found) % 2 == 0 or (found < 0).any() or not found.any():
         raise ValueError("patch_weights must be an odd number of weights of at least 0, not all of them 0, got shape "
                          f"{found.shape}{' with negative weights' if (found < 0).any() else ''}")

@@ -70,6 +70,8 @@ def synthesize(
     pixels = as_picture(example, channel_axis, False, "example")
     given = np.moveaxis(pixels.array, 0, -1)
     rows, columns = _check(given, shape, patch_size, overlap, seed)
+    if not isinstance(draw, bool | np.bool_):
+        raise TypeError(f"draw must be True or False, got {draw!r}")
     h, rng, step = positive("h", h), np.random.default_rng(seed), patch_size - overlap
     patches = _patches(given, patch_size)
     # The keys by what stands already: above or not, to the left or not.

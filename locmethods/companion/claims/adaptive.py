@@ -319,8 +319,8 @@ def error_of(weights, y, hollow):
 @claim("K7", kind=("identity", "counter-example"), sources=("sinkhorn1967", "milanfar2013b", "cohen1966"))
 def a_balanced_kernel_keeps_the_mean(seed=0):
     r"""For a symmetric positive definite $K > 0$ Sinkhorn's $W = DKD$ is symmetric with all sums one, has its
-    eigenvalues in $[0, 1]$ and keeps the mean of the values; $\tilde K$ is not symmetric and does not keep the
-    mean."""
+    eigenvalues in $[0, 1]$ and keeps the mean of the values; $\tilde K$ is neither symmetric nor keeps the mean of all
+    values, unless the rows of $K$ have one sum."""
     # Crowded at zero and thin at three, where nobody is alone yet: the scaling of one far from all is ill-conditioned.
     x = 3 * np.random.default_rng(seed).uniform(size=(60, 1)) ** 2
     values, kernel = np.sin(3 * x[:, 0]), gaussian(x, x, 0.5)
@@ -354,9 +354,9 @@ def a_balanced_kernel_keeps_the_mean(seed=0):
        sources=("lin2006", "meinshausen2006", "friedberg2021", "friedman2001"))
 def a_forest_is_a_kernel(seed=0):
     r"""The prediction of a forest whose trees answer with the means of their leaves is the local mean under its leaf
-    kernel, bootstrap counts included; a quantile regression forest and a local linear forest are the local quantile and
-    line under the same kernel. Boosted trees have no such kernel: they are linear in the targets once their leaves are
-    fixed, but with negative weights."""
+    kernel, bootstrap counts included; a quantile regression forest and a local linear forest without its ridge are the
+    local quantile and line under the same kernel. Trees boosted for the squared error have no such kernel: they are
+    linear in the targets once their leaves are fixed, but with negative weights."""
     patients, progress = datasets.diabetes()
     mixed = np.random.default_rng(seed).permutation(442)
     x, y, asked = patients[mixed[:300]], progress[mixed[:300]], patients[mixed[300:]]

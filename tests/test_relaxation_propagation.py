@@ -298,6 +298,19 @@ def test_what_must_hold_is_said(params, y, message):
         LabelPropagation(**params).fit(X, y)
 
 
+@pytest.mark.parametrize("y, message", [
+    (np.array(["yes", "no", -1]), "y must hold the number -1 where there is no label, got the word '-1', as an array "
+                                  "of words makes of it: give y the dtype object"),
+    (np.array(["yes", "no", None], dtype=object), "y must hold words, and the number -1 where there is no label, got "
+                                                  "None"),
+    (np.array(["yes", 0, -1], dtype=object), "y must hold words, and the number -1 where there is no label, got 0"),
+])
+def test_no_label_among_words_is_the_number(y, message):
+    for model in (LabelPropagation(), LinearNeighborhoodPropagation(2)):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            model.fit(X, y)
+
+
 def test_what_must_hold_of_linear_neighbourhoods_is_said():
     for params, message in (({"n_neighbors": 3}, "n_neighbors must be at most the number of keys, 2, got 3"),
                             ({"n_neighbors": 0}, "n_neighbors must be an integer of at least 1, got 0"),

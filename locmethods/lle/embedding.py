@@ -238,7 +238,8 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError(f"Error in determining null-space with ARPACK: {error}; try eigen_solver=\"dense\"") \
                 from error
         pieces = connected_components(matrix != 0, directed=False)[0]
-        if pieces == self.n_components + 1 and found.angle <= self.tol:  # else there was a warning already
+        # Of more pieces the coordinates are not determined, of which there was a warning.
+        if pieces == self.n_components + 1 and found.angle < 1:
             warnings.warn(f"the graph of neighbours falls into {pieces} pieces, and {self.n_components} coordinates tell "
                           "these apart and nothing else: each piece is drawn as one point; raise n_neighbors, or embed "
                           "the pieces one by one", UserWarning, stacklevel=2)

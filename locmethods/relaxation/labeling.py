@@ -235,17 +235,19 @@ def _prepared(X, P, kernel, compatibility, rule, normalize):
     ask = near.means if mean else near.sums
     if isinstance(near, Graph) and near.weights.shape[0] == n * labels and labels > 1:
         def supports(p):
-            return _finite(ask(p.reshape(-1, 1)).reshape(p.shape))
+            return _finite(lambda: ask(p.reshape(-1, 1)).reshape(p.shape))
     else:
         def supports(p):
-            return _finite(ask(p if c is None else _finite(p @ c.T)))
+            return _finite(lambda: ask(p if c is None else _finite(lambda: p @ c.T)))
     if rule is not None:
         _check_signs(near, c, rule, mean)
     return p, supports, {"multiplicative": _multiply, "additive": _add}.get(rule), dtype
 
 
-def _finite(q):
-    """Return supports, unless some are beyond what a float holds."""
+def _finite(supports):
+    """Return what a function computes, unless some of it is beyond what a float holds."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        q = supports()
     if not np.isfinite(q).all():
         raise ValueError("weights and compatibilities must be so small that supports, sums of their products, are "
                          f"finite, got {int((~np.isfinite(q)).sum())} infinite ones: divide them by a constant")

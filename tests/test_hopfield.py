@@ -405,7 +405,8 @@ def test_whatever_a_degree_or_beta_may_be_no_power_over_or_underflows():
     assert distinct.sum() >= 5
     # An overlap larger by 4 of at most 40 outvotes the four others by 1.1^201 and more.
     for memory in (DenseAssociativeMemory(degree=201), DenseAssociativeMemory(degree=20_001),
-                   DenseAssociativeMemory("exponential", beta=400.0), DenseAssociativeMemory("exponential", beta=1e308)):
+                   DenseAssociativeMemory("exponential", beta=400.0),
+                   DenseAssociativeMemory("exponential", beta=1e308)):
         assert memory.fit(x).stable_.all()
         np.testing.assert_array_equal(memory.recall(states)[distinct], nearest[distinct])
         assert np.isfinite(memory.energy(states)).all()

@@ -225,7 +225,7 @@ def test_a_sparse_weight_may_come_in_parts_and_must_be_real():
                            support(whole, [[0.6, 0.4]], normalize=normalize))
     assert_array_equal(relaxation_path(parts, [[0.6, 0.4]], steps=3), relaxation_path(whole, [[0.6, 0.4]], steps=3))
     assert parts.nnz == 2  # what is given is not written on
-    with pytest.raises(TypeError, match="^X must hold real numbers, got the dtype complex128$"):
+    with pytest.raises(TypeError, match=r"^X must hold real numbers, got the dtype complex128$"):
         support(1j * whole, [[0.6, 0.4]])
 
 

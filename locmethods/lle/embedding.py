@@ -240,8 +240,8 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         pieces = connected_components(matrix != 0, directed=False)[0]
         # Of more pieces the coordinates are not determined, of which there was a warning.
         if pieces == self.n_components + 1 and found.angle < 1:
-            warnings.warn(f"the graph of neighbours falls into {pieces} pieces, and {self.n_components} coordinates tell "
-                          "these apart and nothing else: each piece is drawn as one point; raise n_neighbors, or embed "
+            warnings.warn(f"the graph of neighbours falls into {pieces} pieces, and {self.n_components} coordinates "
+                          "tell these apart and nothing else: each piece is drawn as one point; raise n_neighbors, or embed "
                           "the pieces one by one", UserWarning, stacklevel=2)
         self.embedding_ = found.vectors.astype(X.dtype, copy=False)
         self.reconstruction_error_ = float(found.values.sum())
@@ -286,5 +286,5 @@ def _check_scale(X):
     least, most = SCALES
     largest = float(np.abs(X).max())
     if largest > most or 0 < float(np.ptp(X, axis=0).max()) < least:
-        raise ValueError(f"X must be scaled so that squared distances neither over- nor underflow, got entries of up to "
-                         f"{largest:.3g}")
+        raise ValueError("X must be scaled so that squared distances neither over- nor underflow, got entries of up "
+                         f"to {largest:.3g}")

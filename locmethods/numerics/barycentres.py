@@ -64,8 +64,8 @@ def barycentric_weights(
     Raises
     ------
     ValueError
-        If shapes disagree, something is not finite, differences included, an index is out of range, `closeness` is not positive, or
-        `regularization` is negative, or is zero for non-negative weights.
+        If shapes disagree, something is not finite, differences included, an index is out of range, `closeness`
+        is not positive, or `regularization` is negative, or is zero for non-negative weights.
     TypeError
         If an array is not numeric, or `neighbours` are no integers.
 

@@ -40,8 +40,8 @@ class RelaxationLabeling(BaseEstimator):
         support. ``Gaussian(bandwidth=1.0)`` by default; None if X is a sparse matrix.
     rule : {"multiplicative", "additive"}, default="multiplicative"
     normalize : bool, optional
-        Divide each support by Σⱼ |wᵢⱼ|, so that it is a local mean; where X holds all coefficients, by the sum of its own
-        row. By default True for the additive rule, which needs q ≥ −1, and False for the other. What an object's
+        Divide each support by Σⱼ |wᵢⱼ|, so that it is a local mean; where X holds all coefficients, by the sum of its
+        own row. By default True for the additive rule, which needs q ≥ −1, and False for the other. What an object's
         supports have in common does not change the multiplicative rule, only `consistency_`, which may fall, and
         `excess_`; but an object all of whose weights are too small for a float has a mean still, and no sum.
     tol : float, default=1e-6

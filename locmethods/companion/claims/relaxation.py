@@ -167,7 +167,7 @@ def without_symmetry_it_may_fall_or_go_round(seed=0):
                    broken=turns(symmetric), how="compatibilities that reward the rarest label, which are symmetric")
     fell, rose = fallers(rng, lambda r: r), fallers(rng, lambda r: r + r.T)
     yield at_least("random ones", fell, 0.5,
-                   because="of two hundred draws nearly two thirds fall at some step, four standard errors above a half",
+                   because="of two hundred draws nearly two thirds fall somewhere, four standard errors above a half",
                    broken=rose, how="coefficients made symmetric")
 
 
@@ -302,8 +302,8 @@ def held_labels_extend_harmonically(seed=0):
 
 @claim("F6", kind=("limit", "identity"), sources=("zhou2004",))
 def anchored_labels_tend_to_a_resolvent(seed=0):
-    r"""For $0 < \alpha < 1$ and $S = D^{-1/2} W D^{-1/2}$, $W$ a kernel's symmetric weights and $D > 0$ their row sums, the
-    map $f \leftarrow \alpha S f + (1 - \alpha)\, y$ tends to $(1 - \alpha)(I - \alpha S)^{-1} y$ from every start."""
+    r"""For $0 < \alpha < 1$ and $S = D^{-1/2} W D^{-1/2}$, $W$ a kernel's symmetric weights and $D > 0$ their row sums,
+    the map $f \leftarrow \alpha S f + (1 - \alpha)\, y$ tends to $(1 - \alpha)(I - \alpha S)^{-1} y$ from every start."""
     x, labels, hot = some_digits(seed)
     weights = gaussian(x, x, 0.8) - np.eye(300)
     root = np.sqrt(weights.sum(1))

@@ -483,6 +483,19 @@ def test_balls_that_do_not_meet_give_each_pattern_back():
     assert not DenseAssociativeMemory("epanechnikov", beta=0.1).fit(x).stable_.any()
 
 
+@pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
+def test_a_bit_that_nobody_weighs_stays_as_it_is(update):
+    rng = np.random.default_rng(0)
+    states, weights = bits(rng, 20, 9), np.zeros((9, 9))
+    found = run_network(states, weights, update=update)
+    np.testing.assert_array_equal(found.states, states)
+    assert found.settled.all() and not found.n_iter.any()
+    weights[:4, :4] = np.outer([1, -1, 1, 1], [1, -1, 1, 1]) - np.eye(4)  # the other five bits hear nothing
+    found = run_network(states, weights)
+    np.testing.assert_array_equal(found.states[:, 4:], states[:, 4:])
+    assert (np.abs(found.states[:, :4] @ [1, -1, 1, 1]) == 4).all()
+
+
 def test_half_precision_is_counted_in_float32():
     x = bits(np.random.default_rng(0), 3001, 8)  # an odd number beyond 2,048, which float16 does not hold
     for function in (hebbian_weights, projection_weights):

@@ -241,8 +241,8 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         # Of more pieces the coordinates are not determined, of which there was a warning.
         if pieces == self.n_components + 1 and found.angle < 1:
             warnings.warn(f"the graph of neighbours falls into {pieces} pieces, and {self.n_components} coordinates "
-                          "tell these apart and nothing else: each piece is drawn as one point; raise n_neighbors, or embed "
-                          "the pieces one by one", UserWarning, stacklevel=2)
+                          "tell these apart and nothing else: each piece is drawn as one point; raise n_neighbors, or "
+                          "embed the pieces one by one", UserWarning, stacklevel=2)
         self.embedding_ = found.vectors.astype(X.dtype, copy=False)
         self.reconstruction_error_ = float(found.values.sum())
         self.n_iter_, self.angle_ = found.n_iter, float(found.angle)

@@ -303,7 +303,8 @@ def held_labels_extend_harmonically(seed=0):
 @claim("F6", kind=("limit", "identity"), sources=("zhou2004",))
 def anchored_labels_tend_to_a_resolvent(seed=0):
     r"""For $0 < \alpha < 1$ and $S = D^{-1/2} W D^{-1/2}$, $W$ a kernel's symmetric weights and $D > 0$ their row sums,
-    the map $f \leftarrow \alpha S f + (1 - \alpha)\, y$ tends to $(1 - \alpha)(I - \alpha S)^{-1} y$ from every start."""
+    the map $f \leftarrow \alpha S f + (1 - \alpha)\, y$ tends to $(1 - \alpha)(I - \alpha S)^{-1} y$ from every
+    start."""
     x, labels, hot = some_digits(seed)
     weights = gaussian(x, x, 0.8) - np.eye(300)
     root = np.sqrt(weights.sum(1))

@@ -320,6 +320,13 @@ def test_what_must_hold_of_linear_neighbourhoods_is_said():
             LinearNeighborhoodPropagation(**{"n_neighbors": 2} | params).fit(X, Y)
 
 
+def test_among_samples_without_a_label_a_query_gets_the_shares_of_the_labels():
+    x = np.array([[0.0], [1.0], [2.0], [100.0], [101.0]])
+    with pytest.warns(UserWarning, match="^no label reaches 2 of 5 samples"):
+        model = LabelPropagation(Flat(1.5)).fit(x, [0, 0, 1, -1, -1])
+    assert_allclose(model.predict_proba([[100.5]]), [[2 / 3, 1 / 3]], rtol=1e-15)  # two labels of three, rounded
+
+
 def test_a_query_out_of_reach_is_treated_as_everywhere():
     model = LabelPropagation(Flat(1.5), empty="nan").fit(X, Y)
     assert np.isnan(model.predict_proba([[99.0]])).all()

@@ -190,6 +190,28 @@ def test_floating_types_and_nobody(nonnegative):
     assert barycentric_weights(np.empty((0, 3)), points, np.empty((0, 5), int), nonnegative=nonnegative).shape == (0, 5)
 
 
+def test_half_precision_and_tensors_are_taken_as_arrays():
+    torch = pytest.importorskip("torch")
+    points, near = sample(0, 20, 3, 5)
+    half = points.astype(np.float16)
+    found = barycentric_weights(half, half, near)
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, barycentric_weights(half.astype(float), half.astype(float), near))
+    tensor, close = torch.from_numpy(points).requires_grad_(), np.random.default_rng(1).random((20, 5)) + 0.1
+    np.testing.assert_array_equal(
+        barycentric_weights(tensor, tensor, torch.from_numpy(near), closeness=torch.from_numpy(close)),
+        barycentric_weights(points, points, near, closeness=close))
+
+
+def test_the_largest_ridge_is_the_plain_mean():
+    points, near = sample(0, 20, 3, 5)
+    close = np.random.default_rng(1).random((20, 5)) + 0.1
+    for nonnegative in (False, True):
+        for options, mean in (({}, 0.2), ({"closeness": close}, close / close.sum(1, keepdims=True))):
+            found = barycentric_weights(points, points, near, regularization=1e308, nonnegative=nonnegative, **options)
+            np.testing.assert_allclose(found, np.broadcast_to(mean, (20, 5)), rtol=1e-15)  # a few roundings
+
+
 def test_what_did_not_settle_is_said(monkeypatch):
     points, near = sample(0, 30, 2, 5)
     monkeypatch.setattr(barycentres, "exchanges", lambda k: 1)
@@ -213,6 +235,10 @@ X = np.eye(3)
      "neighbours must be indices from 0 to 2, the last of the rows of keys, got 0 to 3"),
     ((X, X, [[0], [1], [-1]]), {}, ValueError,
      "neighbours must be indices from 0 to 2, the last of the rows of keys, got -1 to 1"),
+    ((X, X, [[0, 1], [2], [0, 1]]), {}, ValueError,
+     "neighbours must be a rectangular array, got rows of different lengths"),
+    ((1.5e308 * X, -1.5e308 * X, [[0, 1]] * 3), {}, ValueError,
+     "targets and keys must be so near each other that their differences are finite, got numbers of up to 1.5e+308"),
     ((X, X[:, :2], [[0]] * 3), {}, ValueError,
      "targets and keys must have the same number of features, got 3 and 2"),
     ((X[0], X, [[0]]), {}, ValueError, "targets must have two axes, rows and features, got shape (3,)"),

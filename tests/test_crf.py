@@ -209,6 +209,28 @@ def test_safe_damping_is_the_formula_of_the_pixels_own_weight():
     assert (DenseCRF(**SETTINGS, damping=0.25, max_iter=500).fit(picture, unary).damping_ == 0.25).all()
 
 
+def test_a_support_may_write_on_what_it_is_given_and_answer_in_any_type():
+    _, unary = task(2, (2, 4))
+    unary = unary.reshape(8, -1).astype(np.float32)
+
+    def support(q):
+        q *= 0.5  # a support that needs no room of its own
+        return q.astype(np.float64)
+
+    found, calm = (mean_field(unary, one) for one in (support, lambda q: 0.5 * q))
+    assert found.marginals.dtype == np.float32
+    np.testing.assert_array_equal(found.marginals, calm.marginals)
+    np.testing.assert_array_equal(found.free_energies, calm.free_energies)
+
+
+def test_tensors_are_taken_as_arrays():
+    torch = pytest.importorskip("torch")
+    picture, unary = task(2, (4, 5))
+    field = DenseCRF(**SETTINGS, max_iter=500)
+    found = field.fit(torch.from_numpy(np.array(picture, float)), torch.from_numpy(unary).requires_grad_()).marginals_
+    np.testing.assert_array_equal(found, field.fit(picture, unary).marginals_)
+
+
 def test_without_pairs_marginals_are_the_unarys_own():
     picture, unary = task(0, (4, 5), 4)
     model = DenseCRF(weights=(0.0, 0.0)).fit(picture, unary)
@@ -360,6 +382,17 @@ REFUSALS = [
      "damping must be a number or of shape (3,), got shape (2,)"),
     (lambda: mean_field(UNARY[0], "potts"), TypeError, "support must be a function of the marginals, got str"),
     (lambda: mean_field(UNARY[0], lambda q: q[0]), ValueError, "support must return the shape (3, 2), got shape (2,)"),
+    (lambda: mean_field(UNARY[0], lambda q: q * np.nan), ValueError,
+     "what support returns must be finite, got 6 NaN or infinite values in an array of shape (3, 2)"),
+    (lambda: safe_damping([1.0, -2.0], compatibility=1 - np.eye(2)), ValueError, "own must be at least 0, got -2"),
+    (lambda: safe_damping([[1.0]], compatibility=1 - np.eye(2)), ValueError,
+     "own must have shape (n,), got shape (1, 1)"),
+    (lambda: safe_damping([np.nan], compatibility=1 - np.eye(2)), ValueError,
+     "own must be finite, got 1 NaN or infinite value in an array of shape (1,)"),
+    (lambda: safe_damping([1.0, 1.0], [1.0], compatibility=np.eye(2)), ValueError,
+     "received must have shape (2,), got shape (1,)"),
+    (lambda: safe_damping([1.0], compatibility=3.0), ValueError,
+     "compatibility must be a symmetric matrix of shape (1, 1), got shape ()"),
     (lambda: safe_damping([1.0], compatibility=np.eye(2)), ValueError,
      "this compatibility rewards labels that differ, so received must be given, got None"),
     (lambda: safe_damping([1.0], compatibility=[0.0, 1.0]), ValueError,

@@ -376,6 +376,47 @@ def test_degree_two_is_the_classical_network(seed):
                                   HopfieldNetwork().fit(x).recall(states))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("degree, n_bits, n_patterns", [(2, 3000, 40), (3, 1200, 60), (4, 400, 40), (6, 64, 40)])
+def test_a_field_of_zero_is_told_from_a_small_one_by_whole_numbers(degree, n_bits, n_patterns, dtype):
+    """Fields in Python's whole numbers, which are exact; the differences of powers would have lost them."""
+    rng = np.random.default_rng(0)
+    x, states = bits(rng, n_patterns, n_bits).astype(dtype), bits(rng, 12, n_bits).astype(dtype)
+    bit = rng.integers(n_bits, size=40)
+    overlaps, signs, own = (part.astype(int).astype(object) for part in (states @ x.T, x[:, bit], states[:, bit]))
+    others = overlaps[:, :, None] - own[:, None] * signs  # m, of shape (n_states, n_patterns, bits)
+    field = ((others + signs) ** degree - (others - signs) ** degree).sum(1)
+    want = np.where(field == 0, own, np.sign(field)).astype(float)
+    with warnings.catch_warnings(action="ignore"):  # one step is not enough
+        memory = DenseAssociativeMemory(degree=degree, update="synchronous", max_steps=1).fit(x)
+        found = memory.recall(states)
+    np.testing.assert_array_equal(found[:, bit], want)
+    assert degree > 2 or (field == 0).any()
+
+
+def test_whatever_a_degree_or_beta_may_be_no_power_over_or_underflows():
+    rng = np.random.default_rng(0)
+    x = bits(rng, 5, 40)
+    states = damaged(rng, x, 20, 0.3)
+    overlaps = states @ x.T
+    nearest = x[overlaps.argmax(1)]
+    distinct = overlaps.max(1) >= np.sort(np.abs(overlaps), axis=1)[:, -2] + 4  # of opposites too
+    distinct &= overlaps.max(1) == np.abs(overlaps).max(1)
+    assert distinct.sum() >= 5
+    # An overlap larger by 4 of at most 40 outvotes the four others by 1.1^201 and more.
+    for memory in (DenseAssociativeMemory(degree=201), DenseAssociativeMemory(degree=20_001),
+                   DenseAssociativeMemory("exponential", beta=400.0),
+                   DenseAssociativeMemory("exponential", beta=1e308)):
+        assert memory.fit(x).stable_.all()
+        np.testing.assert_array_equal(memory.recall(states)[distinct], nearest[distinct])
+        assert np.isfinite(memory.energy(states)).all()
+    weak = DenseAssociativeMemory("exponential", beta=1e-9, update="synchronous", max_steps=1).fit(x)
+    with warnings.catch_warnings(action="ignore"):  # one step is not enough
+        np.testing.assert_array_equal(weak.recall(states), np.broadcast_to(np.sign(x.sum(0)), states.shape))
+    huge = DenseAssociativeMemory(degree=10**40).fit(x)  # no digit of such a power is known
+    np.testing.assert_array_equal(huge.recall(states), states)
+
+
 def test_an_exponential_bit_is_the_sign_of_the_softmax_mean_less_a_share_of_itself():
     rng = np.random.default_rng(0)
     x = bits(rng, 300, 20)
@@ -442,6 +483,27 @@ def test_balls_that_do_not_meet_give_each_pattern_back():
     assert not DenseAssociativeMemory("epanechnikov", beta=0.1).fit(x).stable_.any()
 
 
+@pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
+def test_a_bit_that_nobody_weighs_stays_as_it_is(update):
+    rng = np.random.default_rng(0)
+    states, weights = bits(rng, 20, 9), np.zeros((9, 9))
+    found = run_network(states, weights, update=update)
+    np.testing.assert_array_equal(found.states, states)
+    assert found.settled.all() and not found.n_iter.any()
+    weights[:4, :4] = np.outer([1, -1, 1, 1], [1, -1, 1, 1]) - np.eye(4)  # the other five bits hear nothing
+    found = run_network(states, weights)
+    np.testing.assert_array_equal(found.states[:, 4:], states[:, 4:])
+    assert (np.abs(found.states[:, :4] @ [1, -1, 1, 1]) == 4).all()
+
+
+def test_half_precision_is_counted_in_float32():
+    x = bits(np.random.default_rng(0), 3001, 8)  # an odd number beyond 2,048, which float16 does not hold
+    for function in (hebbian_weights, projection_weights):
+        found = function(x.astype(np.float16), self_coupling=True)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, function(x, self_coupling=True), rtol=0, atol=1e-4)  # 3,001/8 in float32
+
+
 # Refusals
 
 
@@ -471,6 +533,11 @@ def test_balls_that_do_not_meet_give_each_pattern_back():
      "update must be one of 'asynchronous', 'synchronous', got 'both'"),
     (lambda: HopfieldNetwork(shuffle="yes").fit([[1, 1]]), ValueError, "shuffle must be True or False, got 'yes'"),
     (lambda: HopfieldNetwork(self_coupling=2).fit([[1, 1]]), ValueError, "self_coupling must be True or False, got 2"),
+    (lambda: hebbian_weights([[1, 1]], self_coupling="no"), ValueError,
+     "self_coupling must be True or False, got 'no'"),
+    (lambda: projection_weights([[1, 1]], self_coupling=1), ValueError, "self_coupling must be True or False, got 1"),
+    (lambda: run_network([[1, 1]], np.full((2, 2), 1e308)), ValueError,
+     "weights must have rows whose sums of sizes are finite, got entries of up to 1e+308: divide them by a constant"),
     (lambda: HopfieldNetwork(max_steps=1.5).fit([[1, 1]]), ValueError,
      "max_steps must be an integer of at least 1, got 1.5"),
     (lambda: HopfieldNetwork(binarize="half").fit([[1, 1]]), TypeError, "binarize must be a number, got 'half'"),

@@ -101,6 +101,15 @@ def test_separation_and_its_bound(seed):
         assert (gone <= separation_bound(unit, distance, beta=40.0) + 1e-12).all()  # rounding
 
 
+def test_tensors_have_energies_and_separations_too():
+    x, states = stored(0)
+    tensors = torch.from_numpy(x), torch.from_numpy(states).requires_grad_()
+    np.testing.assert_array_equal(retrieval_energy(tensors[1], tensors[0]), retrieval_energy(states, x))
+    np.testing.assert_array_equal(separation(tensors[0]), separation(x))
+    far = np.linspace(0, 1, 30)
+    np.testing.assert_array_equal(separation_bound(tensors[0], torch.from_numpy(far)), separation_bound(x, far))
+
+
 def test_separation_goes_by_blocks():
     x = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
     found = separation(x)
@@ -305,6 +314,12 @@ def test_beta_is_learned_only_if_asked():
     (lambda: retrieve([[1.0]], [[1.0, 2.0]]), ValueError,
      "query and keys must have the same number of features, got 1 and 2"),
     (lambda: retrieval_energy([[1.0]], np.ones((0, 1))), ValueError, "keys must not be empty, got shape (0, 1)"),
+    (lambda: retrieval_energy(np.ones((2, 3, 1)), np.ones((4, 1))), ValueError,
+     "states must have shape (n_states, n_features), got shape (2, 3, 1)"),
+    (lambda: retrieval_energy(np.ones((3, 1)), np.ones((2, 4, 1))), ValueError,
+     "patterns must have shape (n_patterns, n_features), got shape (2, 4, 1)"),
+    (lambda: ModernHopfield(beta=1e-320).fit([[1.0]]), ValueError,
+     "beta must be at least 1e-307, so that 1/beta is a number, got 1e-320"),
     (lambda: separation([[1.0]]), ValueError,
      "patterns must have shape (n_patterns, n_features) with at least two of them, got shape (1, 1)"),
     (lambda: separation_bound([[1.0], [2.0]], -1.0), ValueError,

@@ -61,6 +61,7 @@ def not_met(estimator):
 def test_scikit_learn_contract(estimator, check):
     with warnings.catch_warnings():  # some of the samples fall into more pieces than there are coordinates
         warnings.filterwarnings("ignore", "the .* eigenvectors span a subspace", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "the graph of neighbours falls into", UserWarning)
         check(estimator)
 
 
@@ -262,7 +263,34 @@ def test_pieces_beyond_the_coordinates_are_said():
     X = np.concatenate([rng.normal(size=(60, 3)) + 100 * piece for piece in range(4)])
     with pytest.warns(ConvergenceWarning, match="as when the graph of neighbours falls into pieces$"):
         LocallyLinearEmbedding().fit(X)
-    LocallyLinearEmbedding(n_components=3).fit(X)  # three coordinates tell four pieces apart
+    message = ("the graph of neighbours falls into 4 pieces, and 3 coordinates tell these apart and nothing else: each "
+               "piece is drawn as one point; raise n_neighbors, or embed the pieces one by one")
+    for options in ({}, {"nonnegative": True}):  # weights of zero join nothing
+        with pytest.warns(UserWarning, match=f"^{message}$"):
+            model = LocallyLinearEmbedding(n_components=3, **options).fit(X)
+        # Coordinates of size a fifteenth, known to an angle of a millionth.
+        assert np.ptp(model.embedding_.reshape(4, 60, 3), axis=1).max() < 1e-6
+        assert np.ptp(model.embedding_[::60], axis=0).min() > 1e-2
+    bridge = np.concatenate([X[:120], np.linspace(X[:60].mean(0), X[60:120].mean(0), 200)])
+    assert np.ptp(LocallyLinearEmbedding(n_components=1).fit(bridge).embedding_[:60]) > 1e-6  # one piece: no warning
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", [1e-140, 1e140])
+def test_no_unit_is_too_large_or_too_small_for_squares(method, scale):
+    X = make_swiss_roll(200, random_state=0)[0]
+    here, there = (LocallyLinearEmbedding(n_neighbors=8, method=method, eigen_solver="dense").fit_transform(data)
+                   for data in (X, scale * X))
+    # Planes of which the next eigenvalue is a hundred-thousandth of the largest, whose rounding it divides.
+    assert subspace_angles(here, there).max() < 1e-8
+
+
+def test_tensors_are_taken_as_arrays():
+    torch = pytest.importorskip("torch")
+    X = make_swiss_roll(60, random_state=0)[0]
+    near = near_of(X, 6)
+    found = alignment_matrix(torch.from_numpy(X).requires_grad_(), torch.from_numpy(near))
+    np.testing.assert_array_equal(found.toarray(), alignment_matrix(X, near).toarray())
 
 
 def test_floating_types():
@@ -337,6 +365,17 @@ def test_samples_are_checked():
     for call in (LocallyLinearEmbedding().fit, lambda search: barycenter_kneighbors_graph(search, 3)):
         with pytest.raises(TypeError, match=f"^{message}$"):
             call(NearestNeighbors().fit(X))
+    for scale, size in ((1e160, "2.5e+160"), (1e-160, "2.5e-160")):  # their squares would be infinite, or zero
+        message = f"X must be scaled so that squared distances neither over- nor underflow, got entries of up to {size}"
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            LocallyLinearEmbedding().fit(X * (2.5 * scale / np.abs(X).max()))
+    message = "a sample must not be among its own neighbours, as 30 of 30 are"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        alignment_matrix(X, np.column_stack([near_of(X, 5), np.arange(30)]))
+    message = "n_components must be at most the number of features, 3, got 4"
+    for method in ("ltsa", "modified", "hessian"):
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            alignment_matrix(X, near_of(X, 20), method=method, n_components=4)
     message = "neighbours must be indices from 0 to 29, the last of the rows of X, got 0 to 30"
     with pytest.raises(ValueError, match=f"^{message}$"):
         alignment_matrix(X, np.where(near_of(X, 5) == 29, 30, near_of(X, 5)))

@@ -166,6 +166,14 @@ GRAPH = sparse.csr_array(np.eye(2))
     ({}, (X, [0.5, 0.5]), "P must have shape (n_objects, n_labels), neither zero, got shape (2,)"),
     ({}, (X, [[0.5, 0.5], [1.5, -0.5]]), "the rows of P must be probabilities, none negative and their sum one; row 1 "
                                          "has the least entry -0.5 and the sum 1"),
+    ({}, (X, [[0.5, 0.5 + 2e-8], [0.5, 0.5]]), "the rows of P must be probabilities, none negative and their sum one; "
+                                               "row 0 has the least entry 0.5 and the sum 1.00000002"),
+    ({"compatibility": np.full((2, 2), 1.5e308)}, (X, [[0.5, 0.5], [1.0, 0.0]]),
+     "weights and compatibilities must be so small that supports, sums of their products, are finite, got 4 infinite "
+     "ones: divide them by a constant"),
+    ({}, (sparse.csr_array(np.full((2, 2), 1.5e308)), [[0.9, 0.1], [0.9, 0.1]]),
+     "weights and compatibilities must be so small that supports, sums of their products, are finite, got 2 infinite "
+     "ones: divide them by a constant"),
     ({}, (X, [[0.5, 0.4], [0.5, 0.5]]), "the rows of P must be probabilities, none negative and their sum one; row 0 "
                                         "has the least entry 0.4 and the sum 0.9"),
     ({}, (X, [[np.nan, 0.4], [0.5, 0.5]]), "P must be finite, got 1 NaN or infinite value in an array of shape (2, 2)"),
@@ -192,6 +200,47 @@ GRAPH = sparse.csr_array(np.eye(2))
 def test_what_must_hold_is_said(params, data, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         RelaxationLabeling(**params).fit(*data)
+
+
+@pytest.mark.parametrize("kind", ["tensor", "frame", "half"])
+def test_probabilities_of_narrower_types_sum_to_one_as_well_as_these_can(kind):
+    torch, pandas = pytest.importorskip("torch"), pytest.importorskip("pandas")
+    p = start(np.random.default_rng(0), 200, 7).astype(np.float32)
+    assert abs(p.astype(float).sum(1) - 1).max() > 1e-9
+    given = {"tensor": torch.from_numpy(p), "frame": pandas.DataFrame(p), "half": p.astype(np.float16)}[kind]
+    model = RelaxationLabeling(kernel=Gaussian(0.5), max_iter=1, tol=1.0).fit(np.arange(200.0)[:, None], given)
+    assert model.probabilities_.dtype == (np.float64 if kind == "half" else np.float32)
+    exact = np.asarray(given, dtype=float)
+    want = relaxation_path(np.arange(200.0)[:, None], exact / exact.sum(1, keepdims=True), steps=1,
+                           kernel=Gaussian(0.5))[1]
+    # A step more or less of rounding where rows are made to sum to one.
+    assert_allclose(model.probabilities_, want, rtol=8 * np.finfo(model.probabilities_.dtype).eps)
+
+
+def test_a_sparse_weight_may_come_in_parts_and_must_be_real():
+    parts = sparse.csr_array((np.array([-1.0, 3.0]), np.array([0, 0]), np.array([0, 2])), shape=(1, 1))
+    whole = sparse.csr_array([[2.0]])
+    for normalize in (False, True):
+        assert_array_equal(support(parts, [[0.6, 0.4]], normalize=normalize),
+                           support(whole, [[0.6, 0.4]], normalize=normalize))
+    assert_array_equal(relaxation_path(parts, [[0.6, 0.4]], steps=3), relaxation_path(whole, [[0.6, 0.4]], steps=3))
+    assert parts.nnz == 2  # what is given is not written on
+    with pytest.raises(TypeError, match=r"^X must hold real numbers, got the dtype complex128$"):
+        support(1j * whole, [[0.6, 0.4]])
+
+
+def test_what_an_objects_supports_have_in_common_does_not_change_the_multiplicative_rule():
+    rng = np.random.default_rng(0)
+    x, p, c = rng.normal(size=(30, 2)), start(rng, 30, 3), rng.random((3, 3))
+    sums, means = (relaxation_path(x, p, steps=10, kernel=Gaussian(0.5), compatibility=c, normalize=divide)
+                   for divide in (False, True))
+    assert_allclose(sums, means, rtol=0, atol=1e-12)  # ten steps of sums of ninety terms
+    # Beyond the smallest number there is no sum, and the object stays; there is a mean, and it follows.
+    far, odds = [[0.0], [1.0], [60.0]], [[0.9, 0.1], [0.9, 0.1], [0.5, 0.5]]
+    stays, follows = (RelaxationLabeling(kernel=Gaussian(1.0).hollow(), normalize=divide).fit(far, odds)
+                      for divide in (False, True))
+    assert_array_equal(stays.probabilities_[2], [0.5, 0.5])
+    assert follows.probabilities_[2, 0] > 0.999
 
 
 def test_a_kernel_that_can_be_negative_is_refused():

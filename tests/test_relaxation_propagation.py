@@ -298,6 +298,19 @@ def test_what_must_hold_is_said(params, y, message):
         LabelPropagation(**params).fit(X, y)
 
 
+@pytest.mark.parametrize("y, message", [
+    (np.array(["yes", "no", -1]), "y must hold the number -1 where there is no label, got the word '-1', as an array "
+                                  "of words makes of it: give y the dtype object"),
+    (np.array(["yes", "no", None], dtype=object), "y must hold words, and the number -1 where there is no label, got "
+                                                  "None"),
+    (np.array(["yes", 0, -1], dtype=object), "y must hold words, and the number -1 where there is no label, got 0"),
+])
+def test_no_label_among_words_is_the_number(y, message):
+    for model in (LabelPropagation(), LinearNeighborhoodPropagation(2)):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            model.fit(X, y)
+
+
 def test_what_must_hold_of_linear_neighbourhoods_is_said():
     for params, message in (({"n_neighbors": 3}, "n_neighbors must be at most the number of keys, 2, got 3"),
                             ({"n_neighbors": 0}, "n_neighbors must be an integer of at least 1, got 0"),
@@ -305,6 +318,13 @@ def test_what_must_hold_of_linear_neighbourhoods_is_said():
                             ({"alpha": -1}, "alpha must be None or a number in (0, 1], got -1")):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             LinearNeighborhoodPropagation(**{"n_neighbors": 2} | params).fit(X, Y)
+
+
+def test_among_samples_without_a_label_a_query_gets_the_shares_of_the_labels():
+    x = np.array([[0.0], [1.0], [2.0], [100.0], [101.0]])
+    with pytest.warns(UserWarning, match="^no label reaches 2 of 5 samples"):
+        model = LabelPropagation(Flat(1.5)).fit(x, [0, 0, 1, -1, -1])
+    assert_allclose(model.predict_proba([[100.5]]), [[2 / 3, 1 / 3]], rtol=1e-15)  # two labels of three, rounded
 
 
 def test_a_query_out_of_reach_is_treated_as_everywhere():

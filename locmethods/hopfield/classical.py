@@ -1,7 +1,7 @@
 """The classical network: bits that take the sign of a weighted sum of the others [hopfield1982]_.
 
-With Hebb's weights W = XᵀX/n the field of a state s is Σ_μ (x_μ·s/n) x_μ, the local sum of the patterns under the
-linear kernel. That kernel is signed, so it is a sum and no mean.
+With Hebb's weights W = XᵀX/n, n being the number of bits, the field of a state s is Σ_μ (x_μ·s/n) x_μ, the local sum
+of the patterns under the linear kernel. That kernel is signed, so it is a sum and no mean.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAFETY = 8  # fields below so many roundings of their sum are zero
 
 
 def as_states(name, value):
-    """Return an array-like of shape (n, n_bits) whose entries are −1 and +1 as a floating array.
+    """Return an array-like of shape (n, n_bits) whose entries are −1 and +1 as an array of float32 or float64.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def as_states(name, value):
     if others:
         raise ValueError(f"{name} must be -1 or 1 everywhere, got {others} other "
                          f"entr{'ies' if others > 1 else 'y'} in an array of shape {value.shape}")
-    return value
+    return value if value.dtype in FLOATS else value.astype(np.float32)  # float16 counts to 2,048 only
 
 
 def binarized(X, threshold, dtype=None):
@@ -98,7 +98,7 @@ def hebbian_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> np.n
     Raises
     ------
     ValueError, TypeError
-        If an entry is neither −1 nor +1, or there is none.
+        If an entry is neither −1 nor +1, or there is none, or `self_coupling` is no truth value.
 
     Examples
     --------
@@ -111,6 +111,7 @@ def hebbian_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> np.n
            [-0.5,  0.5]])
     """
     patterns = as_states("patterns", patterns)
+    _check_self_coupling(self_coupling)
     weights = patterns.T @ patterns
     weights /= patterns.dtype.type(patterns.shape[1])
     return _without_diagonal(weights, self_coupling)
@@ -134,6 +135,7 @@ def projection_weights(patterns: ArrayLike, *, self_coupling: bool = False) -> n
            [0.   , 0.   , 0.   , 1.   ]])
     """
     patterns = as_states("patterns", patterns)
+    _check_self_coupling(self_coupling)
     basis = _basis(patterns)
     return _without_diagonal(basis.T @ basis, self_coupling)
 
@@ -142,6 +144,11 @@ def _basis(patterns):
     """Return an orthonormal basis of the patterns' span, of shape (rank, n_bits)."""
     _, size, directions = np.linalg.svd(patterns, full_matrices=False)
     return directions[size > max(patterns.shape) * np.finfo(size.dtype).eps * size[0]]
+
+
+def _check_self_coupling(value):
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"self_coupling must be True or False, got {value!r}")
 
 
 def _without_diagonal(weights, self_coupling):
@@ -216,8 +223,8 @@ def run_network(
     Raises
     ------
     ValueError, TypeError
-        If an entry of the states is neither −1 nor +1, the weights are no finite square matrix of their size, or an
-        option is not as above.
+        If an entry of the states is neither −1 nor +1, the weights are no finite square matrix of their size, or so
+        large that their sums are not finite, or an option is not as above.
 
     Examples
     --------
@@ -240,7 +247,13 @@ def _checked(states, weights):
         raise ValueError(f"weights must have shape ({states.shape[1]}, {states.shape[1]}), a row and a column for each "
                          f"bit of the states, got shape {tuple(weights.shape)}")
     dtype = np.result_type(states, weights, np.float32)
-    return states.astype(dtype, copy=False), weights.astype(dtype, copy=False)
+    weights = weights.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        largest = np.abs(weights).sum(1).max()
+    if not np.isfinite(largest):
+        raise ValueError("weights must have rows whose sums of sizes are finite, got entries of up to "
+                         f"{np.abs(weights).max():.3g}: divide them by a constant")
+    return states.astype(dtype, copy=False), weights
 
 
 class Matrix:
@@ -381,7 +394,8 @@ class HopfieldNetwork(BaseEstimator):
     self_coupling : bool, default=False
         Whether a bit's field includes the bit itself.
     binarize : float or None, default=0.0
-        Entries above are +1, the others −1, which serves bits that come as 0 and 1 too. None takes −1 and +1 only.
+        Entries above are +1, the others −1, which serves bits that come as 0 and 1 too; grey values want a threshold
+        between dark and light, for they are all above zero. None takes −1 and +1 only.
     max_steps : int, default=100
         Sweeps, or synchronous updates, after which a state is left where it is, with a ConvergenceWarning.
     random_state : int, RandomState instance or None, default=None
@@ -442,8 +456,7 @@ class HopfieldNetwork(BaseEstimator):
         """
         X = validate_data(self, X, dtype=FLOATS)
         check_network(self, storage=(self.storage, STORAGE))
-        if not isinstance(self.self_coupling, bool | np.bool_):
-            raise ValueError(f"self_coupling must be True or False, got {self.self_coupling!r}")
+        _check_self_coupling(self.self_coupling)
         self.patterns_ = binarized(X, self.binarize)
         if self.storage == "hebb":
             self._factor, self.weights_ = self.patterns_, hebbian_weights(self.patterns_, self_coupling=True)

@@ -22,33 +22,55 @@ from locmethods.hopfield.classical import binarized, check_network, signs
 from locmethods.hopfield.iteration import iterate
 from locmethods.kernels import Epanechnikov, Flat
 from locmethods.means import prepare
+from locmethods.numerics.units import exponent_of
 
 INTERACTION = ("polynomial", "exponential", "epanechnikov")
 BLOCK = 1 << 20  # overlaps that are held at once
 SAFETY = 8  # fields below so many roundings of their sum are zero
+DIGITS = 53  # whole numbers of so many binary digits are exact in float64
+WHOLE_DEGREE = 50  # of larger powers of overlaps none is exact
 
 
-def gains(overlaps, n_bits, degree, beta):
-    """Return what the overlaps say to a bit: (gain, own) with the field ½ΔE = Σ_μ gain_μ x_μi + s_i Σ_μ own_μ.
+def gains(overlaps, degree, beta):
+    """Return what the overlaps say to a bit: (gain, own, noise) with the field ½ΔE = Σ_μ gain_μ x_μi + s_i Σ_μ own_μ.
 
     The energies with s_i = −1 and +1 differ by Σ_μ [F(m + 1) − F(m − 1)] at the overlap m of the other bits with x_μi
     each, and m is the whole overlap less s_i x_μi. So a = F(m) − F(m − 2) counts where pattern and bit agree and
-    b = F(m + 2) − F(m) where they do not: the gain is (a + b)/2 and own (a − b)/2.
+    b = F(m + 2) − F(m) where they do not: the gain is (a + b)/2 and own (a − b)/2. All three up to a positive factor a
+    state; noise, of shape (n_states, 1), is what rounding may leave of a field that is zero.
 
     Parameters
     ----------
     overlaps : ndarray of shape (n_states, n_patterns)
         x_μ·s.
-    n_bits : int
     degree : int or None
-        p of F(m) = (m/n_bits)ᵖ; None for F(m) = exp(βm), up to a positive factor a state.
+        p of F(m) = mᵖ; None for F(m) = exp(βm).
     beta : float
     """
-    if degree is None:
-        weight = np.exp(beta * (overlaps - overlaps.max(1, keepdims=True)))
-        return math.sinh(2 * beta) * weight, -2 * math.sinh(beta) ** 2 * weight
-    less, same, more = (whole_power((overlaps + shift) / n_bits, degree) for shift in (-2, 0, 2))
-    return (more - less) / 2, same - (more + less) / 2
+    if degree is None:  # over sinh(2β): a = eᵐ(1 − e^(−2β)) and b = eᵐ(e^(2β) − 1) have (a − b)/(a + b) = −tanh β
+        with np.errstate(over="ignore"):  # −∞, whose weight is zero
+            weight = np.exp(beta * (overlaps - overlaps.max(1, keepdims=True)))
+        own = -math.tanh(beta) * weight
+        return weight, own, SAFETY * np.finfo(weight.dtype).eps * (weight - own).sum(1, keepdims=True)
+    less, same, more, noise = _powers(overlaps.astype(np.float64, copy=False), degree)
+    return (more - less) / 2, same - (more + less) / 2, noise
+
+
+def _powers(overlaps, degree):
+    """Return (m − 2)ᵖ, mᵖ and (m + 2)ᵖ over a unit of each state's own, and what rounding may leave of their sums.
+
+    Over a power of two they are exact as long as they have few enough digits, and so are their sums; the differences
+    of larger ones lose what the powers have in common.
+    """
+    largest = np.abs(overlaps).max(1, keepdims=True) + 2
+    digits = exponent_of(largest, axis=1, keepdims=True)
+    unit = np.ldexp(1.0, digits) if degree <= WHOLE_DEGREE else largest  # over which the largest power does not vanish
+    powers = [whole_power((overlaps + shift) / unit, degree) for shift in (-2, 0, 2)]
+    exact = float(degree) * digits + math.log2(8 * overlaps.shape[1]) <= DIGITS
+    if exact.all():
+        return *powers, np.zeros(largest.shape)
+    size = sum(np.abs(power).sum(1, keepdims=True) for power in powers)
+    return *powers, np.where(exact, 0.0, (degree + SAFETY) * np.finfo(np.float64).eps * size)
 
 
 def whole_power(base, degree):
@@ -80,7 +102,8 @@ class DenseAssociativeMemory(BaseEstimator):
     shuffle : bool, default=False
         Whether each asynchronous sweep takes the bits in a new random order.
     binarize : float or None, default=0.0
-        Of bits, entries above are +1 and the others −1; None takes −1 and +1 only.
+        Of bits, entries above are +1 and the others −1; grey values want a threshold between dark and light. None takes
+        −1 and +1 only.
     tol : float, default=1e-9
         Real states have settled when no entry moves by more than `tol` times the window's radius.
     max_steps : int, default=100
@@ -213,14 +236,14 @@ class DenseAssociativeMemory(BaseEstimator):
 
     def _gains(self, overlaps):
         degree = self.degree if self.interaction == "polynomial" else None
-        return gains(overlaps, self.n_features_in_, degree, float(self.beta))
+        return gains(overlaps, degree, float(self.beta))
 
     def _all_at_once(self, states):
         there = np.empty_like(states)
         for part, overlaps in self._parts(states):
-            gain, own = self._gains(overlaps)
+            gain, own, noise = self._gains(overlaps)
             here = states[part]
-            there[part] = signs(gain @ self.patterns_ + own.sum(1, keepdims=True) * here, here, _rounding(gain, own))
+            there[part] = signs(gain @ self.patterns_ + own.sum(1, keepdims=True) * here, here, noise)
         return there
 
     def _one_by_one(self):
@@ -232,16 +255,16 @@ class DenseAssociativeMemory(BaseEstimator):
             there = states.copy()
             for part, overlaps in self._parts(states):
                 here = there[part]
-                gain, own = self._gains(overlaps)
-                small, level = _rounding(gain, own)[:, 0], own.sum(1)
+                gain, own, noise = self._gains(overlaps)
+                small, level = noise[:, 0], own.sum(1)
                 for i in order:
                     bit, pattern = here[:, i], self.patterns_[:, i]
                     flip = np.flatnonzero((gain @ pattern + level * bit) * bit < -small)
                     if len(flip):
                         overlaps[flip] -= 2 * bit[flip, None] * pattern
                         bit[flip] *= -1  # a view of `there`
-                        gain[flip], again = self._gains(overlaps[flip])
-                        level[flip], small[flip] = again.sum(1), _rounding(gain[flip], again)[:, 0]
+                        gain[flip], again, noise = self._gains(overlaps[flip])
+                        level[flip], small[flip] = again.sum(1), noise[:, 0]
             return there
 
         return sweep
@@ -258,14 +281,10 @@ class DenseAssociativeMemory(BaseEstimator):
         if self.interaction == "polynomial":
             return -self.n_features_in_ * whole_power(overlaps / self.n_features_in_, self.degree).sum(1)
         beta, top = float(self.beta), overlaps.max(1)
-        return -(top + np.log(np.exp(beta * (overlaps - top[:, None])).sum(1)) / beta)
+        with np.errstate(over="ignore"):
+            return -(top + np.log(np.exp(beta * (overlaps - top[:, None])).sum(1)) / beta)
 
     def _states(self, X):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
         return X if self._real else binarized(X, self.binarize)
-
-
-def _rounding(gain, own):
-    """Return what rounding may leave of a field that is zero, of shape (n_states, 1)."""
-    return SAFETY * np.finfo(gain.dtype).eps * (np.abs(gain) + np.abs(own)).sum(1, keepdims=True)

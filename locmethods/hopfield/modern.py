@@ -18,18 +18,21 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_positive
 from locmethods.arrays.door import check_points
 from locmethods.arrays.estimators import FLOATS, check_array, targets, validate_data
-from locmethods.arrays.namespace import slices
+from locmethods.arrays.namespace import slices, to_numpy
 from locmethods.arrays.types import Array, Scalar
 from locmethods.hopfield.iteration import iterate
 from locmethods.kernels import Exponential
 from locmethods.means import local_mean, local_sum, prepare
 
 BLOCK = 1 << 22  # inner products that are held at once
+LEAST_BETA = 1e-307  # one over it is a number still
 
 
 def attention_kernel(beta):
     """Return exp(β q·k), once β has been checked."""
     check_positive("beta", beta)
+    if as_number("beta", beta) < LEAST_BETA:
+        raise ValueError(f"beta must be at least {LEAST_BETA:.3g}, so that 1/beta is a number, got {beta!r}")
     return Exponential(temperature=1 / beta)
 
 
@@ -85,6 +88,7 @@ def retrieval_energy(states: ArrayLike, patterns: ArrayLike, *, beta: float = 1.
     Parameters
     ----------
     states : array-like of shape (n_states, n_features)
+        A tensor gives an array, too, and no gradient.
     patterns : array-like of shape (n_patterns, n_features)
     beta : float, default=1.0
 
@@ -95,7 +99,7 @@ def retrieval_energy(states: ArrayLike, patterns: ArrayLike, *, beta: float = 1.
     Raises
     ------
     ValueError, TypeError
-        As `retrieve`.
+        As `retrieve`, and if there are batches.
 
     Examples
     --------
@@ -104,7 +108,7 @@ def retrieval_energy(states: ArrayLike, patterns: ArrayLike, *, beta: float = 1.
     array([ 0. , 12.5])
     """
     kernel = attention_kernel(beta)
-    states, patterns = as_array("states", states), as_array("patterns", patterns)
+    states, patterns = _rows("states", states), _rows("patterns", patterns)
     sums = local_sum(states, patterns, patterns, kernel=kernel)
     return _energy(states, sums, float(beta), len(patterns), _largest(patterns))
 
@@ -154,8 +158,16 @@ def separation(patterns: ArrayLike) -> np.ndarray:
     return found
 
 
+def _rows(name, value):
+    """Return points of shape (n, n_features) as an array."""
+    value = to_numpy(as_array(name, value))
+    if value.ndim != 2:
+        raise ValueError(f"{name} must have shape (n_{name}, n_features), got shape {value.shape}")
+    return value
+
+
 def _patterns(patterns):
-    patterns = as_array("patterns", patterns)
+    patterns = to_numpy(as_array("patterns", patterns))
     check_points("patterns", patterns)
     if patterns.ndim != 2 or len(patterns) < 2:
         raise ValueError(f"patterns must have shape (n_patterns, n_features) with at least two of them, got shape "
@@ -194,7 +206,7 @@ def separation_bound(patterns: ArrayLike, distance: ArrayLike, *, beta: float = 
     array([0.25, 0.25])
     """
     check_positive("beta", beta)
-    patterns, distance = _patterns(patterns), as_array("distance", distance)
+    patterns, distance = _patterns(patterns), to_numpy(as_array("distance", distance))
     if distance.shape not in ((), (len(patterns),)) or (distance < 0).any():
         raise ValueError(f"distance must be a number of at least 0, or {len(patterns)} of them, one a pattern, got "
                          f"{distance!r}")

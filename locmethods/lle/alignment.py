@@ -39,7 +39,7 @@ def alignment_matrix(
         The neighbours of each sample, itself not among them.
     method : {"standard", "hessian", "modified", "ltsa"}, default="standard"
     n_components : int, default=2
-        The dimension d of the tangent planes; "standard" does not ask for it.
+        The dimension d of the tangent planes, at most the number of features; "standard" does not ask for it.
     reg, hessian_tol, modified_tol, quadratic_only, nonnegative
         As in `LocallyLinearEmbedding`.
 
@@ -51,7 +51,8 @@ def alignment_matrix(
     Raises
     ------
     ValueError, TypeError
-        If X is not finite, a parameter is not as above, or there are too few neighbours for the method.
+        If X is not finite, a parameter is not as above, a sample is among its own neighbours, or there are too few
+        neighbours for the method.
 
     Examples
     --------
@@ -65,6 +66,11 @@ def alignment_matrix(
     X, _, neighbours = check_neighbourhoods(X, X, neighbours, names=("X", "X"))
     X = X.astype(np.float64, copy=False)
     check_method(method, neighbours.shape[1], n_components, quadratic_only, nonnegative)
+    itself = (neighbours == np.arange(len(X))[:, None]).any(axis=1)
+    if itself.any():
+        raise ValueError(f"a sample must not be among its own neighbours, as {int(itself.sum())} of {len(X)} are")
+    if method != "standard" and n_components > X.shape[1]:
+        raise ValueError(f"n_components must be at most the number of features, {X.shape[1]}, got {n_components}")
     if method == "standard":
         return _standard(X, neighbours, reg, nonnegative)
     members = neighbours

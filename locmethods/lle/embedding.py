@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from locmethods.numerics.nullspace import bottom_eigenvectors
 
 SOLVERS = {"auto": "auto", "arpack": "sparse", "dense": "dense"}
 SEARCHES = ("auto", "brute", "kd_tree", "ball_tree")
+SCALES = 1e-150, 1e150  # squares of what lies between are numbers of full precision
 
 
 def locally_linear_embedding(
@@ -119,10 +121,15 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     -----
     ConvergenceWarning
         From `fit`, if the coordinates are not determined to `tol`: by the number of iterations, or by the data, as
-        when the graph of neighbours falls into more pieces than there are coordinates.
+        when the graph of neighbours falls into more pieces than `n_components` + 1.
+    UserWarning
+        From `fit`, if there are just `n_components` + 1 pieces, each of which becomes a single point.
 
     Notes
     -----
+    What tells one piece of the graph from the others costs nothing. So each piece beyond the first takes up a
+    coordinate, on which every piece is one point.
+
     With "ltsa" and "hessian" a neighbourhood does not contain the sample that it belongs to, as in scikit-learn. A
     sample that is nobody's neighbour then stands in no term and may lie anywhere; there are such in many dimensions.
 
@@ -204,14 +211,17 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Raises
         ------
         ValueError, TypeError
-            If the data hold NaN or are too few, all samples coincide, or a parameter is not as above.
+            If the data hold NaN or are too few, all samples coincide, squared distances over- or underflow, or a
+            parameter is not as above.
         """
+        from scipy.sparse.csgraph import connected_components
         from sklearn.neighbors import NearestNeighbors
 
         check_samples(X)
         X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         self._check(*X.shape)
         rng = check_random_state(self.random_state)
+        _check_scale(X)
         if (X == X[0]).all():
             where = "Error in determining null-space with ARPACK: " if self.eigen_solver == "arpack" else ""
             raise ValueError(f"{where}all {len(X)} samples coincide, so that no coordinates are determined")
@@ -227,6 +237,12 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         except RuntimeError as error:
             raise ValueError(f"Error in determining null-space with ARPACK: {error}; try eigen_solver=\"dense\"") \
                 from error
+        pieces = connected_components(matrix != 0, directed=False)[0]
+        # Of more pieces the coordinates are not determined, of which there was a warning.
+        if pieces == self.n_components + 1 and found.angle < 1:
+            warnings.warn(f"the graph of neighbours falls into {pieces} pieces, and {self.n_components} coordinates "
+                          "tell these apart and nothing else: each piece is drawn as one point; raise n_neighbors, or "
+                          "embed the pieces one by one", UserWarning, stacklevel=2)
         self.embedding_ = found.vectors.astype(X.dtype, copy=False)
         self.reconstruction_error_ = float(found.values.sum())
         self.n_iter_, self.angle_ = found.n_iter, float(found.angle)
@@ -263,3 +279,12 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _check_scale(X):
+    """Raise ValueError if the search of neighbours could not tell distances, which it squares."""
+    least, most = SCALES
+    largest = float(np.abs(X).max())
+    if largest > most or 0 < float(np.ptp(X, axis=0).max()) < least:
+        raise ValueError("X must be scaled so that squared distances neither over- nor underflow, got entries of up "
+                         f"to {largest:.3g}")

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number
+from locmethods.arrays.namespace import to_numpy
 
 BUDGET = 1 << 22  # numbers in the differences and Gram matrices of one block of targets
 # Normal equations square the condition, which the ridge bounds by its inverse: above this share of the trace nine of
 # sixteen digits are left. Below it singular values are taken, of the differences themselves.
 LEAST_FOR_GRAM = 1e-7
+MOST_RIDGE = 1e100  # beyond it the ridge is all there is, to many more digits than a float has
 EPSILON = np.finfo(np.float64).eps
 FULL_EXCHANGES = 3  # exchanges without progress before indices go one by one [portugal1994]
 
@@ -62,8 +64,8 @@ def barycentric_weights(
     Raises
     ------
     ValueError
-        If shapes disagree, something is not finite, an index is out of range, `closeness` is not positive, or
-        `regularization` is negative, or is zero for non-negative weights.
+        If shapes disagree, something is not finite, differences included, an index is out of range, `closeness`
+        is not positive, or `regularization` is negative, or is zero for non-negative weights.
     TypeError
         If an array is not numeric, or `neighbours` are no integers.
 
@@ -94,7 +96,8 @@ def barycentric_weights(
                          f"{regularization!r}")
     n, k = neighbours.shape
     roots = _roots(closeness, n, k)
-    weights = np.empty((n, k), np.result_type(targets, keys))
+    ridge = min(ridge, MOST_RIDGE)
+    weights = np.empty((n, k), np.float32 if np.result_type(targets, keys) == np.float32 else np.float64)
     size = max(1, BUDGET // (k * (k + keys.shape[1])))
     unsettled = 0
     for first in range(0, n, size):
@@ -127,14 +130,17 @@ def weight_matrix(weights, neighbours):
 
 def check_neighbourhoods(targets, keys, neighbours, names=("targets", "keys")):
     """Return the three arrays, if they go together; `names` are what the first two are called in a message."""
-    targets, keys = (as_array(name, array) for name, array in zip(names, (targets, keys), strict=True))
+    targets, keys = (to_numpy(as_array(name, array)) for name, array in zip(names, (targets, keys), strict=True))
     for name, array in zip(names, (targets, keys), strict=True):
         if array.ndim != 2:
             raise ValueError(f"{name} must have two axes, rows and features, got shape {array.shape}")
     if targets.shape[1] != keys.shape[1]:
         raise ValueError(f"{names[0]} and {names[1]} must have the same number of features, got "
                          f"{targets.shape[1]} and {keys.shape[1]}")
-    neighbours = np.asarray(neighbours)
+    try:
+        neighbours = to_numpy(neighbours)
+    except ValueError:
+        raise ValueError("neighbours must be a rectangular array, got rows of different lengths") from None
     if neighbours.dtype.kind not in "iu":
         raise TypeError(f"neighbours must be integers, got dtype {neighbours.dtype}")
     if neighbours.ndim != 2 or len(neighbours) != len(targets) or neighbours.shape[1] < 1:
@@ -150,7 +156,7 @@ def _roots(closeness, n, k):
     """Return √K of shape (n, k), the largest of each target one."""
     if closeness is None:
         return np.ones((n, k))
-    closeness = as_array("closeness", closeness).astype(np.float64, copy=False)
+    closeness = to_numpy(as_array("closeness", closeness)).astype(np.float64, copy=False)
     if closeness.shape != (n, k):
         raise ValueError(f"closeness must have the shape of neighbours, {(n, k)}, got shape {closeness.shape}")
     if closeness.size and not closeness.min() > 0:
@@ -164,7 +170,11 @@ def _differences(targets, keys, neighbours):
 
     Weights do not depend on the unit, and so no square over- or underflows.
     """
-    differences = keys[neighbours].astype(np.float64, copy=False) - targets[:, None]
+    with np.errstate(over="ignore"):
+        differences = keys[neighbours].astype(np.float64, copy=False) - targets[:, None]
+    if not np.isfinite(differences).all():
+        raise ValueError("targets and keys must be so near each other that their differences are finite, got numbers "
+                         f"of up to {max(np.abs(targets).max(), np.abs(keys).max()):.3g}")
     size = np.abs(differences).max(axis=(1, 2), keepdims=True, initial=0.0)
     return differences / np.where(size > 0, size, 1.0)
 

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 
 from locmethods.arrays.checks import as_array, check_count, check_option, check_positive, check_tol, is_number
 from locmethods.arrays.estimators import FLOATS
+from locmethods.arrays.namespace import to_numpy
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
 from locmethods.numerics.progress import tell, telling
@@ -174,7 +175,7 @@ def _relaxed(unary, support, compatibility, damping, tol, max_iter, residuals_na
     compatibility = _check_compatibility(compatibility, unary.shape[1]).astype(unary.dtype)
     if not callable(support):
         raise TypeError(f"support must be a function of the marginals, got {type(support).__name__}")
-    damping = as_array("damping", damping).astype(unary.dtype)
+    damping = to_numpy(as_array("damping", damping)).astype(unary.dtype)
     if damping.shape not in ((), (len(unary),)):
         raise ValueError(f"damping must be a number or of shape {(len(unary),)}, got shape {damping.shape}")
     if not ((damping >= 0) & (damping < 1)).all():
@@ -184,9 +185,10 @@ def _relaxed(unary, support, compatibility, damping, tol, max_iter, residuals_na
     log_q, free_energies, residuals = log_softmax(-unary, axis=1), [], []
     for n_iter in range(max_iter + 1):
         q = np.exp(log_q)
-        heard = support(q)
+        heard = support(q.copy())  # which may be written on
         if np.shape(heard) != q.shape:
             raise ValueError(f"support must return the shape {q.shape}, got shape {np.shape(heard)}")
+        heard = to_numpy(as_array("what support returns", heard)).astype(unary.dtype, copy=False)
         message = heard @ compatibility
         free_energies.append(np.sum(q * (unary + log_q + message / 2), dtype=np.float64))
         whole = log_softmax(-unary - message, axis=1)
@@ -230,7 +232,8 @@ def safe_damping(own: ArrayLike, received: ArrayLike | None = None, *, compatibi
     Raises
     ------
     ValueError, TypeError
-        If the compatibility is not a symmetric matrix, or `received` is needed and missing.
+        If the compatibility is not a symmetric matrix, `own` or `received` are no weights of at least 0 of n pixels, or
+        `received` is needed and missing.
 
     Examples
     --------
@@ -238,15 +241,27 @@ def safe_damping(own: ArrayLike, received: ArrayLike | None = None, *, compatibi
     >>> safe_damping([1.0, 4.0], compatibility=[[0.0, 1.0], [1.0, 0.0]]).round(3)  # c = 4/4 − 1/2, and λ = c/(1 + c)
     array([0.   , 0.333])
     """
-    compatibility = _check_compatibility(compatibility, len(as_array("compatibility", compatibility)))
+    n_labels = as_array("compatibility", compatibility).shape[:1]
+    compatibility = _check_compatibility(compatibility, *(n_labels or (1,)))
+    own = _check_received("own", own, None)
     lowest, highest = _extremes(compatibility)
     if highest > 0 and received is None:
         raise ValueError("this compatibility rewards labels that differ, so received must be given, got None")
-    curvature = -lowest * np.asarray(own, dtype=np.float64)
+    curvature = -lowest * own
     if highest > 0:
-        curvature = curvature + highest * np.asarray(received, dtype=np.float64)
+        curvature = curvature + highest * _check_received("received", received, len(own))
     more = np.maximum(0, curvature / 4 - 0.5)
     return more / (1 + more)
+
+
+def _check_received(name, value, n):
+    """Return weights of shape (n,), or of any number of pixels for None, in float64."""
+    value = to_numpy(as_array(name, value)).astype(np.float64, copy=False)
+    if value.ndim != 1 or n not in (None, len(value)):
+        raise ValueError(f"{name} must have shape ({'n' if n is None else n},), got shape {value.shape}")
+    if (value < 0).any():
+        raise ValueError(f"{name} must be at least 0, got {value.min():.3g}")
+    return value
 
 
 def _extremes(compatibility):
@@ -424,7 +439,7 @@ class DenseCRF(BaseEstimator):
         if not automatic and not (is_number(self.damping) and 0 <= self.damping < 1):
             raise ValueError(f'damping must be "auto" or a number in [0, 1), got {self.damping!r}')
         _check_stop(self.tol, self.max_iter)
-        picture, unary = as_array("picture", picture), _floats("unary", unary)
+        picture, unary = to_numpy(as_array("picture", picture)), _floats("unary", unary)
         if picture.ndim not in (2, 3) or not picture.size:
             raise ValueError("picture must have shape (rows, columns) or (rows, columns, n_channels) and a pixel, got "
                              f"shape {picture.shape}")
@@ -451,7 +466,7 @@ class DenseCRF(BaseEstimator):
 
 def _floats(name, value):
     """Return an array of finite numbers as float32, if that is what came, or else as float64."""
-    value = as_array(name, value)
+    value = to_numpy(as_array(name, value))
     return value if value.dtype in FLOATS else value.astype(np.float64)
 
 
@@ -464,7 +479,7 @@ def _check_compatibility(compatibility, n_labels):
     """Return μ in float64, Potts's for None."""
     if compatibility is None:
         return 1 - np.eye(n_labels)
-    compatibility = as_array("compatibility", compatibility).astype(np.float64)
+    compatibility = to_numpy(as_array("compatibility", compatibility)).astype(np.float64)
     if compatibility.shape != (n_labels, n_labels) or (compatibility != compatibility.T).any():
         raise ValueError(f"compatibility must be a symmetric matrix of shape {(n_labels, n_labels)}, got shape "
                          f"{compatibility.shape}" + ", not symmetric" * (compatibility.shape == (n_labels, n_labels)))

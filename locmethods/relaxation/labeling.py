@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from locmethods.arrays.checks import as_array, check_count, check_option, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.arrays.namespace import to_numpy
 from locmethods.kernels import Kernel
 from locmethods.kernels.default import kernel_or_default
 from locmethods.numerics.progress import tell, telling
@@ -39,8 +40,10 @@ class RelaxationLabeling(BaseEstimator):
         support. ``Gaussian(bandwidth=1.0)`` by default; None if X is a sparse matrix.
     rule : {"multiplicative", "additive"}, default="multiplicative"
     normalize : bool, optional
-        Divide each support by Σⱼ |wᵢⱼ|, so that it is a local mean. By default True for the additive rule, which needs
-        q ≥ −1, and False for the other, on whose answer it has no influence.
+        Divide each support by Σⱼ |wᵢⱼ|, so that it is a local mean; where X holds all coefficients, by the sum of its
+        own row. By default True for the additive rule, which needs q ≥ −1, and False for the other. What an object's
+        supports have in common does not change the multiplicative rule, only `consistency_`, which may fall, and
+        `excess_`; but an object all of whose weights are too small for a float has a mean still, and no sum.
     tol : float, default=1e-6
         It has settled when no probability moves by more.
     max_iter : int, default=1000
@@ -110,12 +113,12 @@ class RelaxationLabeling(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If shapes disagree, something is not finite, rows of P are no probabilities, supports can be negative where
-            the rule can't bear it, or a parameter is not as above.
+            If shapes disagree, something is not finite or not real, rows of P are no probabilities, supports can be
+            negative where the rule can't bear it, or a parameter is not as above.
         """
         check_tol(self.tol)
         check_count("max_iter", self.max_iter, 1)
-        p, supports, step = _prepared(X, P, self.kernel, self.compatibility, self.rule, self.normalize)
+        p, supports, step, dtype = _prepared(X, P, self.kernel, self.compatibility, self.rule, self.normalize)
         q = supports(p)
         consistency, self.stopped_, self.n_iter_ = [float((p * q).sum())], "max_iter", 0
         while self.n_iter_ < self.max_iter and self.stopped_ == "max_iter":
@@ -127,7 +130,7 @@ class RelaxationLabeling(BaseEstimator):
             with telling(self):
                 tell(self.n_iter_, "the largest change is {:.3g}", moved)
             self.stopped_ = "settled" if moved <= self.tol else "max_iter"
-        self.probabilities_, self.labels_ = p.astype(_float_of(P), copy=False), p.argmax(axis=1)
+        self.probabilities_, self.labels_ = p.astype(dtype, copy=False), p.argmax(axis=1)
         self.consistency_ = np.array(consistency)
         self.excess_ = float((q.max(axis=1) - (p * q).sum(axis=1)).max())
         if self.stopped_ == "max_iter":
@@ -170,7 +173,7 @@ def support(
            [1. , 1. ],
            [0.5, 0.5]])
     """
-    p, supports, _ = _prepared(X, P, kernel, compatibility, None, normalize)
+    p, supports, *_ = _prepared(X, P, kernel, compatibility, None, normalize)
     return supports(p)
 
 
@@ -208,7 +211,7 @@ def relaxation_path(
            [0.988, 0.012]])
     """
     check_count("steps", steps, 0)
-    p, supports, step = _prepared(X, P, kernel, compatibility, rule, normalize)
+    p, supports, step, _ = _prepared(X, P, kernel, compatibility, rule, normalize)
     path = [p]
     for _ in range(steps):
         path.append(step(path[-1], supports(path[-1])))
@@ -216,7 +219,7 @@ def relaxation_path(
 
 
 def _prepared(X, P, kernel, compatibility, rule, normalize):
-    """Return the probabilities as float64, the function p ↦ q, and the rule, once all has been checked.
+    """Return the probabilities as float64, the functions p ↦ q and of the rule, and the type of answers, all checked.
 
     `rule` None asks for supports alone, of which nothing more is needed.
     """
@@ -224,7 +227,7 @@ def _prepared(X, P, kernel, compatibility, rule, normalize):
         check_option("rule", rule, RULES)
     if normalize is not None and not isinstance(normalize, bool | np.bool_):
         raise ValueError(f"normalize must be True, False or None, got {normalize!r}")
-    p = _probabilities(P)
+    p, dtype = _probabilities(P)
     n, labels = p.shape
     c = None if compatibility is None else _square(compatibility, labels)
     near = _neighbourhoods(X, kernel, n, labels, c)
@@ -232,13 +235,23 @@ def _prepared(X, P, kernel, compatibility, rule, normalize):
     ask = near.means if mean else near.sums
     if isinstance(near, Graph) and near.weights.shape[0] == n * labels and labels > 1:
         def supports(p):
-            return ask(p.reshape(-1, 1)).reshape(p.shape)
+            return _finite(lambda: ask(p.reshape(-1, 1)).reshape(p.shape))
     else:
         def supports(p):
-            return ask(p if c is None else p @ c.T)
+            return _finite(lambda: ask(p if c is None else _finite(lambda: p @ c.T)))
     if rule is not None:
         _check_signs(near, c, rule, mean)
-    return p, supports, {"multiplicative": _multiply, "additive": _add}.get(rule)
+    return p, supports, {"multiplicative": _multiply, "additive": _add}.get(rule), dtype
+
+
+def _finite(supports):
+    """Return what a function computes, unless some of it is beyond what a float holds."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        q = supports()
+    if not np.isfinite(q).all():
+        raise ValueError("weights and compatibilities must be so small that supports, sums of their products, are "
+                         f"finite, got {int((~np.isfinite(q)).sum())} infinite ones: divide them by a constant")
+    return q
 
 
 def _multiply(p, q):
@@ -257,27 +270,24 @@ def _on_the_simplex(p, weight):
 
 
 def _probabilities(P):
-    p = as_array("P", P)
+    """Return P in float64, rows divided by their sums, and the floating type that answers have."""
+    p = to_numpy(as_array("P", P))
     if p.ndim != 2 or 0 in p.shape:
         raise ValueError(f"P must have shape (n_objects, n_labels), neither zero, got shape {tuple(p.shape)}")
-    p = np.asarray(p, dtype=np.float64)
+    given, p = p.dtype, p.astype(np.float64)
     total = p.sum(axis=1)
-    rounding = ONE if _float_of(P) == np.float64 else 1e-5  # float32 rounds at 1e-7, and a row has many entries
+    # Each of n entries is rounded by a share of itself, and the rows of a type that is narrower sum to one less well.
+    rounding = ONE if given == np.float64 else 4 * np.finfo(given).eps * p.shape[1]
     bad = (p.min(axis=1) < 0) | (np.abs(total - 1) > rounding)
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(f"the rows of P must be probabilities, none negative and their sum one; row {row} has the "
-                         f"least entry {p[row].min():.3g} and the sum {total[row]:.3g}")
-    return p / total[:, None]
-
-
-def _float_of(P):
-    """Return the floating type that answers have."""
-    return np.float32 if getattr(P, "dtype", None) == np.float32 else np.float64
+                         f"least entry {p[row].min():.3g} and the sum {total[row]:.10g}")
+    return p / total[:, None], np.float32 if given == np.float32 else np.float64
 
 
 def _square(compatibility, labels):
-    c = as_array("compatibility", compatibility)
+    c = to_numpy(as_array("compatibility", compatibility))
     if c.shape != (labels, labels):
         raise ValueError(f"compatibility must have shape {(labels, labels)}, a row and a column for each label of P, "
                          f"got shape {tuple(c.shape)}")
@@ -298,7 +308,10 @@ def _neighbourhoods(X, kernel, n, labels, c):
                          f"a row for each label of each object; got shape {X.shape}")
     if X.shape != (n, n) and c is not None:
         raise ValueError("X holds a coefficient for each pair of labels, so compatibility must be None")
-    X = X.tocsr().astype(np.float64)
+    if X.dtype.kind not in "fiub":
+        raise TypeError(f"X must hold real numbers, got the dtype {X.dtype}")
+    X = X.tocsr().astype(np.float64)  # a copy
+    X.sum_duplicates()  # a weight may come in parts, of which one is negative
     if not np.isfinite(X.data).all():
         raise ValueError(f"X must be finite, got {int((~np.isfinite(X.data)).sum())} NaN or infinite weights")
     return Graph(X)

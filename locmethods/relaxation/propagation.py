@@ -239,7 +239,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
-            Labels; −1 where there is none.
+            Labels; the number −1 where there is none, beside words too, in an array of objects.
 
         Raises
         ------
@@ -408,8 +408,10 @@ def one_hot(y):
     Raises
     ------
     ValueError
-        If nothing is labelled, or the labels are continuous.
+        If nothing is labelled, the labels are continuous, or words are mixed with what is neither a word nor −1.
     """
+    if y.dtype.kind in "OUS":
+        _check_words(y)
     unlabelled = np.array([label == UNLABELLED for label in y]) if y.dtype.kind == "O" else y == UNLABELLED
     unlabelled = np.broadcast_to(unlabelled, y.shape)  # of strings the comparison may be one False
     if unlabelled.all():
@@ -419,6 +421,17 @@ def one_hot(y):
     hot = np.zeros((len(y), len(classes)))
     hot[np.flatnonzero(~unlabelled), np.searchsorted(classes, y[~unlabelled])] = 1.0
     return classes, hot
+
+
+def _check_words(y):
+    """Raise ValueError if −1 has become a word among words, or something else than −1 stands for no label."""
+    words = [isinstance(label, str | bytes) for label in y]
+    if any(words) and any(word and label in ("-1", b"-1") for word, label in zip(words, y, strict=True)):
+        raise ValueError("y must hold the number -1 where there is no label, got the word '-1', as an array of words "
+                         "makes of it: give y the dtype object")
+    strange = [label for word, label in zip(words, y, strict=True) if not word and label != UNLABELLED]
+    if any(words) and strange:
+        raise ValueError(f"y must hold words, and the number -1 where there is no label, got {strange[0]!r}")
 
 
 def _checked(alpha, tol, max_iter):

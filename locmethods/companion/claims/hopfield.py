@@ -276,7 +276,7 @@ def a_steeper_energy_holds_more(seed=0):
 def a_softmax_step_loses_half_its_square(seed=0):
     r"""The step $\xi' = \sum_i \operatorname{softmax}(\beta x_i \cdot \xi)_i\, x_i$ lowers $E(\xi) = -\tfrac1\beta
     \log\sum_i e^{\beta x_i\cdot\xi} + \tfrac12\lVert\xi\rVert^2$ by at least $\tfrac12\lVert\xi'-\xi\rVert^2$; it is a
-    step of length one against the gradient."""
+    gradient step of size one."""
     rng = np.random.default_rng(seed)
     digits = datasets.digits().x
     x = digits[rng.permutation(len(digits))[:200]]

@@ -167,6 +167,39 @@ def test_bad_sets_are_refused(call, error, message):
         call()
 
 
+@pytest.mark.parametrize("call, error, message", [
+    (lambda: fuzzy.gaussian(np.zeros(3), np.zeros(2), 1), ValueError, "x and the set's parameters must broadcast, got "
+                                                                      "shapes (3,), (2,), ()"),
+    (lambda: fuzzy.triangular([0.0], ["a"], 0, 1), TypeError, "left must be real numbers, got dtype <U1"),
+    (lambda: fuzzy.triangular([0.0], [math.nan], 0, 1), ValueError, "left must be finite, got 1 NaN or infinite value "
+                                                                    "in an array of shape (1,)"),
+    (lambda: fuzzy.gaussian(torch.zeros(2), 0, 1), TypeError, "fuzzy sets take arrays, got a tensor: call its numpy()"),
+    (lambda: GaussianSet(0, 1).degree(torch.zeros(2)), TypeError, "fuzzy sets take arrays, got a tensor: call its "
+                                                                  "numpy()"),
+    (lambda: GaussianSet(0, 1).cut([0.0, 0.5]), ValueError, "level must be in (0, 1], got values from 0 to 0.5"),
+    (lambda: TriangularSet(0, 1, 2).cut(1.5), ValueError, "level must be in (0, 1], got values from 1.5 to 1.5"),
+    (lambda: partition(1e16, 1e16 + 4, 9), ValueError, "low and high must be so far apart that floats tell 9 sets "
+     "between them, and no farther than the largest float, got low=1e+16 and high=1.0000000000000004e+16"),
+    (lambda: partition(-1e308, 1e308, 3), ValueError, "low and high must be so far apart that floats tell 3 sets "
+     "between them, and no farther than the largest float, got low=-1e+308 and high=1e+308"),
+])
+def test_what_is_no_number_of_a_set_is_refused(call, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        call()
+
+
+@pytest.mark.parametrize("one", [GaussianSet(0.0, 1.0), BellSet(0.0, 1.0), TriangularSet(-1, 0, 1)])
+def test_cuts_and_gaps_take_lists_and_numbers(one):
+    low, high = one.cut([0.25, 1.0])
+    assert_allclose([low[0], high[1]], [one.cut(0.25)[0], 0.0])
+    assert_allclose(one.gap([-2, 0]), [2 / one.half_width, 0.0])
+
+
+def test_shoulders_may_be_given_in_arrays():
+    found = fuzzy.triangular(np.array([[-5.0], [0.5]]), [-math.inf, -1.0], 0.0, np.array([1.0, math.inf]))
+    assert_array_equal(found, [[1.0, 0.0], [0.5, 1.0]])
+
+
 @dataclass(frozen=True)
 class Sigmoid(FuzzySet):
     """A set of somebody's own: 1/(1 + exp(−slope (x − place)))."""
@@ -327,6 +360,26 @@ def test_several_outputs_and_single_precision():
     for output in range(2):
         assert_allclose(found[:, output], slow(X, sets, rules, consequents[..., output]), atol=1e-5)  # 2⁻²⁴, a few
     assert takagi_sugeno([[0, 1]], sets, rules, consequents[:, 0, 0]).dtype == np.float64
+
+
+@pytest.mark.parametrize("rules, error, message", [
+    ([["a"]], TypeError, "rules must be real numbers, got dtype <U1"),
+    ([[0], [0, 1]], ValueError, "rules must be a rectangular array, got rows of different lengths"),
+    (np.zeros((0, 1), int), ValueError, "rules must have shape (n_rules, 1), a set for each feature, got shape (0, 1)"),
+    (torch.zeros(1, 1), TypeError, "fuzzy sets take arrays, got a tensor: call its numpy()"),
+])
+def test_what_is_no_table_of_rules_is_refused(rules, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        takagi_sugeno([[0.0]], [partition(0, 1, 2)], rules, [1.0])
+
+
+@pytest.mark.parametrize("consequents, shape", [(3.0, "()"), (np.zeros((2, 1, 0)), "(2, 1, 0)")])
+def test_what_are_no_consequents_is_refused(consequents, shape):
+    message = f"consequents must have shape (2,), or (2, 1 or 2[, n_outputs]), got shape {shape}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        takagi_sugeno([[0.0]], [partition(0, 1, 2)], [[0], [1]], consequents)
+    with pytest.raises(TypeError, match=r"^fuzzy sets take arrays, got a tensor: call its numpy\(\)$"):
+        takagi_sugeno(torch.zeros(1, 1), [partition(0, 1, 2)], [[0], [1]], [1.0, 2.0])
 
 
 def test_no_queries_have_no_answers():

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import skfuzzy
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from skfuzzy import control
 
@@ -146,6 +147,71 @@ def test_the_bisector_halves_the_area():
     assert_allclose(level.predict([[0.0], [0.5]]), [2.0, 2.0])
 
 
+def test_the_bisector_of_two_islands_is_the_end_of_the_first():
+    terms = {"low": TriangularSet(0, 1, 2)}
+    out = {"a": TriangularSet(0, 1, 2), "b": TriangularSet(8, 9, 10)}
+    rules = ["if x is low then y is a", "if x is low then y is b"]
+    found = MamdaniSystem({"x": terms}, {"y": out}, rules, defuzzify="bisector").predict([[1.0]])
+    assert_allclose(found, 2.0, atol=1e-6)  # the root of a rounding of the area: any place from 2 to 8 halves it
+
+
+def one_rule_each(out, heights, **options):
+    """Return a system whose rules fire by these heights, a set of the output each, at the input 0."""
+    terms = {name: TriangularSet(-height, 1 - height, 2 - height)  # on the rising flank 0 has the degree `height`
+             for name, height in zip(out, heights, strict=True)}
+    return MamdaniSystem({"x": terms}, {"y": out}, [f"if x is {name} then y is {name}" for name in out], **options)
+
+
+@pytest.mark.parametrize("width", [1e-1, 1e-3, 1e-6])
+def test_sets_narrower_than_a_step_keep_their_areas(width):
+    """Triangles and Gaussians that no place of the grid would see: as wide as a step of 0.02, or far less."""
+    triangles = {name: TriangularSet(at - width, at, at + width) for name, at in (("a", 2.005), ("b", 5.013))}
+    found = one_rule_each(triangles, (0.8, 0.2), ranges={"y": (0, 10)}).predict([[0.0]])
+    area = np.array([0.8 - 0.8**2 / 2, 0.2 - 0.2**2 / 2])  # of cut triangles, over their bases
+    # 64 levels on a flank: the square of a kink's cell, 4⁻⁶, in places that are three apart.
+    assert_allclose(found, area @ [2.005, 5.013] / area.sum(), atol=1e-3)
+    sets = {"a": GaussianSet(2.005, width / 10), "b": TriangularSet(4, 5, 6)}
+    found = one_rule_each(sets, (0.8, 0.2), ranges={"y": (0, 10)}, inference="sum-product").predict([[0.0]])
+    area = np.array([0.8 * width / 10 * math.sqrt(2 * math.pi), 0.2])
+    assert_allclose(found, area @ [2.005, 5] / area.sum(), atol=1e-4 * area[0] / 0.2 * 3 + 1e-12)  # of a narrow area
+
+
+def test_a_vertical_flank_is_vertical():
+    for resolution in (2, 501):
+        out = {"a": TriangularSet(0, 0, 1), "b": TrapezoidSet(-1, -1, -0.5, -0.5)}
+        found = one_rule_each(out, (1.0, 0.5), inference="sum-product", ranges={"y": (-1, 1)}, resolution=resolution)
+        want = (0.5 * 1 / 3 + 0.5 * 0.5 * -0.75) / (0.5 + 0.5 * 0.5)
+        assert_allclose(found.predict([[0.0]]), want, atol=1e-12)  # a flank of 2⁻⁴³, and sums of a few hundred terms
+
+
+def test_rules_that_tie_but_for_rounding_are_all_the_highest():
+    terms = dict(zip("abcd", partition(0, 1, 4), strict=True))
+    fired = [one.degree(0.5).item() for one in terms.values()]
+    assert fired[1] != fired[2] and abs(fired[1] - fired[2]) < 1e-15  # or this test tests nothing
+    for inference in ("max-min", "sum-product"):
+        ends = {kind: MamdaniSystem({"x": terms}, {"y": terms}, [f"if x is {name} then y is {name}" for name in "abcd"],
+                                    inference=inference, defuzzify=kind, ranges={"y": (0, 1)}).predict([[0.5]])[0]
+                for kind in ("mom", "som", "lom")}
+        sides = (1 / 6, 5 / 6) if inference == "max-min" else (1 / 3, 2 / 3)
+        assert_allclose([ends["mom"], ends["som"], ends["lom"]], [0.5, *sides], atol=1e-12)  # roundings of degrees
+
+
+def test_two_equal_peaks_of_a_sum_have_the_mean_of_both():
+    out = {"a": TriangularSet(0, 1, 2), "b": TriangularSet(3, 5, 6)}
+    model = one_rule_each(out, (0.5, 0.5), inference="sum-product", defuzzify="mom")
+    assert_allclose(model.predict([[0.0]]), 3.0)
+
+
+@pytest.mark.parametrize("inference", ["max-min", "sum-product"])
+@pytest.mark.parametrize("defuzzify", ["centroid", "bisector", "mom"])
+def test_rules_that_all_but_do_not_fire_have_an_answer(inference, defuzzify):
+    far = {"low": GaussianSet(0, 1), "high": GaussianSet(100, 1)}
+    model = MamdaniSystem({"x": far}, OUT_APART, ["if x is low then y is a", "if x is high then y is b"],
+                          inference=inference, defuzzify=defuzzify)
+    # Degrees from 10⁻²⁹⁷ to 10⁻³²²; cut there a triangle is its whole base, but for a step on either side.
+    assert_allclose(model.predict([[37.0], [38.0], [38.5]]), [1.0] * 3, atol=0.012)
+
+
 def test_many_inputs_are_answered_in_blocks():
     X = np.random.default_rng(0).uniform(-5, 5, (700, 2))
     for defuzzify in DEFUZZIFIERS:
@@ -200,6 +266,7 @@ def test_an_input_that_meets_no_rule_is_an_error_unless_something_was_chosen(inf
 
 TERMS = {"x": {"low": TriangularSet(0, 1, 2)}}
 OUT = {"y": {"a": TriangularSet(0, 1, 2), "b": TriangularSet(0, 1, 2)}}
+OUT_APART = {"y": {"a": TriangularSet(0, 1, 2), "b": TriangularSet(3, 4, 6)}}
 
 
 @pytest.mark.parametrize("arguments, error, message", [
@@ -213,6 +280,8 @@ OUT = {"y": {"a": TriangularSet(0, 1, 2), "b": TriangularSet(0, 1, 2)}}
     ((TERMS, OUT, ["if x is up then y is a"]), ValueError, "x is one of low, got 'up' in 'if x is up then y is a'"),
     ((TERMS, OUT, ["if x is low then y is a and y is b"]), ValueError,
      "a rule must name each output once, got 'y' twice in 'if x is low then y is a and y is b'"),
+    (({1: TERMS["x"]}, OUT, ["if 1 is low then y is a"]), TypeError,
+     "names of inputs and of their sets must be words of a rule's sentence, got 1"),
     ((TERMS, OUT, [3]), TypeError, "a rule must be a sentence, got 3"),
     ((TERMS, OUT, 5), TypeError, "rules must be a list of at least one sentence, got 5"),
     ((TERMS, OUT, []), TypeError, "rules must be a list of at least one sentence, got []"),
@@ -257,3 +326,8 @@ def test_bad_options_are_refused(options, error, message):
 def test_bad_inputs_are_refused(X, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         MamdaniSystem(TERMS, OUT, ["if x is low then y is a"]).predict(X)
+
+
+def test_tensors_are_refused():
+    with pytest.raises(TypeError, match=r"^fuzzy sets take arrays, got a tensor: call its numpy\(\)$"):
+        MamdaniSystem(TERMS, OUT, ["if x is low then y is a"]).predict(torch.ones(2, 1))

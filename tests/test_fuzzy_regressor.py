@@ -310,6 +310,7 @@ def test_a_data_frames_names_are_used():
 
 @pytest.mark.parametrize("arguments, message", [
     ({"features": ["a"]}, "features must have a name for each of 2 features, got ['a']"),
+    ({"digits": 0}, "digits must be an integer of at least 1, got 0"),
     ({"target": ["a", "b"]}, "target must have a name for each of 1 outputs, got ['a', 'b']"),
 ])
 def test_missing_names_are_noticed(sample, arguments, message):
@@ -331,6 +332,44 @@ def test_degenerate_samples_have_answers(rules):
         assert np.isfinite(found).all()
     assert_allclose(TakagiSugenoRegressor(rules).fit([[1.0, 2.0]], [3.0]).predict([[5.0, 5.0]]), 3.0, atol=0.51 if
                     rules == "wang-mendel" else 1e-9)  # the sets of a constant target are a half apart
+
+
+@pytest.mark.parametrize("options", [{"n_rules": 3}, {"n_rules": 3, "consequents": "local"}, {"rules": "grid"},
+                                     {"rules": "grid", "shape": "triangular", "alpha": 0.1}])
+def test_a_constant_is_no_feature_whatever_its_rounding(sample, options):
+    """NumPy's deviation of sixty times 0.1 is 4e-17: slopes in such units were 10¹⁵, and so were answers beside it."""
+    X, y = sample
+    answers = {}
+    for constant in (0.1, 1 / 3, 1.0, 1e17):
+        table = np.column_stack([X, np.full(len(X), constant)])
+        model = TakagiSugenoRegressor(random_state=0, **options).fit(table, y)
+        moved = table + np.array([0, 0, 1e-6 * constant])
+        answers[constant] = model.predict(table)
+        if constant < 2:  # a millionth of 10¹⁷ is far outside of sets as narrow as the others are
+            assert_allclose(model.predict(moved), answers[constant], atol=1e-3)  # slopes of less than a thousand
+    for constant in (0.1, 1 / 3, 1e17):
+        assert_allclose(answers[constant], answers[1.0], atol=1e-5)  # sets of a constant are a half apart, or rounded
+
+
+@pytest.mark.parametrize("options", [{"rules": "grid"}, {"n_rules": 3}, {"rules": "wang-mendel"},
+                                     {"rules": "grid", "order": 0, "training": "hybrid", "tol": 1e-3},
+                                     {"rules": "grid", "order": 0, "shape": "bell", "training": "hybrid", "tol": 1e-3}])
+@pytest.mark.parametrize("of_X, of_y", [(1e-6, 1e6), (1e6, 1e-6), (1e200, 1e120), (1e-200, 1e-120)])
+@pytest.mark.one_in(2)
+def test_units_of_the_data_do_not_matter(sample, options, of_X, of_y):
+    X, y = sample
+    plain = TakagiSugenoRegressor(random_state=0, **options).fit(X, y).predict(X)
+    other = TakagiSugenoRegressor(random_state=0, **options).fit(X * of_X, y * of_y).predict(X * of_X)
+    # Units that are no powers of two round the data, and steps of training carry that on.
+    assert_allclose(other / of_y, plain, atol=1e-6 if options.get("training") else 1e-9)
+
+
+def test_training_on_a_constant_target_ends_at_once():
+    for level in (0.1, 1e17):
+        model = TakagiSugenoRegressor("grid", order=0, training="hybrid")
+        model.fit(np.linspace(0, 1, 30)[:, None], np.full(30, level))
+        assert model.n_iter_ <= 3 and model.stopped_ in ("tol", "no better step")
+        assert_allclose(model.predict([[0.3]]), level, rtol=1e-12)  # weights sum to one but for their rounding
 
 
 def test_a_single_precision_sample_gives_single_precision(sample):

@@ -6,7 +6,13 @@ import math
 
 import numpy as np
 
-SAME = 1e-12  # of sums of degrees that differ by their rounding alone
+from locmethods.fuzzy.sets import Flanked, Peaked
+
+SAME = 1e-12  # of degrees and their sums that differ by rounding alone
+HAIR = 2.0**-44  # of a range: the width of a vertical flank
+FLANK = 4  # steps: a flank whose middle half is narrower gets places of its own
+# On a flank: equally spaced for the kinks that cuts make, and denser towards zero, where a bell goes on for long.
+LEVELS = np.union1d(np.linspace(0, 1, 65)[1:], np.geomspace(1e-8, 1 / 64, 64))
 
 
 class Area:
@@ -15,7 +21,8 @@ class Area:
     Attributes
     ----------
     places : ndarray of shape (n_places,)
-        Equally spaced ones and the corners of the sets.
+        Equally spaced ones, the corners of the sets, on both sides of a vertical flank, and more of them within flanks
+        that would fall between two.
     table : ndarray of shape (n_terms, n_places)
         The sets' degrees.
     middle : float
@@ -25,7 +32,9 @@ class Area:
     """
 
     def __init__(self, sets, low, high, resolution):
-        corners = np.array([end for one in sets for end in (*one.support, *one.core)])
+        step = (high - low) / (resolution - 1)
+        hair = max((high - low) * HAIR, float(np.spacing(max(abs(low), abs(high)))))
+        corners = np.concatenate([_corners(one, step, hair) for one in sets])
         corners = corners[(corners > low) & (corners < high)]
         self.sets, self.low, self.high = sets, low, high
         self.places = np.union1d(np.linspace(low, high, resolution), corners)
@@ -48,6 +57,20 @@ class Area:
         return [np.clip(np.stack([end[side] for end in ends], axis=1), self.low, self.high) for side in (0, 1)]
 
 
+def _corners(one, step, hair):
+    """Return places between which a set, and the set cut at any height, may be taken as straight."""
+    corners = [np.array([*one.support, *one.core])]
+    for foot, top in zip(one.support, one.core, strict=True):
+        if foot == top and math.isfinite(foot):  # a vertical flank: its two ends
+            corners.append(np.array([foot - hair, foot + hair]))
+    if isinstance(one, Peaked | Flanked):
+        steep, gentle = one.cut(0.75), one.cut(0.25)
+        for side in (0, 1):
+            if math.isfinite(gentle[side]) and 0 < abs(steep[side] - gentle[side]) < FLANK * step:
+                corners.append(one.cut(LEVELS)[side])
+    return np.concatenate(corners)
+
+
 def _quadrature(places, middle):
     """Return the weights with which values at the places sum to ∫ f dz and ∫ (z − middle) f dz, f straight between."""
     step, z = np.diff(places), places - middle
@@ -61,12 +84,13 @@ def _quadrature(places, middle):
 
 def centroids(area, joined):
     """Return the centroids of joined sets of shape (b, n_places)."""
+    joined = joined / joined.max(1, keepdims=True)  # degrees that are all but zero would have no area
     return area.middle + joined @ area.of_moment / (joined @ area.of_volume)
 
 
 def bisectors(places, joined):
     """Return the places that halve the areas of joined sets of shape (b, n_places)."""
-    step = np.diff(places)
+    step, joined = np.diff(places), joined / joined.max(1, keepdims=True)
     area = np.cumsum((joined[:, :-1] + joined[:, 1:]) / 2 * step, axis=1)
     half = area[:, -1] / 2
     cell = np.minimum((area < half[:, None]).sum(1), len(step) - 1)  # the cell in which the half is reached

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.estimators import mean_and_spread
+from locmethods.fuzzy.partitions import level_and_unit
 from locmethods.fuzzy.premises import RuleBase
 from locmethods.means import weight_blocks
 from locmethods.numerics.threads import in_threads
@@ -37,9 +37,8 @@ class Units:
     """Features and targets in units in which least squares is well scaled: zero mean and, of features, spread one."""
 
     def __init__(self, X, y, order, weight=None):
-        self.center, spread = mean_and_spread(X, weight)
-        self.spread = np.where(spread > 0, spread, 1.0)
-        self.level, self.order = mean_and_spread(y, weight)[0], order
+        self.center, self.spread = level_and_unit(X, weight)
+        self.level, self.order = level_and_unit(y, weight)[0], order
         self.y = y - self.level
         self.X = X
         self.root = None if weight is None else np.sqrt(weight)[:, None]
@@ -153,7 +152,8 @@ def _fit(units, triangle, coefficients, alpha, n_rules):
     """Return the `Fit` of coefficients of shape (..., p, n_outputs) to a problem of which the factor is left."""
     n_outputs = coefficients.shape[-1]
     left_over = triangle[..., -n_outputs:] - triangle[..., :-n_outputs] @ coefficients
-    loss = np.sum(left_over**2) + alpha * np.sum(coefficients**2)
+    with np.errstate(over="ignore"):  # of targets beyond 10¹⁵⁰, whose consequents are right all the same
+        loss = np.sum(left_over**2) + alpha * np.sum(coefficients**2)
     return Fit(units.consequents(coefficients.reshape(n_rules, -1, n_outputs)), float(loss))
 
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from locmethods.arrays.checks import as_array, as_number, check_count, check_option
+from locmethods.arrays.checks import as_number, check_count, check_option
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS
 from locmethods.arrays.namespace import slices
-from locmethods.fuzzy.areas import Area, bisectors, centroids, highest, middles_of_unions
+from locmethods.fuzzy.areas import SAME, Area, bisectors, centroids, highest, middles_of_unions
 from locmethods.fuzzy.premises import ANY, Premise, Table, over_features
-from locmethods.fuzzy.sets import FuzzySet
+from locmethods.fuzzy.sets import FuzzySet, numbers
 from locmethods.means import local_mean, local_weights
 
 INFERENCES = ("max-min", "sum-product")
@@ -154,12 +154,12 @@ class MamdaniSystem:
             if missing:
                 raise ValueError(f"X must have the columns {', '.join(self.inputs)}, got none named "
                                  f"{', '.join(missing)}")
-            columns = [np.atleast_1d(as_array(name, X[name])) for name in self.inputs]
+            columns = [np.atleast_1d(numbers(name, X[name])) for name in self.inputs]
             if len({column.shape for column in columns}) > 1 or columns[0].ndim > 1:
                 raise ValueError("the columns of X must have one length, got shapes "
                                  f"{', '.join(str(column.shape) for column in columns)}")
             return np.column_stack(columns)
-        X = as_array("X", X)
+        X = numbers("X", X)
         if X.ndim != 2 or X.shape[1] != len(self.inputs):
             raise ValueError(f"X must have shape (n_queries, {len(self.inputs)}), a column for each of "
                              f"{', '.join(self.inputs)}, got shape {X.shape}")
@@ -202,7 +202,7 @@ class MamdaniSystem:
         if self.inference == "max-min" and self.defuzzify in ("mom", "som", "lom"):
             top = heights.max(1)
             low, high = area.cuts(top)
-            reach = heights == top[:, None]
+            reach = heights >= top[:, None] * (1 - SAME)
             if self.defuzzify == "mom":
                 return middles_of_unions(low, high, reach)
             return np.where(reach, low, math.inf).min(1) if self.defuzzify == "som" else \
@@ -261,6 +261,9 @@ def _check_variables(name, variables):
         for terms in variables.values())
     if not good:
         raise TypeError(f"{name} must be a dict with a dict of fuzzy sets for each name, got {variables!r}")
+    for word in (word for variable, terms in variables.items() for word in (variable, *terms)):
+        if not isinstance(word, str):
+            raise TypeError(f"names of {name} and of their sets must be words of a rule's sentence, got {word!r}")
 
 
 def _check_ranges(ranges, outputs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from locmethods.arrays.checks import as_array, as_number
+from locmethods.arrays.checks import as_number
 from locmethods.fuzzy.sets import (
     BellSet,
     GaussianSet,
@@ -15,6 +15,7 @@ from locmethods.fuzzy.sets import (
     check_gaussian,
     check_trapezoid,
     check_triangular,
+    numbers,
 )
 
 
@@ -141,14 +142,27 @@ def trapezoid(x: ArrayLike, left: ArrayLike, top_left: ArrayLike, top_right: Arr
 
 
 def _checked(x, **parameters):
-    """Return x as floats, and parameters as numbers or arrays; feet may be infinite."""
-    found = [as_array("x", x)]
+    """Return x as floats, and parameters as numbers or arrays; feet may be infinite.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If one is no number or array of numbers, or they do not broadcast.
+    """
+    found = [numbers("x", x)]
     for name, value in parameters.items():
-        if isinstance(value, list | tuple | np.ndarray) and name in ("left", "right"):
-            value = np.asarray(value, dtype=float)
-        elif isinstance(value, list | tuple | np.ndarray):
-            value = as_array(name, value)
-        else:
+        if not isinstance(value, list | tuple | np.ndarray):
             value = as_number(name, value)
+        elif name in ("left", "right") and np.asarray(value).dtype.kind == "f":
+            value = np.asarray(value)
+            numbers(name, np.where(np.isinf(value), 0.0, value))
+        else:
+            value = numbers(name, value)
         found.append(value)
+    shapes = [np.shape(value) for value in found]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ValueError(f"x and the set's parameters must broadcast, got shapes {', '.join(map(str, shapes))}"
+                         ) from None
     return found

@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 from locmethods.arrays.checks import as_number, check_count, check_option
 from locmethods.arrays.estimators import mean_and_spread
 from locmethods.fuzzy.sets import HALF, BellSet, FuzzySet, GaussianSet, TrapezoidSet, TriangularSet
+from locmethods.numerics.units import exponent_of
 
 SHAPES = ("gaussian", "triangular", "bell", "trapezoid")
 
@@ -68,6 +69,9 @@ def partition(low: float, high: float, n_sets: int, shape: str = "triangular") -
     low, high = as_number("low", low), as_number("high", high)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"low and high must be finite and in this order, got low={low} and high={high}")
+    if not math.isfinite(high - low) or (high - low) / (n_sets - 1) < 4 * _rounding(low, high):
+        raise ValueError(f"low and high must be so far apart that floats tell {n_sets} sets between them, and no "
+                         f"farther than the largest float, got low={low} and high={high}")
     centers = np.linspace(low, high, n_sets).tolist()
     sets = [set_about(center, (high - low) / (n_sets - 1), shape) for center in centers]
     if shape == "triangular":
@@ -77,6 +81,21 @@ def partition(low: float, high: float, n_sets: int, shape: str = "triangular") -
         sets[0] = TrapezoidSet(-math.inf, low, sets[0].top_right, sets[0].right)
         sets[-1] = TrapezoidSet(sets[-1].left, sets[-1].top_left, high, math.inf)
     return tuple(sets)
+
+
+def _rounding(low, high):
+    """Return how far apart floats are at the larger of two numbers."""
+    return float(np.spacing(max(abs(low), abs(high))))
+
+
+def level_and_unit(X, weight=None):
+    """Return the mean of each feature and its standard deviation, or one of a constant feature.
+
+    The deviation of a constant such as 0.1 is a rounding and not zero, in units of which a slope would be anything.
+    """
+    exponent = exponent_of(X, axis=0)  # so that no square overflows or vanishes
+    level, spread = (np.ldexp(each, exponent) for each in mean_and_spread(np.ldexp(X, -exponent), weight))
+    return level, np.where((X.max(0) > X.min(0)) & (spread > 0), spread, 1.0)
 
 
 def spanning(values, n_sets, shape):
@@ -89,10 +108,11 @@ def spanning(values, n_sets, shape):
     shape : {"gaussian", "triangular", "bell", "trapezoid"}
     """
     low, high = float(values.min()), float(values.max())
+    least = 4 * n_sets * _rounding(low, high)
+    if not high - low >= least:  # constant, but for rounding
+        low, high = low - max(0.5, least), high + max(0.5, least)
     if n_sets == 1:
-        return (set_about((low + high) / 2, (high - low) or 1.0, shape),)
-    if not low < high:
-        low, high = low - 0.5, high + 0.5
+        return (set_about(low / 2 + high / 2, high - low, shape),)
     return partition(low, high, n_sets, shape)
 
 
@@ -117,8 +137,7 @@ def clustered(X, n_rules, shape, random_state, weight=None):
         Of each feature, a set for each rule.
     rules : integer ndarray of shape (n_rules, n_features)
     """
-    level, spread = mean_and_spread(X, weight)
-    spread = np.where(spread > 0, spread, 1.0)
+    level, spread = level_and_unit(X, weight)
     Z = (X - level) / spread
     different, which = np.unique(Z, axis=0, return_inverse=True)
     n_rules = min(n_rules, len(different))

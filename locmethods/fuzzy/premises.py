@@ -11,7 +11,7 @@ import numpy as np
 
 from locmethods.arrays.checks import check_option
 from locmethods.arrays.namespace import is_tensor
-from locmethods.fuzzy.sets import FuzzySet, GaussianSet
+from locmethods.fuzzy.sets import FuzzySet, GaussianSet, numbers
 from locmethods.kernels import Gaussian, Kernel
 from locmethods.kernels.bound import Bound, block, outer_shape
 from locmethods.kernels.restricted import without_own
@@ -84,9 +84,13 @@ def as_rules(rules, sets):
     ------
     ValueError
         If the shape is another, or a number is none of a set.
+    TypeError
+        If they are no numbers.
     """
+    if not isinstance(rules, np.ndarray) or rules.dtype.kind not in "biuf":
+        numbers("rules", rules)  # says what is no array of numbers
     rules = np.asarray(rules)
-    if rules.ndim != 2 or rules.shape[1] != len(sets):
+    if rules.ndim != 2 or rules.shape[1] != len(sets) or not len(rules):
         raise ValueError(f"rules must have shape (n_rules, {len(sets)}), a set for each feature, got shape "
                          f"{rules.shape}")
     counts = np.array([len(feature) for feature in sets])
@@ -141,7 +145,8 @@ class Table:
 
     def squared_gaps(self, x):
         """Return the squares of how far numbers are from the sets' cores, in half-widths."""
-        return np.stack([one.gap(x) ** 2 for one in self._sets], axis=-1)
+        with np.errstate(over="ignore"):  # beyond 10¹⁵⁴ half-widths all sets are as far
+            return np.stack([one.gap(x) ** 2 for one in self._sets], axis=-1)
 
 
 def over_features(measure, join, X, tables, rules, whatever=0.0):

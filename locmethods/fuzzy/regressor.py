@@ -316,6 +316,7 @@ class TakagiSugenoRegressor(RegressorMixin, BaseEstimator):
             If there is not a name for each feature, and one for each output.
         """
         check_is_fitted(self)
+        check_count("digits", digits, 1)
         if features is None:
             features = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
         if len(features) != self.n_features_in_:

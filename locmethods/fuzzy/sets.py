@@ -11,8 +11,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number
+from locmethods.arrays.namespace import is_tensor
 
 HALF = math.sqrt(2 * math.log(2))  # a Gaussian falls to one half at so many of its widths
+
+
+def numbers(name, value):
+    """Return `value` as a floating array with finite entries.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `as_array`; and for a tensor, which fuzzy sets do not take.
+    """
+    if is_tensor(value):
+        raise TypeError("fuzzy sets take arrays, got a tensor: call its numpy()")
+    return as_array(name, value)
 
 
 def check_gaussian(center, width):
@@ -86,15 +100,15 @@ class FuzzySet:
 
     def degree(self, x: ArrayLike) -> np.ndarray:
         """Return the degrees, in [0, 1], to which numbers belong to the set, in the shape of `x`."""
-        return type(self).formula(as_array("x", x), *self.parameters)
+        return type(self).formula(numbers("x", x), *self.parameters)
 
     def log_degree(self, x: ArrayLike) -> np.ndarray:
         """Return the logarithms of the degrees, −inf outside the set; they do not underflow."""
-        return type(self).log_formula(as_array("x", x), *self.parameters)
+        return type(self).log_formula(numbers("x", x), *self.parameters)
 
-    def gap(self, x: np.ndarray) -> np.ndarray:
+    def gap(self, x: ArrayLike) -> np.ndarray:
         """Return how far numbers are from the set's core, in half-widths: what orders sets where none is in reach."""
-        low, high = self.core
+        x, (low, high) = numbers("x", x), self.core
         return (np.maximum(low - x, 0) + np.maximum(x - high, 0)) / self.half_width
 
     def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +116,12 @@ class FuzzySet:
 
         Parameters
         ----------
-        level : ndarray of any shape
+        level : array-like of any shape
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a level is not in (0, 1].
         """
         raise NotImplementedError
 
@@ -144,7 +163,8 @@ class GaussianSet(Peaked):
     @staticmethod
     def log_formula(x: np.ndarray, center: float, width: float) -> np.ndarray:
         """Return −(x − c)²/2w²."""
-        return -0.5 * ((x - center) / width) ** 2
+        with np.errstate(over="ignore"):  # −inf is what it should be: beyond 10¹⁵⁴ widths
+            return -0.5 * ((x - center) / width) ** 2
 
     @staticmethod
     def formula(x: np.ndarray, center: float, width: float) -> np.ndarray:
@@ -157,7 +177,7 @@ class GaussianSet(Peaked):
         return self.width * HALF
 
     def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        reach = self.width * np.sqrt(-2 * np.log(level))
+        reach = self.width * np.sqrt(-2 * np.log(_levels(level)))
         return self.center - reach, self.center + reach
 
 
@@ -197,8 +217,8 @@ class BellSet(Peaked):
         return self.width
 
     def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        with np.errstate(divide="ignore"):
-            reach = self.width * (1 / np.asarray(level) - 1) ** (0.5 / self.slope)
+        with np.errstate(over="ignore"):  # of a set that is nearly level: it ends nowhere
+            reach = self.width * (1 / _levels(level) - 1) ** (0.5 / self.slope)
         return self.center - reach, self.center + reach
 
 
@@ -229,7 +249,7 @@ class Flanked(FuzzySet):
         return sum(flanks) / len(flanks) / 2 if flanks else 1.0
 
     def cut(self, level: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        low, high = self.top
+        level, (low, high) = _levels(level), self.top
         return _at(level, self.left, low), _at(level, self.right, high)
 
 
@@ -301,6 +321,20 @@ class TrapezoidSet(Flanked):
         """Return the logarithm of the degree."""
         with np.errstate(divide="ignore"):
             return np.log(TrapezoidSet.formula(x, left, top_left, top_right, right))
+
+
+def _levels(level):
+    """Return levels of cuts as an array.
+
+    Raises
+    ------
+    ValueError
+        If one is not in (0, 1].
+    """
+    level = numbers("level", level)
+    if not ((level > 0) & (level <= 1)).all():
+        raise ValueError(f"level must be in (0, 1], got values from {level.min():g} to {level.max():g}")
+    return level
 
 
 def _at(level, foot, top):

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from locmethods.arrays.checks import as_array, check_option
+from locmethods.arrays.checks import check_option
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS
 from locmethods.fuzzy.consequents import answers_of, firing_blocks
 from locmethods.fuzzy.premises import RuleBase, as_rules, check_sets
-from locmethods.fuzzy.sets import FuzzySet
+from locmethods.fuzzy.sets import FuzzySet, numbers
 from locmethods.means import local_mean
 
 ALONE = 1e-9  # a rule whose firing is within this of one has no other beside it
@@ -62,14 +62,14 @@ def takagi_sugeno(
     """
     check_option("empty", empty, EMPTY)
     check_sets(sets)
-    X, rules = as_array("X", X), as_rules(rules, sets)
+    X, rules = numbers("X", X), as_rules(rules, sets)
     if X.ndim != 2 or X.shape[1] != len(sets):
         raise ValueError(f"X must have shape (n_queries, {len(sets)}), a column for each feature that has sets, got "
                          f"shape {X.shape}")
-    consequents = as_array("consequents", consequents)
+    consequents = numbers("consequents", consequents)
     widths = {1, 1 + len(sets)}
-    fits = len(consequents) == len(rules) and (consequents.ndim == 1 or (consequents.ndim in (2, 3)
-                                                                         and consequents.shape[1] in widths))
+    fits = consequents.shape[:1] == (len(rules),) and consequents.size and (
+        consequents.ndim == 1 or (consequents.ndim in (2, 3) and consequents.shape[1] in widths))
     if not fits:
         raise ValueError(f"consequents must have shape ({len(rules)},), or ({len(rules)}, 1 or {1 + len(sets)}"
                          f"[, n_outputs]), got shape {consequents.shape}")

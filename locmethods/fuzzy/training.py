@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from locmethods.arrays.estimators import mean_and_spread
 from locmethods.fuzzy.consequents import answers_of, firing_blocks, global_consequents
+from locmethods.fuzzy.partitions import level_and_unit
 from locmethods.fuzzy.sets import BellSet, GaussianSet
+from locmethods.numerics.units import exponent_of
 
 FACTOR = np.log(20.0)  # of a width, or the slope of a bell: no more, so that a set remains one of a few points at least
 LEAST_SLOPE = np.log(0.5)  # of a bell: below, it has a cusp, and no gradient, at its center
+ROUNDING = 2.0**-49  # of targets below one: a few units in their last place
 GRADIENT = 1e-10  # of the loss as a share of the variance: as good as none
 N_PARAMETERS = {kind: len(fields(kind)) for kind in (GaussianSet, BellSet)}
 
@@ -41,7 +43,8 @@ def train(X, y, sets, rules, *, order, alpha, max_iter, tol, empty, weight=None)
     """Move the centers and widths of Gaussian or bell sets so that the least-squares error falls [jang1993]_.
 
     The error is a function of the sets alone, for the consequents are the best ones for them; so its gradient is what
-    the error's is with the consequents held [golub1973]_. Steps are those of L-BFGS.
+    the error's is with the consequents held [golub1973]_. Steps are those of L-BFGS; they take centers in units of the
+    features' standard deviations, so that no unit of the data matters.
 
     Parameters
     ----------
@@ -63,22 +66,30 @@ def train(X, y, sets, rules, *, order, alpha, max_iter, tol, empty, weight=None)
     Training
     """
     kind, sizes = type(sets[0][0]), [len(feature) for feature in sets]
-    counts = 1.0 if weight is None else weight[:, None]
-    start, total = _packed(sets), (counts * (y - mean_and_spread(y, weight)[0]) ** 2).sum()
-    unit = max(total, np.finfo(np.float64).tiny)
+    exponent = exponent_of(y)
+    y = np.ldexp(y, -exponent)
+    counts = np.ones((len(X), 1)) if weight is None else weight[:, None]
+    # Of a constant target nothing but rounding is left over, and is all of the error.
+    unit = np.sum(counts * np.maximum((y - level_and_unit(y, weight)[0]) ** 2, ROUNDING**2))
+    start = _packed(sets)
+    units = np.concatenate([np.repeat([spread, 1.0], [size, size * (N_PARAMETERS[kind] - 1)])
+                            for spread, size in zip(level_and_unit(X, weight)[1], sizes, strict=True)])
 
-    def objective(theta):
-        now = _unpacked(theta, kind, sizes)
+    def objective(free):
+        now = _unpacked(free * units, kind, sizes)
         fit = global_consequents(X, y, now, rules, order=order, alpha=alpha, empty=empty, weight=weight)
-        return fit.loss / unit, gradient(X, y, now, rules, fit.consequents, empty, weight) / unit
+        return fit.loss / unit, gradient(X, y, now, rules, fit.consequents, empty, weight) * units / unit
 
-    losses = [objective(start)[0]]
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=_bounds(start, X, kind, sizes),
+    losses = [objective(start / units)[0]]
+    bounds = np.array(_bounds(start, X, kind, sizes)) / units[:, None]
+    found = minimize(objective, start / units, jac=True, method="L-BFGS-B", bounds=bounds,
                      callback=lambda intermediate_result: losses.append(intermediate_result.fun),
                      options={"maxiter": max_iter, "ftol": tol, "gtol": GRADIENT})
     n_samples = len(X) if weight is None else weight.sum()
     why = ("tol", "max_iter", "no better step")[found.status]
-    return Training(_unpacked(found.x, kind, sizes), np.array(losses) * unit / n_samples, int(found.nit), why)
+    with np.errstate(over="ignore"):  # the square of a target beyond 10¹⁵⁰ is no float
+        losses = np.ldexp(np.array(losses) * unit / n_samples, 2 * exponent)
+    return Training(_unpacked(found.x * units, kind, sizes), losses, int(found.nit), why)
 
 
 def gradient(X, y, sets, rules, consequents, empty, weight=None):

@@ -31,7 +31,7 @@ def write(path, tensors, description):
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    words = json.dumps(description, sort_keys=True)
+    words = json.dumps(description, sort_keys=True, default=lambda number: number.item())  # NumPy's own numbers
     content = save(tensors, {"name": NAME, "version": VERSION, "description": words, "sha256": digest(tensors, words)})
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

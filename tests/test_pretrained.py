@@ -320,7 +320,8 @@ def test_a_folder_that_leaves_small_letters_to_its_library_is_refused(tmp_path):
     (lambda model: model(torch.full((1, 6), 200), torch.zeros(1, 6, dtype=torch.int64)), TypeError,
      "key_padding_mask must be a boolean tensor (True: left out) or a floating one (added to the scores), got "
      "torch.int64"),
-    (lambda model: head_profile([]), ValueError, "weights of several sentences must be of the same heads, got shapes []"),
+    (lambda model: head_profile([]), ValueError,
+     "weights of several sentences must be of the same heads, got shapes []"),
     (lambda model: head_profile([np.full((2, 9, 9), 1 / 9), np.full((9, 9), 1 / 9)]), ValueError,
      "weights of several sentences must be of the same heads, got shapes [(2, 9, 9), (9, 9)]"),
     (lambda model: head_entropy(np.full((3, 3), np.nan)), ValueError,

@@ -225,6 +225,8 @@ def test_heads_of_a_known_kind_are_called_so():
     assert list(head_kinds(found)) == ["positional", "one-hot", "uniform", "mixed"]
     assert list(head_kinds(found, one_hot=0.5)) == ["positional", "one-hot", "uniform", "one-hot"]
     assert found.offset[0] == -1 and found.at_offset[0] == 1 and found.first[1] == 1
+    edge = head_kinds(found, one_hot=float(found.largest[3]))  # at least, so the edge is within
+    assert edge[3] == "one-hot"
     np.testing.assert_allclose(found.entropy[:3], [0, 0, 1], atol=1e-15)
     assert isinstance(found, HeadProfile)
 
@@ -250,6 +252,8 @@ def test_measures_refuse_what_is_no_weights():
         head_entropy(np.ones((2, 3)) / 3)
     with pytest.raises(ValueError, match=r"^weights must not be negative, and rows must sum to one$"):
         head_entropy(np.ones((3, 3)))
+    with pytest.raises(ValueError, match=r"^weights must not be negative, and rows must sum to one$"):
+        head_entropy(np.full((3, 3), 1 / 3 + 1e-3))  # more than any rounding
     with pytest.raises(ValueError, match=r"^weights must be of at least 8 tokens for furthest=5, got 7$"):
         head_profile(np.full((7, 7), 1 / 7))
     with pytest.raises(ValueError, match=r"^furthest must be an integer of at least 0, got -1$"):

@@ -10,6 +10,7 @@ from torch import nn
 
 from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Gaussian, Linear
 from locmethods.transformer import FeatureKernel, HierarchicalLocalModel, MultiHeadLocalMean, Rectified
+from locmethods.transformer.averages import head_means
 
 # float64, so that only a wrong formula could differ by more than this.
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -559,3 +560,37 @@ def test_what_was_taken_for_something_else(call, error, message):
     with pytest.raises(error) as caught:
         call(torch.ones(2, 3, 6))
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_token_that_masks_leave_no_key_gets_nothing_under_any_kernel(dtype):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=dtype, kernel=Cauchy(1.0))
+    x, padding = tokens(2, 5, dtype=dtype), torch.tensor([[False] * 5, [True] * 5])
+    for need_weights in (False, True):
+        output = module(x, x, x, key_padding_mask=padding, need_weights=need_weights)[0]
+        torch.testing.assert_close(output[1], module.out_proj.bias.expand(5, 6), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("dtype", "shift", "within"), [(torch.float32, 1000.0, 2e-3), (torch.bfloat16, 0.0, 0.03)])
+def test_a_gaussian_keeps_its_digits_far_from_the_origin_and_in_half_precision(dtype, shift, within):
+    """Squares of a thousand have steps of a sixteenth in float32, and squared norms few digits in bfloat16."""
+    query, keys, values = (part.to(dtype) for part in 0.5 * torch.randn(
+        3, 1, 2, 40, 8, generator=torch.Generator().manual_seed(0)))
+    query, keys = query + shift, keys + shift
+    double = [part.double() for part in (query, keys, values)]
+    gap = (double[0][..., :, None, :] - double[1][..., None, :, :]).square().sum(-1)
+    right = (-gap / (2 * 0.3**2)).softmax(-1) @ double[2]
+    found = head_means(query, keys, values, kernel=Gaussian(0.3))
+    assert found.dtype == dtype
+    assert float((found.double() - right).abs().max()) < within * float(right.abs().max())
+
+
+def test_a_learned_bias_that_begins_at_zero_gets_its_slope():
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=Cauchy(1.0))
+    x, bias = tokens(2, 5).detach(), torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(module(x, x, x, attn_mask=bias, need_weights=False)[0].square().sum(), bias)
+    step = torch.zeros(5, 5, dtype=torch.float64)
+    step[1, 3] = 1e-5
+    ends = [module(x, x, x, attn_mask=one, need_weights=False)[0].square().sum().item() for one in (step, -step)]
+    # The square of a step, and rounding over a step.
+    assert float(slope[1, 3]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from locmethods.companion.expected import characters as expected
 from locmethods.kernels import Cauchy, Epanechnikov, Gaussian
@@ -327,3 +327,55 @@ def test_a_description_is_json(learned, tmp_path):
     with safe_open(tmp_path / "one.safetensors", framework="np") as file:
         noted = file.metadata()
     assert json.loads(noted["description"])["settings"]["context"] == 12 and noted["version"] == "1"
+
+
+@pytest.mark.parametrize("name", ["losses", "score", "logits", "attention", "probabilities"])
+def test_what_is_not_fitted_says_so(name):
+    for one in (CharacterModel(**SMALL), CharacterTable(2)):
+        if hasattr(one, name):
+            with pytest.raises(NotFittedError, match=f"This {type(one).__name__} instance is not fitted yet"):
+                getattr(one, name)("abab")
+
+
+def test_a_file_holds_numpys_numbers(tmp_path):
+    model = CharacterModel(Cauchy(np.float32(2.0)), **SMALL | {"context": np.int64(12)}, steps=1).fit(VERSE)
+    model.save(tmp_path / "one.safetensors")
+    back = CharacterModel.load(tmp_path / "one.safetensors")
+    assert back.context == 12 and back.kernel.bandwidth == 2.0
+    assert np.array_equal(back.logits(VERSE[:12]), model.logits(VERSE[:12]))
+
+
+def test_whole_numbers_of_any_size_are_tokens():
+    losses = []
+    for dtype in (torch.int64, torch.int32, torch.uint8):
+        torch.manual_seed(0)
+        network = CharacterNetwork(5, 12, 16, 2, 1, 24)
+        losses.append(train(network, (torch.arange(60) % 5).to(dtype), context=12, steps=3))
+    assert np.array_equal(losses[0], losses[1]) and np.array_equal(losses[0], losses[2])
+
+
+def test_a_network_that_fails_leaves_no_hook_behind(learned):
+    heads = learned.network_.levels.layers[0].self_attn
+    forward, learned.network_.forward = learned.network_.forward, None
+    with pytest.raises(TypeError):
+        learned.attention("the")
+    learned.network_.forward = forward
+    assert not heads._forward_pre_hooks
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda model: model.network_(torch.zeros(1, 13, dtype=torch.int64)), ValueError,
+     "characters must have shape (batch, n) with n at most context = 12, got (1, 13)"),
+    (lambda model: model.network_(torch.zeros(3, dtype=torch.int64)), ValueError,
+     "characters must have shape (batch, n) with n at most context = 12, got (3,)"),
+    (lambda model: model.sample(3, "a", seed=-1), ValueError, "seed must be an integer of at least 0, got -1"),
+    (lambda model: CharacterNetwork(0, 4), ValueError, "n_characters must be an integer of at least 1, got 0"),
+    (lambda model: CharacterNetwork(2, 0), ValueError, "context must be an integer of at least 1, got 0"),
+    (lambda model: train(model.network_, [0, 1] * 9, context=4, steps=1), TypeError,
+     "tokens must be a tensor of whole numbers, got list"),
+    (lambda model: train(model.network_, torch.ones(20), context=4, steps=1), TypeError,
+     "tokens must be a tensor of whole numbers, got torch.float32"),
+])
+def test_what_was_taken_for_something_else(learned, call, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        call(learned)

@@ -225,6 +225,8 @@ def test_heads_of_a_known_kind_are_called_so():
     assert list(head_kinds(found)) == ["positional", "one-hot", "uniform", "mixed"]
     assert list(head_kinds(found, one_hot=0.5)) == ["positional", "one-hot", "uniform", "one-hot"]
     assert found.offset[0] == -1 and found.at_offset[0] == 1 and found.first[1] == 1
+    edge = head_kinds(found, one_hot=float(found.largest[3]))  # at least, so the edge is within
+    assert edge[3] == "one-hot"
     np.testing.assert_allclose(found.entropy[:3], [0, 0, 1], atol=1e-15)
     assert isinstance(found, HeadProfile)
 
@@ -250,6 +252,8 @@ def test_measures_refuse_what_is_no_weights():
         head_entropy(np.ones((2, 3)) / 3)
     with pytest.raises(ValueError, match=r"^weights must not be negative, and rows must sum to one$"):
         head_entropy(np.ones((3, 3)))
+    with pytest.raises(ValueError, match=r"^weights must not be negative, and rows must sum to one$"):
+        head_entropy(np.full((3, 3), 1 / 3 + 1e-3))  # more than any rounding
     with pytest.raises(ValueError, match=r"^weights must be of at least 8 tokens for furthest=5, got 7$"):
         head_profile(np.full((7, 7), 1 / 7))
     with pytest.raises(ValueError, match=r"^furthest must be an integer of at least 0, got -1$"):
@@ -270,3 +274,70 @@ def test_sentences_of_the_documentation_are_whole_and_of_one_topic():
     # Of each topic the first in the order of all, whatever other topics hold.
     of_one = [text for text, topic in zip(*found, strict=True) if topic == "comparisons"]
     assert [text for text, topic in zip(*some, strict=True) if topic == "comparisons"] == of_one[:5]
+
+
+def test_sentences_may_come_from_where_they_come_once(model):
+    together = model.encode(SENTENCES)
+    for given in ((one for one in SENTENCES), tuple(SENTENCES), np.array(SENTENCES)):
+        np.testing.assert_array_equal(model.encode(given), together)
+
+
+def test_half_precision_can_be_looked_into(model):
+    half = SentenceModel.minilm().bfloat16()
+    found, right = half.look(SENTENCES[0]), model.look(SENTENCES[0])
+    assert found.weights.dtype == np.float32 and found.states.shape == right.states.shape
+    assert np.abs(found.weights - right.weights).max() < 0.1  # eight bits, through six layers
+    shares = head_entropy(torch.from_numpy(right.weights).bfloat16())
+    assert shares.max() <= 1 + 1e-12 and np.abs(shares - head_entropy(right.weights)).max() < 0.01
+
+
+def test_measures_take_tensors_and_know_no_unit():
+    states = np.random.default_rng(0).normal(size=(3, 7, 5)) + 1
+    right = token_spread(states)
+    for unit in (1e-300, 1e300, 2.0**-1040):
+        np.testing.assert_allclose(token_spread(unit * states), right, rtol=1e-6)  # the last unit leaves few bits
+    np.testing.assert_allclose(token_spread(torch.from_numpy(states).requires_grad_()), right, rtol=1e-12)
+    np.testing.assert_allclose(token_spread(states.astype(np.float16)), right, rtol=0.01)
+    weights = np.random.default_rng(0).dirichlet(np.ones(9), size=(2, 9))
+    np.testing.assert_array_equal(head_entropy(torch.from_numpy(weights).requires_grad_()), head_entropy(weights))
+    one, two = head_profile([weights, weights[:, :8, :8] / weights[:, :8, :8].sum(-1, keepdims=True)]), head_profile(
+        (weights, weights[:, :8, :8] / weights[:, :8, :8].sum(-1, keepdims=True)))
+    np.testing.assert_array_equal(one.entropy, two.entropy)
+
+
+def test_a_folder_that_leaves_small_letters_to_its_library_is_refused(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(bert.files(), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9, "do_lower_case": True}))
+    with pytest.raises(ValueError, match=r"^do_lower_case in sentence_bert_config.json must be false, got true$"):
+        SentenceModel.load(folder)
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda model: model.encode({"a": 1}), TypeError, "sentences must be a sequence of strings, got a dict"),
+    (lambda model: model.encode({"a"}), TypeError, "sentences must be a sequence of strings, got a set"),
+    (lambda model: model.encode(None), TypeError, "sentences must be a sequence of strings, got a NoneType"),
+    (lambda model: model(torch.zeros(6, dtype=torch.int64)), ValueError,
+     "ids must have shape (n_sentences, n) with n from 1 to 512, got (6,)"),
+    (lambda model: model(torch.zeros(1, 513, dtype=torch.int64)), ValueError,
+     "ids must have shape (n_sentences, n) with n from 1 to 512, got (1, 513)"),
+    (lambda model: model(torch.full((1, 6), 200), torch.zeros(1, 6, dtype=torch.int64)), TypeError,
+     "key_padding_mask must be a boolean tensor (True: left out) or a floating one (added to the scores), got "
+     "torch.int64"),
+    (lambda model: head_profile([]), ValueError,
+     "weights of several sentences must be of the same heads, got shapes []"),
+    (lambda model: head_profile([np.full((2, 9, 9), 1 / 9), np.full((9, 9), 1 / 9)]), ValueError,
+     "weights of several sentences must be of the same heads, got shapes [(2, 9, 9), (9, 9)]"),
+    (lambda model: head_entropy(np.full((3, 3), np.nan)), ValueError,
+     "weights must be finite, got 9 NaN or infinite values in an array of shape (3, 3)"),
+    (lambda model: head_kinds(None), TypeError,
+     "profile must be a HeadProfile, as head_profile returns it, got NoneType"),
+    (lambda model: token_spread([[1.0, np.nan]]), ValueError,
+     "states must be finite, got 1 NaN or infinite value in an array of shape (1, 2)"),
+    (lambda model: token_spread(np.ones((0, 2))), ValueError,
+     "states must have shape (..., n, n_features), got shape (0, 2)"),
+])
+def test_what_was_taken_for_something_else(model, call, error, message):
+    with pytest.raises(error) as caught:
+        call(model)
+    assert str(caught.value) == message

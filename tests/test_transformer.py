@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Gaussian, Linear
-from locmethods.transformer import FeatureKernel, HierarchicalLocalModel, MultiHeadLocalMean
+from locmethods.transformer import FeatureKernel, HierarchicalLocalModel, MultiHeadLocalMean, Rectified
+from locmethods.transformer.averages import head_means
 
 # float64, so that only a wrong formula could differ by more than this.
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -436,3 +437,160 @@ def test_what_must_hold(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+def test_a_mask_beside_is_causal_holds_too():
+    """Whatever else is asked for: torch takes the one for a hint about the other, and by route forgets one of them."""
+    for kernel in (None, Gaussian(1.0), Cauchy(1.0), FeatureKernel(torch.exp)):
+        module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=kernel)
+        x, future = tokens(2, 5), torch.ones(5, 5, dtype=torch.bool).triu(1)
+        two_before = future | torch.ones(5, 5, dtype=torch.bool).tril(-3)
+        slopes = -0.5 * torch.arange(5.0, dtype=torch.float64).expand(5, 5)
+        nobody = torch.zeros(2, 5, dtype=torch.bool)
+        for given, meant in ((torch.ones(5, 5, dtype=torch.bool).tril(-3), two_before), (two_before, two_before),
+                             (slopes, slopes.masked_fill(future, -math.inf)),
+                             (torch.zeros(5, 5).masked_fill(future, -math.inf), future)):
+            right = module(x, x, x, attn_mask=meant)[0]
+            for options in ({}, {"need_weights": False}, {"key_padding_mask": nobody}):
+                found = module(x, x, x, attn_mask=given, is_causal=True, **options)[0]
+                torch.testing.assert_close(found, right, **EXACT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_features_that_meet_no_key_give_what_the_weights_give(dtype):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=dtype, kernel=FeatureKernel(torch.relu))
+    x = 2 * tokens(2, 5, dtype=dtype)
+    with torch.no_grad():
+        module.in_proj_weight[:3] *= -1  # of the first head, which then meets fewer keys
+    met = torch.relu(module._projected(x, x, x)[0].detach()).unflatten(-1, (2, 3)).any(-1)
+    assert not bool(met.all())  # somebody has no feature at all
+    within = 1e-12 if dtype == torch.float64 else 1e-6
+    for masks in ({}, {"is_causal": True}, {"key_padding_mask": MASKS["padding"]["key_padding_mask"]}):
+        output, weights = module(x, x, x, **masks)
+        assert bool(output.isfinite().all()) and bool(((weights.sum(-1) - 1).abs() < 1e-6).all())
+        torch.testing.assert_close(module(x, x, x, need_weights=False, **masks)[0], output, rtol=0, atol=within)
+    short = module(x[:, :3], x, x, is_causal=True)[0]  # fewer queries than keys
+    torch.testing.assert_close(module(x[:, :3], x, x, is_causal=True, need_weights=False)[0], short, rtol=0,
+                               atol=within)
+
+
+def test_single_precision_has_the_same_nearest_key_under_an_inner_product():
+    """Where max(0, q·k) is zero for all keys, the one of the greatest product is the nearest."""
+    module = MultiHeadLocalMean(6, 2, batch_first=True, kernel=Rectified())
+    x = tokens(2, 9, dtype=torch.float32).detach()
+    with torch.no_grad():  # all queries look away from all keys
+        module.in_proj_weight[:6], module.in_proj_weight[6:12] = 0.0, 0.01 * module.in_proj_weight[6:12]
+        module.in_proj_bias[:6], module.in_proj_bias[6:12] = 1.0, -1.0
+    weights = module(x, x, x, average_attn_weights=False)[1]
+    keys = module._in_heads(module._projected(x, x, x)[1], True)
+    nearest = nn.functional.one_hot(keys.sum(-1).argmax(-1), 9).float()
+    torch.testing.assert_close(weights, nearest[:, :, None].expand(2, 2, 9, 9), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0), Epanechnikov(1.0), FeatureKernel(torch.exp)],
+                         ids=str)
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_nothing_to_look_at_and_nobody_who_looks(kernel, need_weights):
+    for dtype in (torch.float32, torch.float64):
+        module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=dtype, kernel=kernel)
+        x = tokens(2, 5, dtype=dtype)
+        output, weights = module(x, x[:, :0], x[:, :0], need_weights=need_weights)
+        torch.testing.assert_close(output, module.out_proj.bias.expand(2, 5, 6), rtol=0, atol=0)
+        assert weights is None or weights.shape == (2, 5, 0)
+        assert module(x[:0], x[:0], x[:0], need_weights=need_weights)[0].shape == (0, 5, 6)
+        assert module(x[:, :0], x, x, need_weights=need_weights)[0].shape == (2, 0, 6)
+        module.empty = "nan"
+        assert bool(module(x, x[:, :0], x[:, :0], need_weights=need_weights)[0].isnan().all())
+        module.empty = "raise"
+        with pytest.raises(ValueError, match=r"^query 0 has no key in reach of the kernel"):
+            module(x, x[:, :0], x[:, :0], need_weights=need_weights)
+
+
+def layer_of_torch(nhead=2, **options):
+    return nn.TransformerEncoderLayer(6, nhead, 8, **{"dropout": 0.0, "batch_first": True, "dtype": torch.float64}
+                                      | options)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"nhead": 3}, "layer 1 whose nhead is 3, and layer 0 whose nhead is 2"),
+    ({"dropout": 0.5}, "layer 1 whose dropout is 0.5, and layer 0 whose dropout is 0.0"),
+    ({"norm_first": True}, "layer 1 whose norm_first is True, and layer 0 whose norm_first is False"),
+    ({"batch_first": False}, "layer 1 whose batch_first is False, and layer 0 whose batch_first is True"),
+    ({"layer_norm_eps": 0.1}, "layer 1 whose layer_norm_eps is [0.1], and layer 0 whose layer_norm_eps is [1e-05]"),
+    ({"activation": nn.Tanh()}, "layer 1 whose activation is ('Tanh', 'Tanh()'), and layer 0 whose activation is <"),
+])
+def test_a_stack_whose_layers_differ_is_refused(options, words):
+    """Their weights fit, and would be computed with as those of the first layer."""
+    encoder = nn.TransformerEncoder(layer_of_torch(), 2, enable_nested_tensor=False)
+    encoder.layers[1] = layer_of_torch(**options)
+    with pytest.raises(RuntimeError) as caught:
+        HierarchicalLocalModel.from_torch(encoder)
+    assert str(caught.value).startswith(f"layers of a stack must be alike, got {words}")
+
+
+@pytest.mark.parametrize("norm", [nn.RMSNorm(6, dtype=torch.float64), nn.Identity(),
+                                  nn.LayerNorm(6, 0.3, bias=False, dtype=torch.float64),
+                                  nn.LayerNorm(6, dtype=torch.float64)], ids=str)
+@pytest.mark.parametrize("bias", [False, True])
+def test_whatever_norm_follows_the_last_level_is_taken(bias, norm):
+    encoder = shaken(nn.TransformerEncoder(layer_of_torch(bias=bias, activation=nn.Tanh()), 2, norm=norm,
+                                           enable_nested_tensor=False)).eval()
+    x = tokens(2, 5)
+    torch.testing.assert_close(HierarchicalLocalModel.from_torch(encoder)(x), encoder(x), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda x: MultiHeadLocalMean(6, 2)(x.tolist(), x, x), TypeError,
+     "query, key and value must be tensors, got list, Tensor, Tensor"),
+    (lambda x: MultiHeadLocalMean(6, 2)(x, x, x, key_padding_mask=torch.ones(3, 2, dtype=torch.int64)), TypeError,
+     "key_padding_mask must be a boolean tensor (True: left out) or a floating one (added to the scores), got "
+     "torch.int64"),
+    (lambda x: MultiHeadLocalMean(6, 2)(x, x, x, attn_mask=np.zeros((2, 2), bool)), TypeError,
+     "attn_mask must be a boolean tensor (True: left out) or a floating one (added to the scores), got ndarray"),
+    (lambda x: MultiHeadLocalMean(6, 2, kernel=Cauchy(1.0))(x, x, x, attn_mask=torch.tensor(
+        [[0.0, math.nan], [math.inf, 0.0]])), ValueError,
+     "a floating mask must hold numbers or −inf, got 2 NaN or +inf of shape (2, 2)"),
+    (lambda x: MultiHeadLocalMean(6, 2, dropout=None), ValueError, "dropout must be a number in [0, 1], got None"),
+    (lambda x: HierarchicalLocalModel(6, 2, 1).decode(x, x), TypeError,
+     "an encoder averages no memory, so it has no decode: make it with decoder=True"),
+    (lambda x: HierarchicalLocalModel(6, 2, 1, decoder=True).encode(x), TypeError,
+     "a decoder averages a memory, so it has no encode: call decode(tgt, memory)"),
+])
+def test_what_was_taken_for_something_else(call, error, message):
+    with pytest.raises(error) as caught:
+        call(torch.ones(2, 3, 6))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_token_that_masks_leave_no_key_gets_nothing_under_any_kernel(dtype):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=dtype, kernel=Cauchy(1.0))
+    x, padding = tokens(2, 5, dtype=dtype), torch.tensor([[False] * 5, [True] * 5])
+    for need_weights in (False, True):
+        output = module(x, x, x, key_padding_mask=padding, need_weights=need_weights)[0]
+        torch.testing.assert_close(output[1], module.out_proj.bias.expand(5, 6), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("dtype", "shift", "within"), [(torch.float32, 1000.0, 2e-3), (torch.bfloat16, 0.0, 0.03)])
+def test_a_gaussian_keeps_its_digits_far_from_the_origin_and_in_half_precision(dtype, shift, within):
+    """Squares of a thousand have steps of a sixteenth in float32, and squared norms few digits in bfloat16."""
+    query, keys, values = (part.to(dtype) for part in 0.5 * torch.randn(
+        3, 1, 2, 40, 8, generator=torch.Generator().manual_seed(0)))
+    query, keys = query + shift, keys + shift
+    double = [part.double() for part in (query, keys, values)]
+    gap = (double[0][..., :, None, :] - double[1][..., None, :, :]).square().sum(-1)
+    right = (-gap / (2 * 0.3**2)).softmax(-1) @ double[2]
+    found = head_means(query, keys, values, kernel=Gaussian(0.3))
+    assert found.dtype == dtype
+    assert float((found.double() - right).abs().max()) < within * float(right.abs().max())
+
+
+def test_a_learned_bias_that_begins_at_zero_gets_its_slope():
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=Cauchy(1.0))
+    x, bias = tokens(2, 5).detach(), torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(module(x, x, x, attn_mask=bias, need_weights=False)[0].square().sum(), bias)
+    step = torch.zeros(5, 5, dtype=torch.float64)
+    step[1, 3] = 1e-5
+    ends = [module(x, x, x, attn_mask=one, need_weights=False)[0].square().sum().item() for one in (step, -step)]
+    # The square of a step, and rounding over a step.
+    assert float(slope[1, 3]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)

@@ -11,6 +11,7 @@ import locmethods as lm
 from locmethods.kernels import Exponential
 from locmethods.transformer import (
     FeatureKernel,
+    MultiHeadLocalMean,
     PositiveRandomFeatures,
     Rectified,
     RecurrentAttention,
@@ -19,6 +20,7 @@ from locmethods.transformer import (
     alibi_slopes,
     feed_forward,
     linear_attention,
+    positive_features,
     rotate,
     sinusoids,
 )
@@ -197,6 +199,95 @@ def test_a_kernel_of_features_in_a_local_mean_with_other_kernels():
      "positions must have one number for each of 3 points, got shape (4,)"),
 ])
 def test_what_must_hold(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+def test_whole_numbers_are_points_like_others():
+    features = PositiveRandomFeatures(2, 8, temperature=1.5)
+    expected = features(np.array([[1.0, 0.0], [-2.0, 3.0]]))
+    for given in ([[1, 0], [-2, 3]], np.array([[1, 0], [-2, 3]]), torch.tensor([[1, 0], [-2, 3]])):
+        np.testing.assert_allclose(features(given), expected, rtol=1e-14)  # other products of matrices
+    np.testing.assert_array_equal(positive_features([[1, 0], [-2, 3]]), [[2, 1], [math.exp(-2), 4]])
+    np.testing.assert_allclose(positive_features(torch.tensor([[1, 0], [-2, 3]])), [[2, 1], [math.exp(-2), 4]])
+
+
+def test_a_state_is_not_changed_by_what_it_refuses():
+    cell = RecurrentAttention(elu)
+    cell.read(np.zeros(2), np.array([3.0]))
+    for key, value in ((np.zeros(2), np.ones(3)), (np.zeros(1), np.ones(1)), (np.full(2, np.nan), np.ones(1)),
+                       (np.zeros(2), np.array([np.inf])), (0.0, 0.0), (torch.zeros(2), np.ones(1))):
+        with pytest.raises((ValueError, TypeError)):
+            cell.step(np.zeros(2), key, value)
+    np.testing.assert_array_equal(cell.mean(np.zeros((4, 2))), np.full((4, 1), 3.0))  # four queries at once
+    assert np.isnan(RecurrentAttention(lambda x: np.maximum(x, 0)).step(np.ones(2), -np.ones(2), np.ones(2))).all()
+
+
+def test_a_rectified_kernel_prints_and_has_no_parameters():
+    assert repr(Rectified()) == "Rectified()" and Rectified().get_params() == {}
+
+
+def test_a_feed_forward_layer_of_no_tokens_and_of_one():
+    keys, offsets, values = np.eye(2), np.zeros(2), np.array([[1.0], [10.0]])
+    assert feed_forward(np.ones((0, 2)), keys, offsets, values).shape == (0, 1)
+    np.testing.assert_allclose(feed_forward([3.0, -1.0], keys, offsets, values, 0.5), [3.5])
+    np.testing.assert_allclose(feed_forward([[3.0, 1.0]], keys, offsets, np.ones((2, 2)), torch.tensor([0.0, 1.0])),
+                               [[4.0, 5.0]])
+
+
+def test_positions_may_be_of_the_other_kind_and_counts_numpys():
+    turned = rotate(np.ones((3, 2)), torch.arange(3))
+    np.testing.assert_allclose(turned[:, 0], np.cos([0, 1, 2]) - np.sin([0, 1, 2]), rtol=1e-12)
+    np.testing.assert_array_equal(alibi_slopes(np.int64(3)), alibi_slopes(3))
+    np.testing.assert_array_equal(alibi_bias(2, 3, torch.tensor([0.5], dtype=torch.float64)), alibi_bias(2, 3, [0.5]))
+
+
+def test_a_bias_is_a_mask_of_each_sequence():
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64)
+    x = torch.randn(3, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    bias = torch.from_numpy(np.tile(alibi_bias(5, 5, alibi_slopes(2)), (3, 1, 1)))
+    weights = module(x, x, x, attn_mask=bias, average_attn_weights=False)[1].detach()
+    plain = module(x, x, x, average_attn_weights=False)[1].detach().numpy()
+    lag = np.abs(np.arange(5)[:, None] - np.arange(5))
+    raised = plain * np.exp(-alibi_slopes(2)[:, None, None] * lag)
+    np.testing.assert_allclose(weights, raised / raised.sum(-1, keepdims=True), **EXACT)
+
+
+ONE = np.ones((2, 1))
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: linear_attention(ONE, ONE, np.ones(2), features=np.exp), ValueError,
+     "values must have shape (..., n, n_features), got shape (2,); for one feature write values[:, None]"),
+    (lambda: linear_attention(np.ones((2, 3)), ONE, ONE, features=np.exp), ValueError,
+     "query and keys must have the same number of features, got 3 and 1"),
+    (lambda: linear_attention(ONE, np.ones((0, 1)), np.ones((0, 1)), features=np.exp), ValueError,
+     "keys must not be empty, got shape (0, 1)"),
+    (lambda: linear_attention(ONE, torch.ones(2, 1), ONE, features=np.exp), TypeError,
+     "query, keys and values must be all NumPy arrays or all torch tensors, got query: ndarray, keys: Tensor, values: "
+     "ndarray"),
+    (lambda: linear_attention(ONE, ONE, ONE, features=None), TypeError, "features must be a callable, got NoneType"),
+    (lambda: linear_attention(ONE, ONE, ONE, features=lambda x: x * np.nan), ValueError,
+     "features(points) must be finite, got 2 NaN or infinite values in an array of shape (2, 1)"),
+    (lambda: linear_attention(ONE, ONE, ONE, features=lambda x: x[:1]), ValueError,
+     "features must map points one by one, shape (..., d) to (..., n_features), got shape (1, 1) of shape (2, 1)"),
+    (lambda: PositiveRandomFeatures(2, seed=-1), ValueError, "seed must be an integer of at least 0, got -1"),
+    (lambda: PositiveRandomFeatures(2)(np.ones((2, 3))), ValueError,
+     "points must have shape (..., 2), got shape (2, 3)"),
+    (lambda: RecurrentAttention(np.exp).read(np.ones(1), 1.0), ValueError,
+     "key and value must have shapes (..., d) and (..., n_outputs), got shapes (1,) and ()"),
+    (lambda: feed_forward(np.ones((2, 3)), np.ones((4, 2)), np.ones(4), np.ones((4, 2))), ValueError,
+     "tokens must have shape (..., n, d) and keys (n_units, d), got shapes (2, 3) and (4, 2)"),
+    (lambda: feed_forward(np.ones((2, 3)), np.ones((4, 3)), np.ones(4), np.ones((4, 2)), np.ones((2, 1))), ValueError,
+     "bias must be one number for each of 2 outputs, got shape (2, 1)"),
+    (lambda: feed_forward(np.ones((2, 3)), np.ones((4, 3)), np.ones(4), np.ones((4, 2)), np.nan), ValueError,
+     "bias must be finite, got 1 NaN or infinite value in an array of shape ()"),
+    (lambda: alibi_bias(2, 2, 0.5), ValueError, "slopes must be one number for each head, got shape ()"),
+    (lambda: rotate([1.0, 0.0], [0.0]), ValueError,
+     "points must have shape (..., n, n_features), got shape (2,); for one feature write points[:, None]"),
+])
+def test_what_was_taken_for_something_else(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message

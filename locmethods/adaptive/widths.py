@@ -310,7 +310,7 @@ def kernel_density(query: ArrayLike, keys: ArrayLike, *, kernel: Kernel) -> Arra
     total = local_sum(query, keys, xp.ones_like(keys[..., 0]), kernel=kernel).log_normaliser
     log_volume = math.log(keys.shape[-2]) + log_mass(inner, d) + d * math.log(inner.length)
     if isinstance(kernel, Balloon):
-        bound = kernel.bind(as_scores(query), as_scores(keys))
+        bound: Any = kernel.bind(as_scores(query), as_scores(keys))
         with np.errstate(divide="ignore"):
             log_volume = log_volume + d * (xp.log(bound.scaled().unit[..., 0]) / 2 + bound.exponent * math.log(2.0))
     found = xp.exp(total - log_volume)  # of single precision a balloon's widths are of double

@@ -51,7 +51,8 @@ def head_means(query, keys, values, *, kernel, mask=None, causal=False, dropout=
     if type(kernel) is Gaussian:
         means = _gaussian(query, keys, values, kernel, mask, causal, dropout)
         return _with_empty(means, mask, values, empty)
-    if type(kernel) is FeatureKernel and dropout == 0 and (mask is None or _of_keys_alone(mask)):
+    in_pairs = not causal or query.shape[-2] == keys.shape[-2]
+    if type(kernel) is FeatureKernel and dropout == 0 and in_pairs and (mask is None or _of_keys_alone(mask)):
         return _linear(query, keys, values, kernel, mask, causal, empty)
     if dropout > 0:
         weights = head_weights(query, keys, kernel=kernel, mask=mask, causal=causal, empty=empty)
@@ -82,6 +83,12 @@ def head_weights(query, keys, *, kernel, mask=None, causal=False, empty="nearest
     weights = scores.softmax(-1).masked_fill(nothing, 0.0)
     uniform = torch.eye(keys.shape[-2], dtype=keys.dtype, device=keys.device)
     return weights if empty == "nearest" else _with_empty(weights, mask, uniform, empty)
+
+
+def no_means(query, values, empty):
+    """Return what `empty` says of the queries where there are no keys at all, in the place of means."""
+    nobody = torch.zeros(query.shape[-2], 0, dtype=torch.bool, device=query.device)
+    return _with_empty(query.new_zeros(*query.shape[:-1], values.shape[-1]), nobody, values, empty)
 
 
 def lower_triangle(shape, device):
@@ -123,12 +130,15 @@ def _of_keys_alone(mask):
 
 @torch.compiler.disable
 def _linear(query, keys, values, kernel, mask, causal, empty):
-    """Return linear attention; a key that is left out has no features."""
+    """Return linear attention; a key that is left out has no features, and a query that meets none asks them all."""
     def features(points):
         found = kernel.features(points)
         return found if mask is None or points is not keys else found * mask.mT
 
     means = linear_attention(query, keys, values, features=features, causal=causal)
+    out_of_reach = means.detach().isnan().any(-1, keepdim=True)
+    if bool((out_of_reach if mask is None else out_of_reach & ~_without_keys(mask)).any()):
+        return _local(query, keys, values, kernel, mask, causal, empty)
     if mask is None:
         return means
     return _with_empty(means.masked_fill(_without_keys(mask), 0.0), mask, values, empty)

@@ -52,9 +52,18 @@ def as_weights(mask):
     allowed : boolean Tensor or None
     bias : floating Tensor or None
         Finite.
+
+    Raises
+    ------
+    ValueError
+        If what is added is NaN or +inf somewhere.
     """
     if mask is None or not mask.is_floating_point():
         return mask, None
+    bad = int((~(mask.detach() < math.inf)).sum())  # NaN is not less than anything
+    if bad:
+        raise ValueError(f"a floating mask must hold numbers or −inf, got {bad} NaN or +inf of shape "
+                         f"{tuple(mask.shape)}")
     allowed = mask > -math.inf
     bias = mask.masked_fill(~allowed, 0.0)
     says_nothing = not bias.requires_grad and not bool(bias.any())

@@ -73,6 +73,9 @@ class CharacterNetwork(nn.Module):
     ) -> None:
         super().__init__()
         check_option("positions", positions, POSITIONS)
+        check_count("n_characters", n_characters, 1)
+        check_count("context", context, 1)
+        self.context = context
         self.embedding = nn.Embedding(n_characters, n_features)
         self.levels = levels if levels is not None else HierarchicalLocalModel(
             n_features, n_heads, n_layers, n_hidden, dropout=0.0, activation="gelu", batch_first=True, norm_first=True,
@@ -90,7 +93,16 @@ class CharacterNetwork(nn.Module):
         return self.lags[:, lag.clamp(min=0)].masked_fill(lag < 0, -math.inf)
 
     def forward(self, characters: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, n, n_characters) for numbers of shape (batch, n), n at most `context`."""
+        """Return logits of shape (batch, n, n_characters) for numbers of shape (batch, n), n at most `context`.
+
+        Raises
+        ------
+        ValueError
+            If they are of another shape.
+        """
+        if characters.ndim != 2 or characters.shape[1] > self.context:
+            raise ValueError(f"characters must have shape (batch, n) with n at most context = {self.context}, got "
+                             f"{tuple(characters.shape)}")
         batch, n = characters.shape
         mask = self.position_mask(n)
         mask = mask.expand(batch, *mask.shape).flatten(0, 1)
@@ -257,7 +269,8 @@ class CharacterModel(BaseEstimator):
         ValueError, TypeError
             If it is no such text, or has an unknown character.
         """
-        return token_losses(self.network_, self._tokens("text", text), self.context)
+        tokens = self._tokens("text", text)
+        return token_losses(self.network_, tokens, self.context)
 
     def score(self, text: str) -> float:
         """Return the mean of log p of every character after the first, in nats: minus the mean loss."""
@@ -271,8 +284,9 @@ class CharacterModel(BaseEstimator):
         ndarray of shape (n, n_characters)
             The distribution of the next character is their softmax.
         """
+        window = self._window(text)
         with torch.no_grad():
-            return self.network_(self._window(text)).squeeze(0).numpy()
+            return self.network_(window).squeeze(0).numpy()
 
     def attention(self, text: str) -> np.ndarray:
         """Return each head's weights on a text that is no longer than `context`.
@@ -291,9 +305,11 @@ class CharacterModel(BaseEstimator):
         heads = [level.self_attn for level in self.network_.levels.layers]  # type: ignore[union-attr]
         hooks = [one.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])) for one in heads]
         with torch.no_grad():
-            self.network_(window)
-            for hook in hooks:
-                hook.remove()
+            try:
+                self.network_(window)
+            finally:
+                for hook in hooks:
+                    hook.remove()
             mask = self.network_.position_mask(window.shape[1])  # type: ignore[operator]
             found = [one(tokens, tokens, tokens, attn_mask=mask, average_attn_weights=False)[1]
                      for one, tokens in zip(heads, seen, strict=True)]
@@ -325,6 +341,7 @@ class CharacterModel(BaseEstimator):
         """
         check_count("n_characters", n_characters, 0)
         check_positive("temperature", temperature)
+        check_count("seed", seed, 0)
         codes = self._tokens("prompt", prompt, least=1).tolist()
         begun, draws = len(codes), np.random.default_rng(seed).random(n_characters)
         with torch.no_grad():

@@ -30,7 +30,7 @@ def write(path, tensors, description):
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    words = json.dumps(description, sort_keys=True)
+    words = json.dumps(description, sort_keys=True, default=lambda number: number.item())  # NumPy's own numbers
     content = save(tensors, {"name": NAME, "version": VERSION, "description": words, "sha256": digest(tensors, words)})
     write_whole(path, [content])
 

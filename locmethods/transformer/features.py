@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count, check_positive
+from locmethods.arrays.door import check_points
 from locmethods.arrays.namespace import like, matrix_transpose, namespace, slices
 from locmethods.arrays.types import Array
 from locmethods.kernels import Kernel
 from locmethods.kernels.bound import Bound
-from locmethods.transformer.feedforward import Rectified
+from locmethods.transformer.feedforward import Rectified, check_one_kind
 
 TOKENS = 128  # of a causal block: its pairs are formed, those between blocks are not
 
@@ -80,7 +81,7 @@ class PositiveRandomFeatures:
     Raises
     ------
     ValueError
-        If a count is none or τ is not positive.
+        If a count is none, τ is not positive, or `seed` is no integer of at least 0.
 
     Examples
     --------
@@ -104,6 +105,7 @@ class PositiveRandomFeatures:
         check_count("dim", dim, 1)
         check_count("n_features", n_features, 1)
         check_positive("temperature", temperature)
+        check_count("seed", seed, 0)
         self.temperature = float(temperature)
         rng = np.random.default_rng(seed)
         self.directions = rng.normal(size=(n_features, dim))
@@ -113,7 +115,17 @@ class PositiveRandomFeatures:
             self.directions = lengths * np.concatenate(turned)[:n_features]
 
     def __call__(self, points: Any) -> Array:
-        """Return φ of points of shape (..., dim), of shape (..., n_features)."""
+        """Return φ of points of shape (..., dim), of shape (..., n_features); whole numbers are points of float64.
+
+        Raises
+        ------
+        ValueError
+            If points have another number of features, or hold NaN or infinity.
+        """
+        points = as_array("points", points)
+        if points.shape[-1:] != (self.directions.shape[1],):
+            raise ValueError(f"points must have shape (..., {self.directions.shape[1]}), got shape "
+                             f"{tuple(points.shape)}")
         xp = namespace(points)
         directions = like(self.directions, points)
         exponent = points @ matrix_transpose(directions) / math.sqrt(self.temperature)
@@ -159,8 +171,10 @@ def linear_attention(
     Raises
     ------
     ValueError
-        If an array holds NaN or infinity, φ is negative somewhere, lengths differ, or a causal mean has not as many
-        queries as keys.
+        If an array holds NaN or infinity, φ is negative or not finite somewhere, shapes do not fit, or a causal mean
+        has not as many queries as keys.
+    TypeError
+        If some are NumPy's and others torch's, or `features` is no callable.
 
     Examples
     --------
@@ -170,8 +184,17 @@ def linear_attention(
     array([[1.],
            [2.]])
     """
+    FeatureKernel(features)  # says what must hold of them
+    check_one_kind(query=query, keys=keys, values=values)
     query, keys, values = (as_array(name, part) for name, part in
                            (("query", query), ("keys", keys), ("values", values)))
+    for name, part in (("query", query), ("keys", keys), ("values", values)):
+        check_points(name, part)
+    if query.shape[-1] != keys.shape[-1]:
+        raise ValueError(f"query and keys must have the same number of features, got {query.shape[-1]} and "
+                         f"{keys.shape[-1]}")
+    if keys.shape[-2] == 0:
+        raise ValueError(f"keys must not be empty, got shape {tuple(keys.shape)}")
     if keys.shape[-2] != values.shape[-2]:
         raise ValueError(f"keys and values must have the same length, got {keys.shape[-2]} keys and "
                          f"{values.shape[-2]} values")
@@ -182,12 +205,21 @@ def linear_attention(
     xp = namespace(values)
     values = xp.concat([values, xp.ones_like(values[..., :1])], axis=-1)  # one product gives both sums
     sums = _causal_sums(query, keys, values) if causal else query @ (matrix_transpose(keys) @ values)
-    nothing = sums[..., -1:] == 0
-    return xp.where(nothing, math.nan, sums[..., :-1] / xp.where(nothing, 1.0, sums[..., -1:]))
+    return _quotient(sums[..., :-1], sums[..., -1:])
+
+
+def _quotient(numerator, total):
+    """Return a sum over its total, NaN where that is zero."""
+    xp, nothing = namespace(numerator), total == 0
+    return xp.where(nothing, math.nan, numerator / xp.where(nothing, 1.0, total))
 
 
 def _features_of(features, points):
-    found = features(points)
+    """Return φ of points of shape (..., d), of shape (..., n_features), or raise ValueError if it is none."""
+    found = as_array("features(points)", features(points))
+    if found.shape[:-1] != points.shape[:-1]:
+        raise ValueError("features must map points one by one, shape (..., d) to (..., n_features), got shape "
+                         f"{tuple(found.shape)} of shape {tuple(points.shape)}")
     if bool((found < 0).any()):
         raise ValueError(f"features must not be negative, got {int((found < 0).sum())} negative of shape "
                          f"{tuple(found.shape)}")
@@ -240,13 +272,25 @@ class RecurrentAttention:
         Raises
         ------
         ValueError
-            If φ is negative somewhere.
+            If an array holds NaN or infinity, φ is negative or not finite somewhere, or shapes are not those of the
+            tokens before. What was read before then stays as it was.
+        TypeError
+            If one is NumPy's and the other torch's.
         """
+        check_one_kind(key=key, value=value)
+        key, value = as_array("key", key), as_array("value", value)
+        if min(key.ndim, value.ndim) == 0 or key.shape[:-1] != value.shape[:-1]:
+            raise ValueError(f"key and value must have shapes (..., d) and (..., n_outputs), got shapes "
+                             f"{tuple(key.shape)} and {tuple(value.shape)}")
         feature = _features_of(self.features, key)
         more = feature[..., :, None] * value[..., None, :]
-        first = self.state is None
-        self.state = more if first else self.state + more
-        self.total = feature if first else self.total + feature
+        if self.state is None:
+            self.state, self.total = more, feature
+            return
+        if self.state.shape != more.shape:
+            raise ValueError(f"a token must have the shapes of those before it, a state of shape "
+                             f"{tuple(self.state.shape)}, got one of shape {tuple(more.shape)}")
+        self.state, self.total = self.state + more, self.total + feature
 
     def step(self, query: Any, key: Any, value: Any) -> Array:
         """Take one token into the state, and return what its query averages: `read`, then `mean`.
@@ -262,21 +306,24 @@ class RecurrentAttention:
 
         Raises
         ------
-        ValueError
-            If φ is negative somewhere.
+        ValueError, TypeError
+            As `read` and `mean`.
         """
         self.read(key, value)
         return self.mean(query)
 
     def mean(self, query: Any) -> Array:
-        """Return the local mean over what was read, of shape (..., n_outputs).
+        """Return the local mean over what was read, of shape (..., n_outputs); NaN where φ(q) meets no φ(k).
 
         Raises
         ------
         ValueError
-            If nothing has been read.
+            If nothing has been read, the query has not as many features as the keys, or holds NaN or infinity.
         """
         if self.state is None:
             raise ValueError("a token must have been read before there is a mean of what was read")
-        feature = _features_of(self.features, query)
-        return (feature[..., None, :] @ self.state)[..., 0, :] / (feature * self.total).sum(-1)[..., None]
+        feature = _features_of(self.features, as_array("query", query))
+        if feature.shape[-1] != self.total.shape[-1]:
+            raise ValueError(f"query and keys must have the same number of features, got {feature.shape[-1]} and "
+                             f"{self.total.shape[-1]} after the feature map")
+        return _quotient((feature[..., None, :] @ self.state)[..., 0, :], (feature * self.total).sum(-1)[..., None])

@@ -7,13 +7,21 @@ the farther a token goes in its direction, so its support is a half space and no
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array
-from locmethods.arrays.namespace import carries_grad, is_tensor, like, log_or_nothing, matrix_transpose, namespace
+from locmethods.arrays.namespace import (
+    carries_grad,
+    is_tensor,
+    like,
+    log_or_nothing,
+    matrix_transpose,
+    namespace,
+    to_numpy,
+)
 from locmethods.arrays.types import Array
 from locmethods.kernels import Kernel
 from locmethods.kernels.bound import Bound, block, outer_shape
@@ -35,6 +43,9 @@ class Rectified(Kernel):
     """
 
     form = "inner product"
+
+    def __init__(self) -> None:
+        pass
 
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         return without_own(RectifiedBound(query, keys), hollow)
@@ -88,8 +99,10 @@ def feed_forward(
 
     Raises
     ------
-    ValueError, TypeError
-        As `locmethods.local_sum`.
+    ValueError
+        If shapes do not fit, or an array holds NaN or infinity.
+    TypeError
+        If some are NumPy's and others torch's.
 
     Examples
     --------
@@ -99,14 +112,29 @@ def feed_forward(
     array([[ 20.],
            [200.]])
     """
-    tokens, keys, offsets = (as_array(name, part) for name, part in
-                             (("tokens", tokens), ("keys", keys), ("offsets", offsets)))
+    check_one_kind(tokens=tokens, keys=keys, offsets=offsets, values=values)
+    tokens, keys, offsets, bias = (as_array(name, part) for name, part in
+                                   (("tokens", tokens), ("keys", keys), ("offsets", offsets), ("bias", bias)))
+    if keys.ndim != 2 or tokens.ndim == 0 or tokens.shape[-1] != keys.shape[-1]:
+        raise ValueError("tokens must have shape (..., n, d) and keys (n_units, d), got shapes "
+                         f"{tuple(tokens.shape)} and {tuple(keys.shape)}")
     if offsets.shape != keys.shape[:1]:
         raise ValueError(f"offsets must have one number for each of {keys.shape[0]} keys, got shape "
                          f"{tuple(offsets.shape)}")
     xp = namespace(tokens)
     tokens = xp.concat([tokens, xp.ones_like(tokens[..., :1])], axis=-1)
     keys = xp.concat([keys, offsets[:, None]], axis=-1)
-    flat = tokens.reshape(-1, tokens.shape[-1])
+    flat = tokens.reshape(math.prod(tokens.shape[:-1]), tokens.shape[-1])
     sums = local_sum(flat, keys, values, kernel=Rectified()).numerator
-    return sums.reshape(*tokens.shape[:-1], -1) + (like(np.asarray(bias), sums) if not is_tensor(bias) else bias)
+    sums = sums.reshape(*tokens.shape[:-1], math.prod(sums.shape[1:]))
+    if bias.ndim > 1 or tuple(bias.shape) not in ((), (1,), tuple(sums.shape[-1:])):
+        raise ValueError(f"bias must be one number for each of {sums.shape[-1]} outputs, got shape {tuple(bias.shape)}")
+    return sums + (bias if is_tensor(bias) and is_tensor(sums) else like(to_numpy(bias), sums))
+
+
+def check_one_kind(**arrays):
+    """Raise TypeError unless the named arrays are all NumPy's or all torch's."""
+    if len({is_tensor(value) for value in arrays.values()}) > 1:
+        *names, last = arrays
+        raise TypeError(f"{', '.join(names)} and {last} must be all NumPy arrays or all torch tensors, got "
+                        + ", ".join(f"{name}: {type(value).__name__}" for name, value in arrays.items()))

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from locmethods.arrays.checks import check_count, check_share
+from locmethods.arrays.checks import as_array, check_count, check_share
+from locmethods.arrays.namespace import is_tensor, to_float64
+from locmethods.numerics.units import exponent_of
 
 MARKS = 1  # tokens at either end of a sentence that say where it begins and ends
 
@@ -95,7 +97,7 @@ def head_profile(weights: ArrayLike, *, furthest: int = 5) -> HeadProfile:
     Raises
     ------
     ValueError
-        If `weights` or `furthest` is not of that form.
+        If `weights` or `furthest` is not of that form, or sentences are not of the same heads.
 
     Examples
     --------
@@ -107,7 +109,10 @@ def head_profile(weights: ArrayLike, *, furthest: int = 5) -> HeadProfile:
     (-1, 1.0, 0.4)
     """
     check_count("furthest", furthest, 0)
-    several = [as_weights(one) for one in (weights if isinstance(weights, list) else [weights])]
+    several = [as_weights(one) for one in (weights if isinstance(weights, list | tuple) else [weights])]
+    if len({one.shape[:-2] for one in several}) != 1:
+        raise ValueError("weights of several sentences must be of the same heads, got shapes "
+                         f"{[one.shape for one in several]}")
     shortest = min(one.shape[-1] for one in several)
     if shortest < furthest + 1 + 2 * MARKS:
         raise ValueError(f"weights must be of at least {furthest + 1 + 2 * MARKS} tokens for furthest={furthest}, got "
@@ -151,6 +156,8 @@ def head_kinds(
     ------
     ValueError
         If a share is not in (0, 1).
+    TypeError
+        If `profile` is none.
 
     Examples
     --------
@@ -160,6 +167,8 @@ def head_kinds(
     >>> head_kinds(head_profile(np.stack([previous, everywhere]), furthest=2)).tolist()
     ['positional', 'uniform']
     """
+    if not isinstance(profile, HeadProfile):
+        raise TypeError(f"profile must be a HeadProfile, as head_profile returns it, got {type(profile).__name__}")
     for name, value in (("positional", positional), ("one_hot", one_hot), ("uniform", uniform)):
         check_share(name, value)
     cases = [profile.at_offset >= positional, profile.largest >= one_hot, profile.entropy >= uniform]
@@ -181,7 +190,7 @@ def token_spread(states: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `states` has fewer than two dimensions.
+        If `states` has fewer than two dimensions, no token, or NaN or infinity.
 
     Examples
     --------
@@ -189,9 +198,10 @@ def token_spread(states: ArrayLike) -> np.ndarray:
     >>> token_spread([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]]]).round(6)  # two that are one, two opposite
     array([0., 1.])
     """
-    states = np.asarray(states)
-    if states.ndim < 2:
+    states = to_float64(as_array("states", states))
+    if states.ndim < 2 or states.shape[-2] == 0:
         raise ValueError(f"states must have shape (..., n, n_features), got shape {states.shape}")
+    states = np.ldexp(states, -exponent_of(states, axis=(-2, -1), keepdims=True))  # a quotient knows no unit
     apart = np.linalg.norm(states - states.mean(-2, keepdims=True), 2, axis=(-2, -1))
     size = np.linalg.norm(states, 2, axis=(-2, -1))
     return np.divide(apart, size, out=np.full_like(apart, np.nan), where=size > 0)
@@ -199,9 +209,21 @@ def token_spread(states: ArrayLike) -> np.ndarray:
 
 def as_weights(weights):
     """Return weights as an array of float64, or raise ValueError unless they are rows of a square that sum to one."""
-    weights = np.asarray(weights, dtype=float)
+    weights = as_array("weights", weights)
+    # Rows of float32 miss one by 1e-6; those of half precision by its rounding, if all weights were rounded one way.
+    missed = max(1e-4, rounding_of(weights))
+    weights = to_float64(weights)
     if weights.ndim < 2 or weights.shape[-1] != weights.shape[-2] or weights.shape[-1] < 2:
         raise ValueError(f"weights must have shape (..., n, n) with n of at least 2, got shape {weights.shape}")
-    if not (weights.min() >= 0 and np.abs(weights.sum(-1) - 1).max() < 1e-4):  # float32 rows miss one by 1e-6
+    if (weights < 0).any() or (np.abs(weights.sum(-1) - 1) > missed).any():
         raise ValueError("weights must not be negative, and rows must sum to one")
-    return weights
+    return weights if missed == 1e-4 else weights / weights.sum(-1, keepdims=True)
+
+
+def rounding_of(array):
+    """Return the distance of one and the next number in the type of a floating array or tensor."""
+    if is_tensor(array):
+        import torch
+
+        return torch.finfo(array.dtype).eps
+    return float(np.finfo(array.dtype).eps)

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from locmethods.arrays.checks import check_count, check_localization, check_option
+from locmethods.arrays.checks import check_count, check_localization, check_option, is_number
 from locmethods.arrays.door import check_kernel
 from locmethods.arrays.empty import EMPTY
 from locmethods.kernels import Exponential, Kernel
 from locmethods.kernels.names import names_by_place, warn_of_place
-from locmethods.transformer.averages import head_means, head_weights
+from locmethods.transformer.averages import head_means, head_weights, lower_triangle, no_means
 
 
 class MultiHeadLocalMean(nn.Module):
@@ -95,7 +95,7 @@ class MultiHeadLocalMean(nn.Module):
             check_count(name, size, 1)
         if embed_dim % num_heads:
             raise ValueError(f"num_heads must divide embed_dim, got {num_heads} heads and {embed_dim} features")
-        if not 0 <= dropout <= 1:
+        if not (is_number(dropout) and 0 <= dropout <= 1):
             raise ValueError(f"dropout must be a number in [0, 1], got {dropout!r}")
         check_option("empty", empty, EMPTY)
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
@@ -189,7 +189,8 @@ class MultiHeadLocalMean(nn.Module):
         average_attn_weights : bool, default=True
             Whether the weights that are returned are the mean over heads.
         is_causal : bool, default=False
-            Whether query i may attend to keys 0 … i only. If `attn_mask` is given it must say the same.
+            Whether query i may attend to keys 0 … i only, of which `attn_mask` may leave out more. (torch takes it for
+            a hint that `attn_mask` is causal, and by some routes ignores the one or the other.)
 
         Returns
         -------
@@ -201,7 +202,13 @@ class MultiHeadLocalMean(nn.Module):
         ------
         ValueError
             If shapes do not fit.
+        TypeError
+            If an input is no tensor, or a mask is neither boolean nor floating: whole numbers mean one thing to some
+            libraries and its contrary to others.
         """
+        if not all(isinstance(one, torch.Tensor) for one in (query, key, value)):
+            raise TypeError("query, key and value must be tensors, got "
+                            f"{', '.join(type(one).__name__ for one in (query, key, value))}")
         batched, batch_first = query.ndim == 3, self.batch_first or query.ndim == 2
         self._check_points(query, key, value, batch_first)
         if not batched:
@@ -212,7 +219,10 @@ class MultiHeadLocalMean(nn.Module):
         keys, values, mask, causal = self._with_extra_keys(keys, values, mask, causal, query.shape[-2])
         dropout = self.dropout if self.training else 0.0
         weights: torch.Tensor | None = None
-        if need_weights:
+        if keys.shape[-2] == 0:
+            means = no_means(query, values, self.empty)
+            weights = query.new_zeros(*query.shape[:-1], 0) if need_weights else None
+        elif need_weights:
             weights = self._by_kernel(head_weights, (query, keys), mask, causal=causal)
             weights = functional.dropout(weights, dropout) if dropout else weights
             means = weights @ values
@@ -262,19 +272,24 @@ class MultiHeadLocalMean(nn.Module):
     def _mask(self, query, keys, padding, pairs, is_causal):
         """Return one mask that broadcasts to (batch, num_heads, n_queries, n_keys), and whether it is causal alone."""
         batch, n_queries, n_keys = query.shape[0], query.shape[-2], keys.shape[-2]
+        _check_mask("key_padding_mask", padding)
+        _check_mask("attn_mask", pairs)
         if padding is not None and padding.shape != (batch, n_keys):
             raise ValueError(f"key_padding_mask must have shape {(batch, n_keys)}, got {tuple(padding.shape)}")
         allowed = (n_queries, n_keys), (batch * self.num_heads, n_queries, n_keys)
         if pairs is not None and tuple(pairs.shape) not in allowed:
             raise ValueError(f"attn_mask must have shape {allowed[0]} or {allowed[1]}, got {tuple(pairs.shape)}")
-        if is_causal and padding is None:
+        if is_causal and pairs is not None and _is_causal(pairs):
+            pairs = None
+        if is_causal and pairs is None and padding is None:
             return None, True
-        if is_causal and pairs is None:
-            pairs = torch.ones(n_queries, n_keys, dtype=torch.bool, device=query.device).triu(1)
         if pairs is not None and pairs.ndim == 3:
             pairs = pairs.unflatten(0, (batch, self.num_heads))
         padding = None if padding is None else padding[:, None, None, :]
-        return _joined(_may_attend(padding), _may_attend(pairs), query.dtype), False
+        mask = _joined(_may_attend(padding), _may_attend(pairs), query.dtype)
+        if is_causal:
+            mask = _joined(mask, lower_triangle((n_queries, n_keys), query.device), query.dtype)
+        return mask, False
 
     def _with_extra_keys(self, keys, values, mask, causal, n_queries):
         """Return keys, values and mask with the learned key and the zero, to which everybody may attend."""
@@ -325,6 +340,25 @@ def _each(change, query, key, value):
     new_query = change(query)
     new_key = new_query if key is query else change(key)
     return new_query, new_key, new_key if value is key else change(value)
+
+
+def _check_mask(name, mask):
+    """Raise TypeError unless a mask is a boolean or a floating tensor, or None."""
+    if mask is None or (isinstance(mask, torch.Tensor) and (mask.dtype == torch.bool or mask.is_floating_point())):
+        return
+    kind = mask.dtype if isinstance(mask, torch.Tensor) else type(mask).__name__
+    raise TypeError(f"{name} must be a boolean tensor (True: left out) or a floating one (added to the scores), got "
+                    f"{kind}")
+
+
+def _is_causal(mask):
+    """Return whether torch's mask leaves out the future, and says nothing else; not asked while torch compiles."""
+    if torch.compiler.is_compiling() or mask.requires_grad:
+        return False
+    left_out = mask == -math.inf if mask.is_floating_point() else mask
+    says_more = mask.is_floating_point() and bool(mask.masked_fill(left_out, 0.0).any())
+    future = ~lower_triangle(mask.shape[-2:], mask.device)
+    return not says_more and torch.equal(left_out, future.expand_as(left_out))
 
 
 def _may_attend(mask):

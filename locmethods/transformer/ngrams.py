@@ -95,6 +95,7 @@ class CharacterTable(BaseEstimator):
 
     def losses(self, text: str) -> np.ndarray:
         """Return −log p of every character after the first, given those before it, in nats; of shape (n − 1,)."""
+        check_is_fitted(self)
         check_text("text", text)
         codes = as_codes("text", text, self.characters_)
         return -np.log(self.probabilities(text[:-1])[np.arange(len(codes) - 1), codes[1:]])

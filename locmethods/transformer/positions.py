@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, check_count, check_positive
-from locmethods.arrays.namespace import like, namespace
+from locmethods.arrays.door import check_points
+from locmethods.arrays.namespace import is_tensor, like, namespace, to_numpy
 from locmethods.arrays.types import Array
 from locmethods.kernels import Exponential, Kernel, Laplace
 
@@ -39,6 +40,7 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
     array([  4.,  16.,  64., 256.])
     """
     check_count("num_heads", num_heads, 1)
+    num_heads = int(num_heads)
     lower = 1 << (num_heads.bit_length() - 1)
     slopes = [2.0 ** (-8 * i / lower) for i in range(1, lower + 1)]
     between = [2.0 ** (-8 * i / (2 * lower)) for i in range(1, 2 * lower + 1, 2)]
@@ -46,7 +48,10 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
 
 
 def alibi_bias(n_queries: int, n_keys: int, slopes: Sequence[float]) -> np.ndarray:
-    """Return −m|t − s| for each head, as `attn_mask` of `MultiHeadLocalMean` takes it for a batch of one.
+    """Return −m|t − s| for each head: through ``torch.from_numpy`` an `attn_mask` of a batch of one.
+
+    For more sequences it is repeated, ``np.tile(bias, (batch, 1, 1))``: `MultiHeadLocalMean` counts heads within
+    sequences.
 
     Parameters
     ----------
@@ -62,7 +67,7 @@ def alibi_bias(n_queries: int, n_keys: int, slopes: Sequence[float]) -> np.ndarr
     Raises
     ------
     ValueError
-        If a count is no positive integer.
+        If a count is no positive integer, or `slopes` are not finite numbers in a row.
 
     Examples
     --------
@@ -73,8 +78,11 @@ def alibi_bias(n_queries: int, n_keys: int, slopes: Sequence[float]) -> np.ndarr
     """
     check_count("n_queries", n_queries, 1)
     check_count("n_keys", n_keys, 1)
+    slopes = to_numpy(as_array("slopes", slopes))
+    if slopes.ndim != 1:
+        raise ValueError(f"slopes must be one number for each head, got shape {slopes.shape}")
     distance = np.abs(np.arange(n_queries)[:, None] - np.arange(n_keys))
-    return -np.asarray(slopes, dtype=float)[:, None, None] * distance
+    return -slopes[:, None, None] * distance
 
 
 def alibi(temperature: float, slope: float) -> Kernel:
@@ -167,6 +175,8 @@ def rotate(points: ArrayLike, positions: ArrayLike, *, base: float = 10_000.0) -
            [0., 1.]])
     """
     points, positions = as_array("points", points), as_array("positions", positions)
+    check_points("points", points)
+    positions = positions if is_tensor(points) else to_numpy(positions)
     if positions.shape != points.shape[-2:-1]:
         raise ValueError(f"positions must have one number for each of {points.shape[-2]} points, got shape "
                          f"{tuple(positions.shape)}")

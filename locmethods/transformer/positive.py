@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from locmethods.arrays.namespace import is_tensor, namespace
+import numpy as np
+
+from locmethods.arrays.namespace import is_tensor
 
 
 def positive_features(points: Any) -> Any:
@@ -12,7 +14,7 @@ def positive_features(points: Any) -> Any:
 
     Parameters
     ----------
-    points : ndarray or Tensor
+    points : array-like or Tensor
 
     Returns
     -------
@@ -29,6 +31,6 @@ def positive_features(points: Any) -> Any:
     if is_tensor(points):
         from torch.nn import functional
 
-        return functional.elu(points) + 1
-    xp = namespace(points)
-    return xp.where(points > 0, points + 1, xp.exp(xp.minimum(points, points.dtype.type(0))))
+        return functional.elu(points if points.is_floating_point() else points.double()) + 1
+    points = np.asarray(points)
+    return np.where(points > 0, points + 1, np.exp(np.minimum(points, points.dtype.type(0))))

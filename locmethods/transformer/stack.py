@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -78,6 +79,16 @@ class LocalModelLayer(nn.Module):
         return self.linear2(self.dropout(self.activation(self.linear1(tokens))))
 
 
+def _settings(layer):
+    """Return what decides what a layer of torch computes and is not among its weights."""
+    activation = layer.activation
+    if not inspect.isroutine(activation):  # an object, of which each layer has a copy
+        activation = type(activation).__name__, repr(activation) if isinstance(activation, nn.Module) else ""
+    return {"class": type(layer).__name__, "nhead": layer.self_attn.num_heads, "dropout": layer.dropout.p,
+            "activation": activation, "norm_first": layer.norm_first, "batch_first": layer.self_attn.batch_first,
+            "layer_norm_eps": sorted({norm.eps for norm in layer.children() if isinstance(norm, nn.LayerNorm)})}
+
+
 def _means(heads, tokens, memory, masks):
     return heads(tokens, memory, memory, need_weights=False, **masks)[0]
 
@@ -148,7 +159,9 @@ class HierarchicalLocalModel(nn.Module):
         self.layers = nn.ModuleList(
             LocalModelLayer(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
                             norm_first, bias, decoder, kernel, device, dtype) for _ in range(num_layers))
-        self.norm = nn.LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype) if final_norm else None
+        self.norm: nn.Module | None = None
+        if final_norm:
+            self.norm = nn.LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype)
 
     @classmethod
     def from_torch(
@@ -169,23 +182,27 @@ class HierarchicalLocalModel(nn.Module):
         TypeError
             If `module` is neither.
         RuntimeError
-            If its layers are not all alike.
+            If its layers are not all alike: of one class, with one number of heads, activation, order of norms and ε.
         """
         if not isinstance(module, nn.TransformerEncoder | nn.TransformerDecoder):
             raise TypeError("module must be an nn.TransformerEncoder or an nn.TransformerDecoder, got "
                             f"{type(module).__name__}")
         layer = module.layers[0]
+        for number, other in enumerate(module.layers):
+            for name, value in _settings(other).items():
+                if value != _settings(layer)[name]:
+                    raise RuntimeError(f"layers of a stack must be alike, got layer {number} whose {name} is {value}, "
+                                       f"and layer 0 whose {name} is {_settings(layer)[name]}")
         heads, weight = layer.self_attn, layer.linear1.weight
         stack = cls(heads.embed_dim, heads.num_heads, len(module.layers), layer.linear1.out_features, layer.dropout.p,
                     layer.activation, layer.norm1.eps, heads.batch_first, layer.norm_first,
                     layer.linear1.bias is not None, decoder=isinstance(module, nn.TransformerDecoder),
-                    final_norm=module.norm is not None, kernel=kernel, device=weight.device, dtype=weight.dtype)
+                    kernel=kernel, device=weight.device, dtype=weight.dtype)
+        stack.norm = copy.deepcopy(module.norm)  # it may be of another kind than ours
         missing, unexpected = stack.load_state_dict(module.state_dict(), strict=False)
         missing = [name for name in missing if ".kernel_" not in name]
         if missing or unexpected:
             raise RuntimeError(f"layers of a stack must be alike, got no {missing} and unknown {unexpected}")
-        if stack.norm is not None:
-            stack.norm.eps = module.norm.eps  # type: ignore[union-attr, assignment]  # it has one too
         return stack.train(module.training)
 
     def forward(self, *tokens: torch.Tensor, **masks: Any) -> torch.Tensor:
@@ -208,7 +225,14 @@ class HierarchicalLocalModel(nn.Module):
             (batch, n, d_model) if `batch_first`, (n, d_model) without a batch.
         mask, src_key_padding_mask, is_causal
             `attn_mask`, `key_padding_mask` and `is_causal` of `MultiHeadLocalMean`.
+
+        Raises
+        ------
+        TypeError
+            If this is a decoder.
         """
+        if self.decoder:
+            raise TypeError("a decoder averages a memory, so it has no encode: call decode(tgt, memory)")
         own = {"attn_mask": mask, "key_padding_mask": src_key_padding_mask, "is_causal": is_causal}
         return self._through_levels(src, None, own, None)
 
@@ -233,7 +257,14 @@ class HierarchicalLocalModel(nn.Module):
             Of the averages of the tokens.
         memory_mask, memory_key_padding_mask, memory_is_causal
             Of the averages of the memory.
+
+        Raises
+        ------
+        TypeError
+            If this is no decoder.
         """
+        if not self.decoder:
+            raise TypeError("an encoder averages no memory, so it has no decode: make it with decoder=True")
         own = {"attn_mask": tgt_mask, "key_padding_mask": tgt_key_padding_mask, "is_causal": tgt_is_causal}
         of_memory = {"attn_mask": memory_mask, "key_padding_mask": memory_key_padding_mask,
                      "is_causal": memory_is_causal}

@@ -61,6 +61,8 @@ def train(
     ------
     ValueError
         If a count is none, a rate is not positive, or the text is no longer than the context.
+    TypeError
+        If `tokens` is no tensor of whole numbers.
 
     Warns
     -----
@@ -81,6 +83,10 @@ def train(
         check_count(name, count, least)
     check_positive("learning_rate", learning_rate)
     check_not_negative("weight_decay", weight_decay)
+    if not isinstance(tokens, torch.Tensor) or tokens.is_floating_point() or tokens.dtype == torch.bool:
+        raise TypeError("tokens must be a tensor of whole numbers, got "
+                        f"{tokens.dtype if isinstance(tokens, torch.Tensor) else type(tokens).__name__}")
+    tokens = tokens.long()
     if tokens.ndim != 1 or len(tokens) <= context:
         raise ValueError(f"tokens must be one sequence of more than context = {context}, got shape "
                          f"{tuple(tokens.shape)}")

@@ -267,9 +267,9 @@ def diameter(points):
 @claim("N24", kind=("identity", "inequality"), sources=("voita2019", "clark2019"))
 def sharp_and_even_heads_exclude_each_other(seed=0):
     r"""If the largest of $n$ weights is $p$, their entropy is at most
-    $-p\ln p - (1-p)\ln\frac{1-p}{n-1}$, so that a head can't be nearly one-hot and nearly uniform; in the pretrained
-    model the third head of the first layer is nearly one-hot because it is positional, all its weight on the token
-    before."""
+    $-p\ln p - (1-p)\ln\frac{1-p}{n-1}$, so that of four tokens or more no head is both one-hot ($p \ge 0.6$) and
+    uniform (0.85 of $\ln n$); in the pretrained model the third head of the first layer is nearly one-hot because it is
+    positional, all its weight on the token before."""
     sentences, numbers = picked(seed, 2)
     looks = [minilm().look(sentence).weights for sentence in sentences]
     slow = [np.array(bert.bert(file(), ids).weights) for ids in numbers]
@@ -298,16 +298,26 @@ def sharp_and_even_heads_exclude_each_other(seed=0):
                np.stack([*asked, even]), within=0, because="kinds are equal or they are not",
                broken=np.stack([share >= 0.5, largest >= 0.6, even]), how="the one-hot asked before the positional")
 
-    # The bound is concave in p, so it holds of the means over queries too.
-    p = np.minimum(largest, 1 - 1e-15)
-    other = (1 - p) * np.log(1 - p)
-    bound = np.mean([-p * np.log(p) - other + (1 - p) * np.log(n - 1) for n in counts], axis=0)
-    most = np.mean([head_entropy(one) * np.log(n) for one, n in zip(looks, counts, strict=True)], axis=0)
+    # The bound is concave in p, so it holds of the means over the queries of a sentence too.
+    most = np.array([head_entropy(one) * np.log(n) for one, n in zip(looks, counts, strict=True)])
+    means = [one.max(-1).mean(-1) for one in slow]
+    bound = np.array([most_entropy(p, n) for p, n in zip(means, counts, strict=True)])
     yield at_most("sharp is not even", most, bound, within=1e-3, because="weights in float32",
-                  broken=(most, -p * np.log(p) - other), how="a bound that forgets how many other keys there are")
+                  broken=(most, np.array([most_entropy(p, 2) for p in means])),
+                  how="a bound that forgets how many other keys there are")
+    several = np.arange(4, 257)
+    yield at_most("not both", most_entropy(0.6, several) / np.log(several), 0.85,
+                  because="the threshold of the uniform, where a head is barely one-hot",
+                  broken=most_entropy(0.6, 3) / np.log(3), how="a sentence of three tokens")
     yield at_least("the token before", [profile.at_offset[0, 2], -profile.offset[0, 2]], [0.95, 1],
                    because="what is nearly all",
                    broken=[profile.at_offset[0, 0], -profile.offset[0, 0]], how="the head two places before it")
+
+
+def most_entropy(largest, n):
+    """Return the greatest entropy of n weights of which the largest is given: that of equal others."""
+    rest = np.maximum(1 - largest, 1e-15)
+    return -largest * np.log(largest) - rest * np.log(rest / (n - 1))
 
 
 def shares_of_places(several):

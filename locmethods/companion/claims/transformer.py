@@ -109,9 +109,9 @@ def attention_between_two_limits(seed=0):
     parts, as $\beta \to \infty$, and to the mean of all values as $\beta \to 0$; the entropy of the weights falls in
     between, $\mathrm dH/\mathrm d\beta = -\beta \operatorname{Var}_w(q\cdot k)$."""
     query, keys, values = tokens(seed, 6, 20, 20)
-    keys[7] = keys[3]
-    query[0] = 5 * keys[3]  # the two are its best keys, for no other is as long in that direction
-    keys[[3, 7]] *= 3 / np.linalg.norm(keys[3])
+    query[0], keys[7] = 5 * keys[3], keys[3]
+    # The two are its best keys, for they lie in its direction and are longer than all others.
+    keys[[3, 7]] *= 1.1 * np.linalg.norm(keys, axis=1).max() / np.linalg.norm(keys[3])
     scores = query @ keys.T
     best = scores >= scores.max(1, keepdims=True) - 1e-9
     sharp = lm.local_mean(query, keys, values, kernel=Exponential(1e-6))
@@ -134,8 +134,8 @@ def attention_between_two_limits(seed=0):
 
 @claim("N6", kind=("identity", "counter-example"), sources=("vaswani2017",))
 def heads_are_a_sum_of_local_means(seed=0):
-    r"""Multi-head attention is $\sum_h A_h V_h W_h$, a sum of local means with weights $A_h$ of their own, which is no
-    local mean with the heads' mean weights if the heads differ."""
+    r"""Multi-head attention is $\sum_h A_h V_h W_h$, a sum of local means with weights $A_h$ of their own; where the
+    heads differ it is in general no local mean with the mean of their weights."""
     x = torch.from_numpy(np.stack(tokens(seed, 9, 9, width=8)))
     heads = module(seed)
     q, k, v = projected(heads, x)
@@ -157,7 +157,7 @@ def heads_are_a_sum_of_local_means(seed=0):
 
 @claim("N7", kind="identity", sources=("press2022", "tsai2019"))
 def positions_are_factors_of_the_kernel(seed=0):
-    r"""A penalty $-m|t-s|$ of the distance multiplies the kernel of the contents by the Laplace kernel of the
+    r"""A penalty $-\mu|t-s|$ of the distance multiplies the kernel of the contents by the Laplace kernel of the
     positions; position vectors that are added to the tokens multiply it by three kernels, of content and position, of
     position and content, and of two positions."""
     query, keys, values = tokens(seed, 12, 12, 12)
@@ -216,7 +216,8 @@ def without_positions_order_does_not_count(seed=0):
 @claim("N10", kind=("identity", "limit"), sources=("wu2024",))
 def a_causal_mask_is_the_support_of_the_kernel(seed=0):
     r"""Under a causal mask the kernel's support is $s \le t$: what comes later changes nothing; the eigenvalues of the
-    weights are their diagonal, and as layers of the same weights are stacked every token tends to the first."""
+    weights are their diagonal, and as layers of the same weights are stacked every token tends to the first, if no
+    other keeps all weight for itself."""
     heads, x = module(seed), torch.from_numpy(tokens(seed, 9, width=8)[0][None])
     whole, prefix = heads(x, x, x, is_causal=True)[0][0], heads(x[:, :5], x[:, :5], x[:, :5])[0][0]
     free = heads(x, x, x)[0][0]
@@ -327,14 +328,15 @@ def stacked_means_alone_destroy_their_input(seed=0):
 @claim("N15", kind=("inequality", "counter-example"))
 def the_logarithm_has_low_rank(seed=0):
     r"""The matrix of scores, the logarithm of the kernel $e^{q\cdot k/\tau}$, has at most the rank $d$ of a head,
-    although the matrix of the kernel itself has full rank if the tokens differ and the temperature is low."""
+    although the matrix of the kernel itself can have full rank: it has if distinct tokens are queries and keys at once,
+    and at a low temperature ten digits show it."""
     angle = np.sort(np.random.default_rng(seed).uniform(0, 0.3, 12)) + np.arange(12) * math.tau / 12
     x = np.column_stack([np.cos(angle), np.sin(angle)])
     weights, y = Exponential(0.05)(x, x), tokens(seed, 12, width=2)[0]
     yield at_most("the logarithm's rank", rank_of(np.log(weights)), 2, because="it is a product through two columns",
                   broken=rank_of(np.log(Gaussian()(y, y))), how="a Gaussian, which has two columns more")
     yield same("the kernel's rank", rank_of(weights), 12, because="ranks are equal or they are not",
-               broken=rank_of(Exponential(1e9)(x, x)), how="a temperature so high that the kernel is nearly constant")
+               broken=rank_of(Exponential(1e9)(x, x)), how="a temperature at which ten digits are too few")
 
 
 @claim("N16", kind="order", sources=("choromanski2021",))

@@ -111,7 +111,8 @@ class _Cards(SphinxDirective):
         seen, others = record["parts"][:SEEN], record["parts"][SEEN:]
         found = [node for part in seen for node in self.part(part)]
         if others:
-            found.append(self.raw(f'<details class="claim-more"><summary>{len(others)} more comparisons</summary>'))
+            said = f"{len(others)} more comparison{'s' if len(others) > 1 else ''}"
+            found.append(self.raw(f'<details class="claim-more"><summary>{said}</summary>'))
             found += [node for part in others for node in self.part(part)]
             found.append(self.raw("</details>"))
         found.append(self.raw(scale()))

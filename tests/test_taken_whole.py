@@ -95,6 +95,25 @@ def test_solutions_stand_open_on_paper_and_code_stays_folded(root):
     assert "the code" not in text, "opened without its bar, code left an empty box"
 
 
+@pytest.mark.slow
+@needs_chromium
+def test_codes_frame_stands_on_the_sheet_of_its_code(root):
+    """Eight lines where four have room: without our rule for paper the frame stays behind, empty."""
+    from pypdf import PdfReader
+
+    code = '<div class="cell_input"><span>frame</span><div class="highlight" style="break-inside: avoid"><pre>{}</pre>' \
+           "</div></div>".format("code<br>" * 8)
+    page = f'<main class="bd-content"><div style="height: 225mm"></div>{code}</main>'
+    rules = f"<style>{(ROOT / 'book' / '_assets' / 'book.css').read_text()}</style>"
+    sheets = []
+    for style in ("", rules):
+        write_whole(root / "_build" / "html" / "book" / "means.html", style + page)
+        printed.make(root)
+        found = PdfReader(root / "_build" / "html" / "downloads" / "means.pdf").pages
+        sheets.append([[word in sheet.extract_text() for word in ("frame", "code")] for sheet in found])
+    assert sheets == [[[True, False], [False, True]], [[False, False], [True, True]]]
+
+
 def test_the_menu_leads_to_the_pages_pdf():
     text = printed.offer(INTRO, "../downloads/intro.pdf")
     assert "window.print" not in text

@@ -101,8 +101,8 @@ def test_codes_frame_stands_on_the_sheet_of_its_code(root):
     """Eight lines where four have room: without our rule for paper the frame stays behind, empty."""
     from pypdf import PdfReader
 
-    code = '<div class="cell_input"><span>frame</span><div class="highlight" style="break-inside: avoid"><pre>{}</pre>' \
-           "</div></div>".format("code<br>" * 8)
+    lines = f'<div class="highlight" style="break-inside: avoid"><pre>{"code<br>" * 8}</pre></div>'
+    code = f'<div class="cell_input"><span>frame</span>{lines}</div>'
     page = f'<main class="bd-content"><div style="height: 225mm"></div>{code}</main>'
     rules = f"<style>{(ROOT / 'book' / '_assets' / 'book.css').read_text()}</style>"
     sheets = []
@@ -168,9 +168,12 @@ def test_the_epub_has_pages_pictures_and_mathematics(root):
     maths = [node for name in ("intro", "means") for node in trees[f"EPUB/{name}.xhtml"].iter(
         "{http://www.w3.org/1998/Math/MathML}math")]
     assert [("display" in one.attrib, "".join(one.itertext())) for one in maths] == [(False, "xi<y"), (True, "ab")]
+    assert [one.attrib["alttext"] for one in maths] == ["x_i < y", r"\frac{a}{b}"]
     texts = files["EPUB/intro.xhtml"] + files["EPUB/means.xhtml"]
     assert not re.search(rb"\\\(|\\\[|onclick|<script|headerlink|Hide", texts)
     package = trees["EPUB/book.opf"]
+    said = {node.attrib["property"] for node in package.iter("{http://www.idpf.org/2007/opf}meta")}
+    assert {"schema:accessMode", "schema:accessibilityFeature", "schema:accessibilityHazard"} <= said
     space = "{http://www.idpf.org/2007/opf}"
     listed = {item.get("href") for item in package.iter(f"{space}item")}
     assert {f"EPUB/{name}" for name in listed} == set(files) - {"mimetype", "META-INF/container.xml", "EPUB/book.opf"}

@@ -33,7 +33,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8em; backgrou
 pre, code { font-family: monospace; color: #24292f; }
 figure { margin: 1em 0; break-inside: avoid; }
 figcaption { font-size: 0.9em; }
-table { border-collapse: collapse; font-size: 0.85em; }
+table { border-collapse: collapse; font-size: 0.85em; overflow-wrap: anywhere; }
 td, th { border-bottom: 1px solid #8a9099; padding: 0.2em 0.4em; text-align: left; vertical-align: top; }
 .claim-card, .admonition { border-left: 3px solid #1d7a55; padding: 0.1em 0 0.1em 0.8em; margin: 1em 0; }
 .claim-bar, .claim-scale, .claim-legend { display: none; }
@@ -42,6 +42,11 @@ div.math { text-align: center; margin: 0.8em 0; }
 summary p { display: inline; }
 nav ol { list-style: none; }
 """
+# What a library tells readers who do not see the pictures, in schema.org's words.
+_ACCESS = "".join(f'<meta property="schema:{name}">{value}</meta>' for name, value in (
+    ("accessMode", "textual"), ("accessMode", "visual"), ("accessModeSufficient", "textual"),
+    ("accessibilityFeature", "alternativeText"), ("accessibilityFeature", "MathML"),
+    ("accessibilityFeature", "tableOfContents"), ("accessibilityHazard", "none")))
 _CONTAINER = ('<?xml version="1.0" encoding="utf-8"?>\n<container version="1.0" '
               'xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="EPUB/book.opf" '
               'media-type="application/oebps-package+xml"/></rootfiles></container>\n')
@@ -109,7 +114,9 @@ def adapted(article, stem, stems, pictures, mathml, site, public):
     from bs4 import BeautifulSoup
 
     for node in article.select(".math"):
-        written = BeautifulSoup(mathml[formula(node)], "html.parser")
+        tex = formula(node)
+        written = BeautifulSoup(mathml[tex], "html.parser")
+        written.math["alttext"] = tex[0]  # for who does not know MathML
         for piece in node.find_all(string=True, recursive=False):
             piece.extract()
         node.append(written)
@@ -222,5 +229,5 @@ def package(root, texts, pictures):
             f'<dc:identifier id="known">urn:uuid:{known}</dc:identifier><dc:title>{html.escape(metadata.title(root))}'
             f"</dc:title><dc:language>en</dc:language>{creators}<dc:rights>CC BY 4.0</dc:rights><dc:description>"
             f'{html.escape(found["description"])}</dc:description>'
-            f'<meta property="dcterms:modified">{day}T00:00:00Z</meta>'
+            f'<meta property="dcterms:modified">{day}T00:00:00Z</meta>{_ACCESS}'
             f"</metadata><manifest>{''.join(items)}</manifest><spine>{spine}</spine></package>\n")

@@ -84,10 +84,13 @@ def topics(axes, table):
                   linewidth=0.8, linestyle="-")
     axes.plot(table["second"], table["third"], "o", markersize=4, color="C0")
     middle = (table["second"].min() + table["second"].max()) / 2
-    for name, node in zip(table["named"], table["node"].astype(int), strict=True):
-        place = table["second"][node], table["third"][node]
-        # Into the empty middle, with a line to the node, past the neighbours that crowd around it.
-        shift, side = ((-24, 7), "right") if place[0] > middle else ((24, 12), "left")
+    named = table["node"].astype(int)
+    across, up = table["second"][named], table["third"][named]
+    for name, place in zip(table["named"], zip(across, up, strict=True), strict=True):
+        # Into the empty middle, with a line to the node, past the neighbours that crowd around it; below a name that
+        # stands there already.
+        taken = (across > middle) & (across < place[0]) & (up > place[1]) & (up < place[1] + 0.3)
+        shift, side = ((-24, -16 if taken.any() else 7), "right") if place[0] > middle else ((24, 12), "left")
         axes.annotate(name, place, shift, textcoords="offset points", ha=side, fontsize=9,
                       arrowprops={"arrowstyle": "-", "color": ink(axes), "linewidth": 0.8})
     charts.frame(axes, "second function", "third function")

@@ -90,7 +90,7 @@ def topics(axes, table):
         # Into the empty middle, with a line to the node, past the neighbours that crowd around it; below a name that
         # stands there already.
         taken = (across > middle) & (across < place[0]) & (up > place[1]) & (up < place[1] + 0.3)
-        shift, side = ((-24, -16 if taken.any() else 7), "right") if place[0] > middle else ((24, 12), "left")
+        shift, side = ((-24, -24 if taken.any() else 7), "right") if place[0] > middle else ((24, 12), "left")
         axes.annotate(name, place, shift, textcoords="offset points", ha=side, fontsize=9,
                       arrowprops={"arrowstyle": "-", "color": ink(axes), "linewidth": 0.8})
     charts.frame(axes, "second function", "third function")

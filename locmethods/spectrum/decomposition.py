@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from locmethods.arrays.checks import as_number, check_count, check_localization, check_tol
 from locmethods.arrays.estimators import FLOATS, check_array
@@ -342,7 +343,9 @@ def _eigenpairs(averages: _Averages, root: NDArray, k: int, tol: float, max_iter
     """Return the k eigenvalues of S that are largest beside that of √π, their vectors, residuals and n_iter."""
     if len(root) <= WHOLE or 8 * (k + 1) > len(root):
         return _decomposed(averages.matrix(), root, k)
-    return leading_eigenvectors(averages.product, root, k, tol=tol, max_iter=max_iter, rng=rng)
+    # Threads of BLAS wait for more by spinning, on the cores that the next product needs.
+    with threadpool_limits(1, user_api="blas"):
+        return leading_eigenvectors(averages.product, root, k, tol=tol, max_iter=max_iter, rng=rng)
 
 
 def _decomposed(matrix: NDArray, root: NDArray, k: int):

@@ -191,7 +191,7 @@ def characters_are_drawn_from_the_softmax(seed=0):
     characters of what was drawn so far, no more than the context."""
     model, heat = untrained(None, seed), 4.0  # at which no character takes nearly all
     state, weigh = expected.arrays_of(model.network_), expected.kernels_by_hand(8)["exponential"]
-    drawn = [LETTERS.index(one) for one in model.sample(30, "ab", temperature=heat, seed=seed)]
+    drawn = [LETTERS.find(one) for one in model.sample(30, "ab", temperature=heat, seed=seed)]
     found = {"drawn": [0, 1], "likeliest": [0, 1]}
     for draw in np.random.default_rng(seed).random(30):
         for name, codes in found.items():

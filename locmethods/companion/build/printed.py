@@ -42,8 +42,7 @@ _PREPARE = """([style, ids]) => {
     links.append(link);
   }
   (document.querySelector("article") ?? document.body).append(links);
-  const folds = ["admonition:not(.hide)", "toggle-details", "sd-dropdown"].map((each) => `details.${each}`);
-  const folded = document.querySelectorAll(folds.join());
+  const folded = document.querySelectorAll("details.admonition:not(.hide), details.toggle-details");
   folded.forEach((each) => { each.open = true; });
 }"""
 _FRONT = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>

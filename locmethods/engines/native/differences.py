@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from locmethods.engines import pruned
+from locmethods.engines.native.layout import in_stacks
 from locmethods.engines.native.tree import everything, search, whole
 from locmethods.kernels.bound import once
 from locmethods.numerics.threads import PART, in_threads
@@ -107,12 +108,7 @@ def _in_stacks(values, order, dtype):
     """Return values of shape (n_stacks, n_keys, width), the keys in order and as many outputs as fill a panel's row."""
     from locmethods.engines.native.panels import width
 
-    n, outputs = values.shape
-    beside = width(dtype)
-    stacks = -(-outputs // beside)
-    filled = np.zeros((n, stacks * beside), dtype)
-    filled[:, :outputs] = values[order]
-    return np.ascontiguousarray(filled.reshape(n, stacks, beside).swapaxes(0, 1))
+    return in_stacks(values[order], 1, len(values), width(dtype), dtype)[0]
 
 
 def _scales(layout, extreme, singular, order):

@@ -204,3 +204,15 @@ def widest(points, centre):
     """Return the greatest distance of a point from the centre."""
     squares = (np.square(points[i:i + SLICE] - centre).sum(1).max() for i in range(0, len(points), SLICE))
     return math.sqrt(max(squares, default=0.0))
+
+
+def in_stacks(values, tiles, wide, width, dtype):
+    """Return values of shape (n_keys, n_outputs) as (tiles, n_stacks, wide, width), filled up with zeros.
+
+    A stack has as many outputs side by side as a panel has columns, `width`; a tile has `wide` keys.
+    """
+    n, outputs = values.shape
+    stacks = -(-outputs // width)
+    filled = np.zeros((tiles * wide, stacks * width), dtype)
+    filled[:n, :outputs] = values
+    return np.ascontiguousarray(filled.reshape(tiles, wide, stacks, width).swapaxes(1, 2))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from locmethods.engines.native.differences import FAR, MANY_OUTPUTS
-from locmethods.engines.native.layout import widest
+from locmethods.engines.native.layout import in_stacks, widest
 from locmethods.kernels.bound import once
 from locmethods.numerics.threads import PART, in_threads
 
@@ -106,11 +106,7 @@ def _values_in_tiles(values, tiles, wide, width, dtype):
     outputs = values.shape[1]
     if outputs <= MANY_OUTPUTS:
         return _cut_up(values.astype(dtype), wide, wide)[:, 0], np.empty((tiles, 0, wide, width), dtype)
-    stacks = -(-outputs // width)
-    filled = np.zeros((tiles * wide, stacks * width), dtype)
-    filled[:len(values), :outputs] = values
-    stacked = filled.reshape(tiles, wide, stacks, width).swapaxes(1, 2)
-    return np.empty((tiles, 0, wide), dtype), np.ascontiguousarray(stacked)
+    return np.empty((tiles, 0, wide), dtype), in_stacks(values, tiles, wide, width, dtype)
 
 
 def sums(layout, values, route, held, index=None):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numba import njit
 from scipy.special import softmax
 
 import locmethods as lm
@@ -39,6 +40,11 @@ PROMISED = {"f4": 1e-5, "f8": 1e-12}
 @pytest.fixture(autouse=True)
 def small_sums_too(monkeypatch):
     monkeypatch.setattr(engine, "PAIRS", 1)
+
+
+def from_python(function):
+    """Return a function that compiled ones alone call, in a form in which Python calls it."""
+    return njit(lambda *given: function(*given))
 
 
 def log_kernel(kernel, query, keys):
@@ -116,7 +122,7 @@ def test_every_output_is_added_up(outputs):
     rng = np.random.default_rng(outputs)
     weight, values, numerator = rng.uniform(size=50), rng.normal(size=(outputs, 64)), rng.normal(size=outputs)
     expected = numerator + values[:, :50] @ weight
-    total = loops.add_up(weight, values, numerator)
+    total = from_python(loops.add_up)(weight, values, numerator)
     np.testing.assert_allclose(numerator, expected, rtol=1e-12, atol=1e-12)  # fifty terms in another order
     np.testing.assert_allclose(total, weight.sum(), rtol=1e-14)
 
@@ -337,7 +343,7 @@ def test_a_record_is_the_kernels_own_formula(profile, dtype):
         exact = kernel(np.zeros((1, 1)), r[:, None])[0]
         logarithm = np.log(exact)
     x = (r * r).astype(dtype)
-    profiles.weigh(profile.number, x, x.dtype.type(0.49), x.dtype.type(1 / 0.49))
+    from_python(profiles.weigh)(profile.number, x, x.dtype.type(0.49), x.dtype.type(1 / 0.49))
     # A few roundings of u² ≤ 51, in the exponent or beside one; exponentials end at e⁻⁶⁰ in float32.
     np.testing.assert_allclose(x, exact, rtol=200 * eps, atol=8 * eps)
     compiled = [profiles.log_weight(profile.number, one * one, 0.7) for one in r]
@@ -366,7 +372,7 @@ def test_every_named_kernel_of_the_distance_has_a_record_and_a_subclass_has_none
     assert profiles.of(Factor(Polynomial, points, points, 18)) is None
     x = np.ones(3)
     with pytest.raises(ValueError, match="no compiled weight"):
-        profiles.weigh(99, x, 1.0, 1.0)
+        from_python(profiles.weigh)(99, x, 1.0, 1.0)
     with pytest.raises(ValueError, match="no compiled logarithm"):
         profiles.log_weight(99, 1.0, 1.0)
 
@@ -439,7 +445,7 @@ def test_rows_of_a_product_come_from_registers(dtype, n, d, count):
     cut = np.ascontiguousarray(right.reshape(d, count, width).swapaxes(0, 1))
     for first in range(0, n, panels.ROWS):
         out = np.full((panels.ROWS, (count + 1) * width), 7, dtype)
-        panels.multiply(left, first, cut, out)
+        from_python(panels.multiply)(left, first, cut, out)
         rows = np.minimum(first + np.arange(panels.ROWS), n - 1)  # the last one stands for those that are not there
         expected = left[rows].astype(float) @ right.astype(float)
         bound = d * np.finfo(dtype).eps * (abs(left[rows]).astype(float) @ abs(right).astype(float))
@@ -458,14 +464,16 @@ def in_a_fresh_process(code, folder):
 def test_a_processor_with_wider_vectors_gives_the_same_products(tmp_path):
     said = in_a_fresh_process("""
         import numpy as np
+        from numba import njit
         from locmethods.engines.native import panels
         panels.VECTOR = 64
+        multiply = njit(lambda *given: panels.multiply(*given))
         rng = np.random.default_rng(0)
         for dtype in (np.float32, np.float64):
             wide = panels.width(dtype)
             left, right = rng.integers(-9, 9, size=(7, 5)).astype(dtype), rng.integers(-9, 9, (5, wide)).astype(dtype)
             out = np.empty((panels.ROWS, wide), dtype)
-            panels.multiply(left, 0, right[None], out)
+            multiply(left, 0, right[None], out)
             assert (out == left[:6] @ right).all()
             print(wide)
         """, tmp_path)
@@ -498,10 +506,11 @@ def test_a_change_in_one_file_is_compiled_into_the_others(tmp_path):
         import sys
         sys.path.insert(0, {str(tmp_path)!r})
         import numpy as np
+        from numba import njit
         from locmethods.engines.native import profiles
         assert profiles.__file__.startswith({str(tmp_path)!r})
         row = np.zeros(4)
-        profiles.weigh(profiles.IS_GAUSSIAN, row, 1.0, 1.0)
+        njit(lambda *given: profiles.weigh(*given))(profiles.IS_GAUSSIAN, row, 1.0, 1.0)
         print(round(row[0], 9))
         """
     assert in_a_fresh_process(code, tmp_path / "kept").split() == ["1.0"]

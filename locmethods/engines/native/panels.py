@@ -22,6 +22,7 @@ from locmethods.engines.native.loops import (
     exponentials,
     greatest,
     inlined,
+    inner,
     larger,
     least_gap,
     squared_distance,
@@ -101,7 +102,7 @@ def _multiply_panel(context, left, first, panel, out, column):
     return types.void(left, first, panel, out, column), generate
 
 
-@compiled
+@inner
 def multiply(left, first, panels, out):
     """Write ROWS rows of a product, those of `left` from `first` on, into `out`.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from locmethods.engines.native.loops import compiled, exponentials, inlined, larger
+from locmethods.engines.native.loops import exponentials, inlined, inner, larger
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -212,7 +212,7 @@ def of(factor):
     return profile
 
 
-@compiled
+@inner
 def weigh(kind, x, square, inverse):
     """Turn squared distances into weights, in place.
 

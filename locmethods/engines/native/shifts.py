@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, exponential, inlined, larger
+from locmethods.engines.native.loops import compiled, exponential, inlined, inner, larger
 from locmethods.engines.native.profiles import weigh
 
 INTERPOLATED = -1  # the number of a kernel that only windows of pictures have: e^(−x/2), linear between powers of two
@@ -35,7 +35,7 @@ def _squares(guide, plane, row, first, shift, out):
                 out[j] += gap * gap
 
 
-@compiled
+@inner
 def _filtered(rows, kept, begin, profile, out):
     """Write Σ profile[k] · rows[(begin + k) mod `kept`] into `out`, two rows at a time."""
     n, size = len(out), len(profile)
@@ -54,7 +54,7 @@ def _filtered(rows, kept, begin, profile, out):
             out[j] += a * row[j] + b * other[j]
 
 
-@compiled
+@inner
 def _along(row, profile, out):
     """Write Σ profile[k] · row[j + k] into out[j], two at a time."""
     n, size = len(out), len(profile)
@@ -81,7 +81,7 @@ def _counted(x, surplus, most):
         x[j] = square if square <= most else beyond
 
 
-@compiled
+@inner
 def _interpolate(x):
     """Turn squared distances into 2^⌊z⌋ (1 + z − ⌊z⌋) with z = −x/(2 log 2) − BELOW, in place."""
     one, zero, two = x.dtype.type(1), x.dtype.type(0), x.dtype.type(math.log(2))
@@ -94,7 +94,7 @@ def _interpolate(x):
         x[j] = weight if counts else zero
 
 
-@compiled
+@inner
 def _add(weight, scale, values, plane, row, first, sums, own_plane, own_row, own_first):
     """Add scale · K · v for a row of pixels to their sums, and scale · K to the last of these."""
     n = len(weight)

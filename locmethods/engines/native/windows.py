@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, dot
+from locmethods.engines.native.loops import compiled, dot, inner
 
 TILE = 512  # keys whose monomials stay in a core's nearest cache
 
 
-@compiled
+@inner
 def _gather(points, values, weight, index, kept, used):
     """Copy the keys that have weight, points first, into the columns of `kept`, and their weights into `used`."""
     n = 0
@@ -26,7 +26,7 @@ def _gather(points, values, weight, index, kept, used):
     return n
 
 
-@compiled
+@inner
 def _fill(at, kept, start, parents, features, tile, n):
     """Write into the rows of `tile` the monomials of n keys from `start` on, and their values."""
     p, d = len(parents), len(at)

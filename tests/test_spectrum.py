@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 import locmethods as lm
 from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, NearestNeighbors
 from locmethods.numerics.krylov import NotSymmetricError, _by_columns, _orthonormal, leading_eigenvectors
-from locmethods.spectrum import DiffusionMap, SpectralClustering, Spectrum, indicator_rotation
+from locmethods.spectrum import DiffusionMap, SpectralClustering, Spectrum, decomposition, indicator_rotation
 
 SEEDS = [0, 1, 2]
 
@@ -53,11 +53,13 @@ def eigenvalues(matrix, k):
     return np.sort(np.linalg.eigvals(matrix).real)[::-1][:k]
 
 
-@pytest.fixture(params=["decomposed", "iterated"])
+@pytest.fixture(params=["decomposed", "matrix kept", "local sums"])
 def way(request, monkeypatch):
     """Let small samples, too, be treated as large ones."""
-    if request.param == "iterated":
+    if request.param != "decomposed":
         monkeypatch.setattr("locmethods.spectrum.decomposition.WHOLE", 0)
+    if request.param == "local sums":
+        monkeypatch.setattr("locmethods.spectrum.decomposition.KEPT", 0)
     return request.param
 
 
@@ -81,7 +83,7 @@ def test_pairs_are_those_of_a_dense_solver(name, alpha, way):
     assert found.residuals.shape == (8,) and found.residuals.max() <= 1e-9
     left = np.sqrt(law)[:, None] * (averages @ found.right - found.right * found.eigenvalues)
     np.testing.assert_allclose(found.residuals, np.linalg.norm(left, axis=0), atol=1e-12)  # rounding of 200 products
-    assert (found.n_iter > 1) == (way == "iterated")
+    assert (found.n_iter > 1) == (way != "decomposed")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -295,6 +297,19 @@ def test_one_pair_of_unequal_weights_in_a_thousand_keys_is_seen(way):
     mask[7, near] = False  # key 7 does not see its nearest neighbour, which sees it
     with pytest.raises(ValueError, match="is not symmetric on these keys"):
         Spectrum.of(cloud(1000), Gaussian(0.1).where(mask), 3)
+
+
+@pytest.mark.parametrize(("kernel", "kept", "formed"), [
+    (Gaussian(0.5), 8 * 1100**2, True), (Gaussian(0.5), 8 * 1100**2 - 1, False), (Epanechnikov(0.2), 1 << 30, False)],
+    ids=["small", "large", "few pairs"])
+def test_a_matrix_is_kept_if_it_is_small_and_no_pair_is_left_out(kernel, kept, formed, monkeypatch):
+    calls, matrix = [], decomposition._Averages.matrix
+    monkeypatch.setattr(decomposition, "WHOLE", 0)
+    monkeypatch.setattr(decomposition, "KEPT", kept)
+    monkeypatch.setattr(decomposition._Averages, "matrix", lambda averages: calls.append(averages) or matrix(averages))
+    found = Spectrum.of(cloud(1100), kernel, 4, tol=1e-9)
+    assert len(calls) == formed
+    assert found.residuals.max() <= 1e-9 and found.n_iter > 1
 
 
 X = cloud(20)

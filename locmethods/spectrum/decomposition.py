@@ -1,8 +1,9 @@
-"""The leading eigenpairs of an averaging operator, by its symmetric twin and without its matrix."""
+"""The leading eigenpairs of an averaging operator, by its symmetric twin, of many keys without its matrix."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,14 @@ from locmethods.arrays.checks import as_number, check_count, check_localization,
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.kernels.algebra import of_new_queries
 from locmethods.kernels.base import Kernel
-from locmethods.means import local_mean, local_weights, prepare
+from locmethods.means import local_mean, prepare, weight_blocks
 from locmethods.numerics.krylov import NotSymmetricError, check_symmetric, leading_eigenvectors
 from locmethods.numerics.settling import say_unsettled
+from locmethods.numerics.threads import in_threads
 
 WHOLE = 2048  # samples whose matrix is decomposed whole: 32 MiB, and as fast as some ten products
+KEPT = 256 << 20  # bytes of a matrix that is kept for its products, at most: that of 5,792 samples
+ROWS = 256  # of the matrix that a thread multiplies at once
 SPREAD = 300.0  # of log degrees: their square roots must be numbers, and so must the reciprocals of these
 TIE = 1 - 1e-6  # entries as large as the largest, up to rounding
 
@@ -115,11 +119,12 @@ class Spectrum:
 
         Notes
         -----
-        Up to 2,048 keys the matrix is decomposed whole. Beyond, nothing of size n × n exists: a block of vectors is
-        averaged by one `locmethods.local_sum`, whose weights serve all its columns, and the memory is that of some 240
-        vectors, or of four blocks. Only if more than an eighth of all pairs are asked for, which are then as large as
-        the matrix, it is decomposed whole there too. A kernel so narrow that many eigenvalues crowd near 1 takes many
-        blocks.
+        Up to 2,048 keys the matrix is decomposed whole. Beyond, blocks of vectors are averaged. Up to 5,792 keys the
+        matrix, of 256 MiB at most, is kept for that if no pair is far enough to be left out. Of more keys nothing of
+        size n × n exists: a block is averaged by one `locmethods.local_sum`, whose weights serve all its columns, and
+        the memory is that of some 240 vectors, or of four blocks. Only if more than an eighth of all pairs are asked
+        for, which are then as large as the matrix, it is decomposed whole there too. A kernel so narrow that many
+        eigenvalues crowd near 1 takes many blocks.
 
         An eigenvalue that k pairs share is found k times, as that of a kernel which leaves the keys in k pieces; then
         the functions are determined only up to a rotation among the k, save the first, which is constant.
@@ -330,13 +335,34 @@ class _Averages:
         return (mean.T * self._degrees).T
 
     def product(self, block: NDArray) -> NDArray:
-        """Return S B."""
+        """Return S B by a local sum."""
         return self._factor[:, None] * self._times(self._factor[:, None] * block)
+
+    def products(self) -> Callable[[NDArray], NDArray]:
+        """Return a function that multiplies blocks by S: by S itself where that is small and no pair is left out."""
+        n = len(self._keys)
+        if 8 * n**2 > KEPT or self._prepared.explain().pairs < n**2:
+            return self.product
+        matrix = self.matrix()
+
+        def product(block):
+            image = np.empty_like(block)
+
+            def multiply(first, last):
+                np.matmul(matrix[first:last], block, out=image[first:last])
+
+            in_threads(multiply, n, ROWS, products=True)
+            return image
+        return product
 
     def matrix(self) -> NDArray:
         """Return S itself."""
-        weights = local_weights(self._keys, self._keys, kernel=self._prepared.kernel)
-        return (self._factor * self._degrees)[:, None] * weights * self._factor
+        n, left = len(self._keys), self._factor * self._degrees
+        matrix = np.empty((n, n))
+        for rows, weights in weight_blocks(self._keys, self._keys, kernel=self._prepared.kernel):
+            np.multiply(left[rows, None], weights, out=matrix[rows])
+            matrix[rows] *= self._factor
+        return matrix
 
 
 def _eigenpairs(averages: _Averages, root: NDArray, k: int, tol: float, max_iter: int, rng: np.random.Generator):
@@ -345,7 +371,7 @@ def _eigenpairs(averages: _Averages, root: NDArray, k: int, tol: float, max_iter
         return _decomposed(averages.matrix(), root, k)
     # Threads of BLAS wait for more by spinning, on the cores that the next product needs.
     with threadpool_limits(1, user_api="blas"):
-        return leading_eigenvectors(averages.product, root, k, tol=tol, max_iter=max_iter, rng=rng)
+        return leading_eigenvectors(averages.products(), root, k, tol=tol, max_iter=max_iter, rng=rng)
 
 
 def _decomposed(matrix: NDArray, root: NDArray, k: int):

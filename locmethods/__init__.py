@@ -65,7 +65,9 @@ def __getattr__(name):
         return import_module(f"locmethods.{name}")
     if name in _HOME:
         return getattr(import_module(f"locmethods.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'locmethods' has no attribute {name!r}")
+    kernels = import_module("locmethods.kernels").__all__ if name[:1].isupper() else ()
+    hint = f"; did you mean locmethods.kernels.{name}?" if name in kernels else ""
+    raise AttributeError(f"module 'locmethods' has no attribute {name!r}{hint}")
 
 
 def __dir__():

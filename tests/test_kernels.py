@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.metrics import pairwise
 from sklearn.neighbors import kneighbors_graph
 
+import locmethods
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -201,3 +202,12 @@ def test_bad_parameters_are_refused_with_a_message_that_says_what_must_hold(make
 def test_a_kernel_of_columns_survives_pickle(kernel):
     points = np.random.default_rng(0).normal(size=(5, 3))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(kernel))(points), kernel(points))
+
+
+@pytest.mark.parametrize(("name", "hint"), [
+    ("Gaussian", "; did you mean locmethods.kernels.Gaussian?"), ("Gausian", ""), ("gaussian", "")])
+def test_who_asks_the_package_for_a_kernel_is_told_where_it_is(name, hint):
+    with pytest.raises(AttributeError) as caught:
+        getattr(locmethods, name)
+    assert str(caught.value) == f"module 'locmethods' has no attribute {name!r}{hint}"
+    assert not hasattr(locmethods, name)

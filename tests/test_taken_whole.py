@@ -114,6 +114,26 @@ def test_codes_frame_stands_on_the_sheet_of_its_code(root):
     assert sheets == [[[True, False], [False, True]], [[False, False], [True, True]]]
 
 
+@pytest.mark.slow
+@needs_chromium
+def test_a_claim_on_paper_shows_all_its_comparisons_on_the_sheet_of_its_name(root):
+    from pypdf import PdfReader
+
+    more = '<details class="claim-more"><summary>2 more</summary><p>folded</p></details>'
+    card = f'<div class="cell_output"><div class="claim-card" style="height: 40mm">card {more}</div></div>'
+    page = f'<main class="bd-content"><div style="height: 235mm"></div><div class="cell_input">name</div>{card}</main>'
+    rules = f"<style>{(ROOT / 'book' / '_assets' / 'book.css').read_text()}</style>"
+    sheets = []
+    for style in ("", rules):
+        write_whole(root / "_build" / "html" / "book" / "means.html", style + page)
+        printed.make(root)
+        found = PdfReader(root / "_build" / "html" / "downloads" / "means.pdf").pages
+        sheets.append([[word in sheet.extract_text() for word in ("name", "card", "2 more", "folded")]
+                       for sheet in found])
+    assert sheets == [[[True, False, False, False], [False, True, True, False]],
+                      [[False, False, False, False], [True, True, False, True]]]
+
+
 def test_the_menu_leads_to_the_pages_pdf():
     text = printed.offer(INTRO, "../downloads/intro.pdf")
     assert "window.print" not in text

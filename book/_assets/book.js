@@ -103,6 +103,7 @@
     range.setAttribute("aria-label", moves);
     range.max = labels.length - 1;
     range.value = still;
+    output.dataset.of = labels.length; // said on paper
     const move = () => {
       image.dataset.frame = range.value;
       output.textContent = labels[range.value];

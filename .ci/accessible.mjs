@@ -122,6 +122,7 @@ export const unfold = async (page) => {
   await page.evaluate(`{ const kindsOf = ${kindsOf}; (${thin})(); }`);
   // Two frames later the page's own script has looked at what was opened.
   await page.evaluate(() => new Promise((ready) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(ready))); }));
+  await page.evaluate(() => window.MathJax?.startup?.promise);
 };
 
 // The faults of the page, or of the `place` of it that a selector names; with `only` those of colours.

@@ -73,6 +73,31 @@
     waiting = requestAnimationFrame(reach);
   };
 
+  // Three quarters of the ledger's formulas are folded away: they are set when their claim is opened.
+  const FOLDED = "details.ledger-item:not([open]) > :not(summary)";
+  const unset = () => [...document.querySelectorAll(".math")].filter((formula) => (
+    !formula.querySelector("mjx-container") && !formula.closest(FOLDED)));
+  if (window.MathJax) {
+    window.MathJax.startup = {
+      pageReady: () => {
+        const { startup, typesetPromise } = window.MathJax;
+        return document.querySelector(FOLDED) ? typesetPromise(unset()) : startup.defaultPageReady();
+      },
+    };
+  }
+  // All that were opened in a frame at once, after what is being set already.
+  let opened = false;
+  const setOpened = ({ target }) => {
+    const ready = window.MathJax?.startup?.promise;
+    if (opened || !ready || !target.matches("details.ledger-item[open]")) return;
+    opened = true;
+    window.MathJax.startup.promise = ready.then(() => new Promise(requestAnimationFrame)).then(() => {
+      opened = false;
+      const formulas = unset();
+      return formulas.length ? window.MathJax.typesetPromise(formulas).then(reachSoon) : undefined;
+    });
+  };
+
   // What stands side by side on a desktop stands one above the other on a phone, and the caption's words follow it.
   const STACKED = { Left: "Above", Right: "Below" };
   const sides = document.createElement("template");
@@ -185,6 +210,7 @@
     matchMedia("print").addEventListener("change", ({ matches }) => (matches ? printing() : printed()));
     addEventListener("resize", reachSoon);
     document.addEventListener("toggle", reachSoon, true);
+    document.addEventListener("toggle", setOpened, true);
     addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach));
   });
 })();

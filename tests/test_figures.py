@@ -334,6 +334,23 @@ def without_identifiers(svg):
     return re.sub(rb"(?<=[\"#])[a-z][0-9a-f_]{9,}", number, svg)
 
 
+@pytest.mark.parametrize("invert", [False, True])
+def test_markers_at_an_axis_end_are_whole_and_what_goes_beyond_is_cut(invert):
+    """Two at the corners stand whole; with one point outside, or without markers, the axes cut."""
+    found = {}
+
+    def corners(axes, table):
+        axes.set(xlim=(1, 0) if invert else (0, 1), ylim=(0, 1))
+        inside, beyond = [0.0, 1.0, np.nan], [0.0, 1.1, np.nan]
+        found["whole"] = [axes.scatter(inside, inside), axes.plot(inside, inside, "o-")[0]]
+        found["cut"] = [axes.scatter(beyond, inside), axes.plot(inside, beyond, "o-")[0], axes.plot(inside, inside)[0],
+                        axes.quiver([0.5], [0.5], [1], [1])]
+
+    figures.drawn(corners, Table(as_csv({"x": X})), "means-corners", Layout((4, 3), (1, 1)))
+    assert [artist.get_clip_on() for artist in found["whole"]] == [False, False]
+    assert [artist.get_clip_on() for artist in found["cut"]] == [True] * 4
+
+
 @pytest.mark.slow
 def test_the_dark_theme_is_what_dark_settings_would_have_drawn():
     wanted, light = (

@@ -198,7 +198,31 @@ def drawn(draw, table, name, layout, dark=False):
         draw(axes if layout.panels == (1, 1) else np.ravel(axes), table)
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # it has done its work: to save again costs no layout
+        _leave_markers_whole(canvas)
     return canvas
+
+
+def _leave_markers_whole(canvas):
+    """Let markers stand whole at an axis's end: the axes cut only what has points beyond them."""
+    from matplotlib.collections import PathCollection
+
+    for axes in canvas.axes:
+        if axes.name != "rectilinear":
+            continue
+        low, high = np.sort([axes.get_xlim(), axes.get_ylim()], axis=1).T
+        for dots in axes.collections:
+            placed = isinstance(dots, PathCollection) and dots.get_offset_transform() == axes.transData
+            if placed and _within(dots.get_offsets(), low, high):
+                dots.set_clip_on(False)
+        for line in axes.lines:
+            marked = line.get_marker() not in ("None", "none", None, " ", "")
+            if marked and line.get_transform() == axes.transData and _within(line.get_xydata(), low, high):
+                line.set_clip_on(False)
+
+
+def _within(points, low, high):
+    points = np.ma.filled(points, np.nan)
+    return bool(np.all(np.isnan(points) | ((points >= low) & (points <= high))))
 
 
 def saved(canvas, name, kind, ground=False, dpi="figure", dark=False):

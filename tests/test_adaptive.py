@@ -36,6 +36,8 @@ from locmethods.kernels import (
     Gaussian,
     Laplace,
     NearestNeighbors,
+    Polynomial,
+    Shepard,
     Triangular,
     Tricube,
 )
@@ -64,6 +66,8 @@ def test_sample_point_is_abramsons_formula(seed, exponent, clip):
     expected = np.exp(-(cdist(query, keys) ** 2) / (2 * (0.6 * wide) ** 2)) / wide**2
     np.testing.assert_allclose(kernel.widths(keys), wide, **ROUNDED)
     np.testing.assert_allclose(kernel(query, keys), expected, **ROUNDED)
+    single = keys.astype(np.float32)  # widths are of double precision whatever the keys are
+    np.testing.assert_array_equal(kernel.widths(single), kernel.widths(single.astype(np.float64)))
     values = np.sin(keys[:, 0])
     np.testing.assert_allclose(lm.local_mean(query, keys, values, kernel=kernel),
                                expected @ values / expected.sum(1), rtol=1e-11)
@@ -99,6 +103,28 @@ def test_prepared_widths_follow_the_parameters_that_change():
         kernel.set_params(kernel__bandwidth=h)
         alone = lm.local_mean(keys, keys, keys[:, 0], kernel=SamplePoint(Gaussian(h)))
         np.testing.assert_array_equal(prepared.mean(), alone)
+    for power in (1.0, 2.0):  # two functions of one name, in which nothing else differs
+        kernel.set_params(pilot=lambda points, power=power: np.exp(-power * np.sum(points**2, -1)))
+        alone = lm.local_mean(keys, keys, keys[:, 0], kernel=SamplePoint(Gaussian(1.1), pilot=kernel.pilot))
+        np.testing.assert_array_equal(prepared.mean(), alone)
+
+
+def test_a_prepared_metric_follows_the_matrix():
+    keys = cloud(4, 9)
+    kernel = Metric(Gaussian(1.0), [[1.0, 0.0]])
+    prepared = lm.prepare(keys, keys[:, 0], kernel=kernel)
+    for stretch in range(1, 100):  # of so many lists some stand where one stood that is gone
+        kernel.set_params(matrix=[[float(stretch), 0.0]])
+        alone = lm.local_mean(keys, keys, keys[:, 0], kernel=Metric(Gaussian(1.0), np.array([[stretch, 0.0]])))
+        np.testing.assert_array_equal(prepared.mean(), alone)
+
+
+def test_where_no_key_reaches_the_nearest_is_so_in_its_own_width():
+    keys = np.array([[0.0], [0.1], [0.2], [3.0]])
+    kernel = SamplePoint(Epanechnikov(0.3), pilot=Gaussian(0.5))
+    far = np.abs(1.5 - keys[:, 0]) / widths_by_loop(keys, 0.5, 0.5, np.inf)
+    assert far.min() > 0.3 and far.argmin() == 3 and np.abs(1.5 - keys[:, 0]).argmin() == 2
+    assert lm.local_mean([[1.5]], keys, [0.0, 1.0, 2.0, 3.0], kernel=kernel) == 3
 
 
 def test_a_single_key_and_keys_that_coincide():
@@ -112,6 +138,7 @@ def test_a_single_key_and_keys_that_coincide():
      "kernel must be a kernel of the distance with a bandwidth or a radius, got Exponential(temperature=1.0)"),
     (lambda: SamplePoint(Gaussian(), exponent=1.5), ValueError, "exponent must be at least 0 and at most 1, got 1.5"),
     (lambda: SamplePoint(Gaussian(), clip=0.5), ValueError, "clip must be None or a number of at least 1, got 0.5"),
+    (lambda: SamplePoint(Gaussian(), clip=np.inf), ValueError, "clip must be None or a number of at least 1, got inf"),
     (lambda: SamplePoint(Gaussian(), pilot=3), TypeError,
      "pilot must be a kernel of the distance or a function, got int"),
     (lambda: SelfTuning(0), ValueError, "n_neighbors must be an integer of at least 1, got 0"),
@@ -148,7 +175,8 @@ def test_self_tuning_is_its_formula(seed, d):
     np.testing.assert_allclose(SelfTuning(4)(query, keys), expected, **ROUNDED)
     whole = SelfTuning(4)(keys, keys)
     np.testing.assert_allclose(whole, whole.T, **ROUNDED)
-    np.testing.assert_allclose(SelfTuning(4)(1e6 * keys, 1e6 * keys), whole, rtol=1e-9)  # exponents of size 100
+    for size in (1e6, 1e-100, 1e100):  # of the latter two the squares of squares are no numbers
+        np.testing.assert_allclose(SelfTuning(4)(size * keys, size * keys), whole, rtol=1e-9)  # exponents of size 100
 
 
 def test_self_tuning_on_keys_that_coincide():
@@ -165,8 +193,27 @@ def test_slopes_go_through_the_widths(kernel):
     assert torch.autograd.gradcheck(lambda q, x: lm.local_mean(q, x, values, kernel=kernel), (query, keys))
     np.testing.assert_array_equal(lm.local_mean(query, keys, values, kernel=kernel).detach().numpy(),
                                   lm.local_mean(query.detach(), keys.detach(), values, kernel=kernel).numpy())
-    batch = lm.local_mean(query[None].detach(), keys[None].detach(), values[None], kernel=kernel)
-    np.testing.assert_allclose(batch[0], lm.local_mean(query.detach(), keys.detach(), values, kernel=kernel), **ROUNDED)
+    both = torch.stack([keys.detach(), 3 * keys.detach() ** 2])  # of which each has widths of its own
+    batch = lm.local_mean(query.detach().expand(2, 2, 2), both, values.expand(2, 8), kernel=kernel)
+    for points, found in zip(both, batch, strict=True):
+        np.testing.assert_allclose(found, lm.local_mean(query.detach(), points, values, kernel=kernel), **ROUNDED)
+
+
+@pytest.mark.parametrize("make", [
+    lambda part: SamplePoint(Gaussian(0.5), pilot=Gaussian(part.square().sum().sqrt())),
+    lambda part: Metric(Gaussian(0.5), part),
+], ids=["pilot", "matrix"])
+def test_slopes_go_to_what_fixed_keys_are_compared_by(make):
+    torch = pytest.importorskip("torch")
+    keys, query, values = (torch.tensor(cloud(seed, n)) for seed, n in ((5, 8), (6, 3), (7, 8)))
+    part = torch.tensor([[0.4, 0.5]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda part: lm.local_mean(query, keys, values, kernel=make(part)), (part,))
+    expected = torch.autograd.grad(lm.local_mean(query, keys, values, kernel=make(part)).sum(), part)[0]
+    prepared = lm.prepare(keys, values, kernel=make(part))
+    for _ in range(2):
+        # retain_graph for what the test itself made of the part; what is kept must not be a part of the first graph.
+        found = torch.autograd.grad(prepared.mean(query).sum(), part, retain_graph=True)[0]
+        np.testing.assert_allclose(found, expected, **ROUNDED)
 
 
 # ---- densities ------------------------------------------------------------------------------------------------------
@@ -188,8 +235,11 @@ def test_densities_in_closed_form():
     fifth = np.sort(cdist(query, keys), axis=1)[:, 4]
     nearest = kernel_density(query, keys, kernel=Balloon(Flat(1.0), 5))
     np.testing.assert_allclose(nearest, 5 / (30 * np.pi * fifth**2), rtol=1e-8)
-    single = kernel_density(query.astype(np.float32), keys.astype(np.float32), kernel=Gaussian(0.4))
-    assert single.dtype == np.float32
+    for size in (1e-200, 1e200):  # the squares of distances are no numbers
+        line, asked = size * keys[:, :1], size * query[:, :1]
+        fifth = np.sort(np.abs(asked - line.T), axis=1)[:, 4]
+        np.testing.assert_allclose(kernel_density(asked, line, kernel=Balloon(Flat(1.0), 5)), 5 / (30 * 2 * fifth),
+                                   rtol=1e-8)
     assert kernel_density([[0.0]], [[0.0], [0.0], [1.0]], kernel=Balloon(Flat(1.0), 2))[0] == np.inf
 
 
@@ -203,6 +253,8 @@ def test_masses_in_many_dimensions(d):
     for kernel, expected in radial.items():
         # Sums of logarithms up to 2,000, each rounded, and what quad promises.
         assert log_mass(kernel(1.0), d) == pytest.approx(sphere + expected, abs=1e-11)
+    if d == 1:  # its tail is the thinnest that any dimension has, and in more its mass is infinite
+        assert log_mass(Cauchy(1.0), 1) == pytest.approx(math.log(math.pi), abs=1e-11)
     keys = np.zeros((3, d))
     assert kernel_density(keys[:1], keys, kernel=Gaussian(0.5)) == pytest.approx(
         math.exp(-d / 2 * math.log(2 * math.pi * 0.25)), rel=1e-11)
@@ -245,19 +297,41 @@ def test_a_metric_is_a_map_before_the_kernel():
     M = A.T @ A
     square = np.array([[(q - x) @ M @ (q - x) for x in keys] for q in query])
     np.testing.assert_allclose(Metric(Gaussian(0.7), A)(query, keys), np.exp(-square / (2 * 0.7**2)), **ROUNDED)
+    among = np.exp(-cdist(keys @ A.T, keys @ A.T, "sqeuclidean") / (2 * 0.7**2)) * (1 - np.eye(40))
+    np.testing.assert_allclose(Metric(Gaussian(0.7), A).hollow()(keys, keys), among, **ROUNDED)
+    np.testing.assert_allclose(lm.local_mean(keys, keys, keys[:, 0], kernel=Metric(Gaussian(0.7), A).hollow()),
+                               among @ keys[:, 0] / among.sum(1), rtol=1e-11)
+    assert Metric(Polynomial(1), A).signed and not Metric(Gaussian(0.7), A).signed
     prepared = lm.prepare(keys, keys[:, 0], kernel=Metric(Gaussian(0.7), A))
     np.testing.assert_allclose(prepared.mean(query), lm.local_mean(query @ A.T, keys @ A.T, keys[:, 0],
                                                                    kernel=Gaussian(0.7)), **ROUNDED)
     assert clone(Metric(Gaussian(0.7), A)).kernel.bandwidth == 0.7
 
 
+def test_a_metric_takes_points_of_another_kind_than_its_matrix():
+    torch = pytest.importorskip("torch")
+    keys, A = cloud(0, 9, 3), np.random.default_rng(2).normal(size=(2, 3))
+    expected = Metric(Gaussian(0.7), A)(keys, keys)
+    np.testing.assert_allclose(Metric(Gaussian(0.7), torch.tensor(A))(keys, keys), expected, **ROUNDED)
+    tensors = torch.tensor(keys)
+    np.testing.assert_allclose(Metric(Gaussian(0.7), A)(tensors, tensors).numpy(), expected, **ROUNDED)
+
+
 @pytest.mark.parametrize(("make", "error", "message"), [
     (lambda: Metric(3, [[1.0]]), TypeError, "kernel must be a kernel from locmethods.kernels, got int"),
     (lambda: Metric(Gaussian(), [1.0]), ValueError, "matrix must have shape (n_components, n_features), got (1,)"),
+    (lambda: Metric(Gaussian(), np.zeros((0, 2))), ValueError,
+     "matrix must have shape (n_components, n_features), got (0, 2)"),
     (lambda: Metric(Gaussian(), [[1.0]])(cloud(0), cloud(0)), ValueError,
      "keys must have 1 features, the columns of matrix, got 2"),
     (lambda: LearnedMetric(3).fit(cloud(0), cloud(0)[:, 0]), ValueError,
      "n_components must be at most the number of features, 2, got 3"),
+    (lambda: LearnedMetric(0).fit(cloud(0), cloud(0)[:, 0]), ValueError,
+     "n_components must be an integer of at least 1, got 0"),
+    (lambda: LearnedMetric(max_iter=0).fit(cloud(0), cloud(0)[:, 0]), ValueError,
+     "max_iter must be an integer of at least 1, got 0"),
+    (lambda: LearnedMetric(tol=-1.0).fit(cloud(0), cloud(0)[:, 0]), ValueError,
+     "tol must be a number of at least 0, got -1.0"),
     (lambda: LearnedMetric(loss="log").fit(cloud(0), cloud(0)[:, 0]), ValueError,
      "loss must be one of 'squared', 'accuracy', got 'log'"),
     (lambda: LearnedMetric(init="pca").fit(cloud(0), cloud(0)[:, 0]), ValueError,
@@ -351,10 +425,25 @@ def test_a_learned_metric_finds_the_feature_and_keeps_the_type():
         LearnedMetric(max_iter=1).fit(X, y)
 
 
+def test_a_learned_metric_does_not_see_where_the_points_are():
+    X = cloud(0)
+    here, there = (LearnedMetric(init="identity", tol=1e-4).fit(points, np.sin(X[:, 0])) for points in (X, X + 1e6))
+    # So far out a point keeps ten digits, of which the steps of the search lose some.
+    np.testing.assert_allclose(there.components_, here.components_, atol=1e-6 * np.abs(here.components_).max())
+
+
+def test_the_identity_as_a_start_is_its_rows():
+    X = cloud(0, 60, 3)
+    named, given = (LearnedMetric(2, init=init, tol=1e-3).fit(X, np.sin(X[:, 0]))
+                    for init in ("identity", np.eye(2, 3)))
+    np.testing.assert_array_equal(named.components_, given.components_)
+
+
 @pytest.mark.parametrize("X", [np.zeros((5, 2)), np.array([[0.0, 1], [1, 1]])], ids=["one place", "two samples"])
 def test_a_learned_metric_of_hardly_any_data(X):
     found = LearnedMetric().fit(X, np.arange(len(X), dtype=float))
     assert np.isfinite(found.components_).all()
+    assert found.n_iter_ >= 1  # a start that is settled counts as one
 
 
 # ---- kernels that learn ---------------------------------------------------------------------------------------------
@@ -394,6 +483,11 @@ def test_one_width_that_learns_is_the_one_that_a_search_finds():
     learned = learn_kernel(X, y, kernel=Gaussian(0.2))
     assert learned.settled
     assert learned.kernel.bandwidth == pytest.approx(lm.select_bandwidth(X, y, kernel=Gaussian()).best, rel=1e-2)
+    # The squared error is summed over outputs, and averaged over samples alone.
+    both = np.column_stack([y, np.cos(6 * X[:, 0])])
+    pair = learn_kernel(X, both, kernel=Gaussian(0.2))
+    miss = both - lm.local_mean(X, X, both, kernel=pair.kernel.hollow())
+    assert pair.loss == pytest.approx(np.sum(miss**2) / 150, rel=1e-10)
     labels = (y > 0).astype(int)
     classes = learn_kernel(X, labels, kernel=Gaussian(0.2), loss="accuracy")
     share = lm.local_mean(X, X, np.eye(2)[labels], kernel=classes.kernel.hollow())
@@ -409,7 +503,61 @@ def test_without_leaving_out_the_width_vanishes():
     np.testing.assert_allclose(lm.local_weights(X, X, kernel=found.kernel), np.eye(40), atol=0.2)
 
 
+@pytest.mark.parametrize(("kernel", "name"), [
+    (Gaussian(1.0), "bandwidth"), (Epanechnikov(2.0), "radius"), (Exponential(1.0), "temperature"),
+    (Shepard(1.0), "power"), (mixture([Gaussian(0.3), Gaussian(2.0)]), "gaussian_1__factor"),
+], ids=lambda part: part if isinstance(part, str) else repr(part))
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_positive_numbers_are_learned_by_default(kernel, name):
+    pytest.importorskip("torch")
+    X = cloud(0)
+    found = learn_kernel(X, np.sin(2 * X[:, 0]), kernel=kernel, max_iter=1)
+    assert found.kernel.get_params()[name] != kernel.get_params()[name] and found.loss < found.losses[0]
+
+
+def test_learning_knows_no_unit_of_the_values():
+    pytest.importorskip("torch")
+    X = cloud(0)
+    y = np.sin(2 * X[:, 0])
+    plain = learn_kernel(X, y, kernel=Gaussian(0.5))
+    # Nothing but the slope ends the search: a loss that hardly falls any more does not.
+    assert learn_kernel(X, y, kernel=mixture([Gaussian(0.5), Gaussian(2.0)]), tol=1e-7, max_iter=500).settled
+    for size in (2.0**-20, 2.0**20):  # by powers of two nothing is rounded
+        scaled = learn_kernel(X, size * y, kernel=Gaussian(0.5))
+        assert scaled.settled and scaled.kernel.bandwidth == plain.kernel.bandwidth
+        np.testing.assert_array_equal(scaled.losses, size**2 * plain.losses)
+
+
+def test_learning_says_that_it_has_not_settled():
+    pytest.importorskip("torch")
+    X = cloud(0)
+    with pytest.warns(ConvergenceWarning, match=r"^the kernel has not settled after 1 steps: the largest slope of the "
+                                                r"loss is .* of the loss at the start; raise max_iter or tol$"):
+        found = learn_kernel(X, np.sin(2 * X[:, 0]), kernel=Gaussian(1.0), max_iter=1)
+    assert not found.settled and found.n_iter == 1
+
+
+def test_names_of_before_are_learned_with_a_warning():
+    pytest.importorskip("torch")
+    X = cloud(0)
+    kernel = 2.0 * Gaussian(0.5) * Flat(3.0)
+    with pytest.warns(FutureWarning, match=r"^the parameter 'left__kernel__bandwidth' of a combined kernel is now "
+                                           r"called 'gaussian__bandwidth'$"):
+        found = learn_kernel(X, np.sin(2 * X[:, 0]), kernel=kernel, parameters=["left__kernel__bandwidth"])
+    again = learn_kernel(X, np.sin(2 * X[:, 0]), kernel=kernel, parameters=["gaussian__bandwidth"])
+    assert found.kernel.get_params()["gaussian__bandwidth"] == again.kernel.get_params()["gaussian__bandwidth"] != 0.5
+
+
 @pytest.mark.parametrize(("make", "message"), [
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), max_iter=0),
+     "max_iter must be an integer of at least 1, got 0"),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), tol=-1.0),
+     "tol must be a number of at least 0, got -1.0"),
+    (lambda: learn_kernel(cloud(0)[:1], [1.0], kernel=Gaussian()),
+     "Found array with 1 sample(s) (shape=(1, 2)) while a minimum of 2 is required."),
+    (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), loss="accuracy"),
+     "Unknown label type: continuous. Maybe you are trying to fit a classifier, which expects discrete classes on a "
+     "regression target with continuous values."),
     (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=Gaussian(), parameters=["width"]),
      "parameters must be names among ['bandwidth'], got 'width'"),
     (lambda: learn_kernel(cloud(0), cloud(0)[:, 0], kernel=NearestNeighbors(3)),
@@ -474,6 +622,9 @@ def test_a_loss_without_a_slope_is_not_called_settled():
 def test_sinkhorn_scales_to_a_doubly_stochastic_matrix(kernel, seed):
     X = cloud(seed)
     found = sinkhorn(X, kernel=kernel)
+    single = X.astype(np.float32)  # sums are of double precision whatever the points are
+    np.testing.assert_array_equal(sinkhorn(single, kernel=kernel).scale,
+                                  sinkhorn(single.astype(np.float64), kernel=kernel).scale)
     K = kernel(X, X)
     W = found.scale[:, None] * K * found.scale
     np.testing.assert_allclose(W.sum(0), 1, atol=1e-8)
@@ -492,10 +643,23 @@ def test_sinkhorn_scales_to_a_doubly_stochastic_matrix(kernel, seed):
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: sinkhorn(cloud(0), kernel=NearestNeighbors(5)),
      "NearestNeighbors(n_neighbors=5) is not symmetric on X, so that no D makes D K D symmetric"),
+    (lambda: sinkhorn(cloud(0), kernel=SamplePoint(Gaussian(0.5), exponent=1e-5)),  # widths that are nearly one
+     "SamplePoint(kernel=Gaussian(bandwidth=0.5), exponent=1e-05, clip=None, pilot=None) is not symmetric on X, so "
+     "that no D makes D K D symmetric"),
+    (lambda: sinkhorn(cloud(0), kernel=Polynomial(1)),
+     "Polynomial(degree=1, offset=0.0) can give negative weights, so it is not a localization kernel: use local_sum "
+     "for a signed sum, or a kernel with non-negative weights for a local mean"),
+    (lambda: sinkhorn(cloud(0)[None], kernel=Gaussian()),
+     "a scaling takes no batch dimensions: X must have shape (n, n_features), got shape (1, 60, 2)"),
+    (lambda: sinkhorn(cloud(0), kernel=Gaussian(), tol=-1.0), "tol must be a number of at least 0, got -1.0"),
+    (lambda: sinkhorn(cloud(0), kernel=Gaussian(), max_iter=0), "max_iter must be an integer of at least 1, got 0"),
     (lambda: sinkhorn(np.array([[0.0], [0.5], [9.0]]), kernel=Flat(1.0).hollow()),
      "Flat(radius=1.0).hollow() gives a sample no weight at all, so that its row cannot sum to one"),
     (lambda: sinkhorn(cloud(0), kernel=Gaussian()).mean(np.ones(3)),
      "values must have shape (n,) or (n, n_outputs) with n = 60, got shape (3,)"),
+    (lambda: sinkhorn(cloud(0), kernel=Gaussian()).mean(np.ones((60, 1, 1))),
+     "values must have shape (n,) or (n, n_outputs) with n = 60, got shape (60, 1, 1)"),
+    (lambda: attention_factors(np.ones((2, 3)), rank=0), "rank must be an integer of at least 1, got 0"),
     (lambda: attention_factors(np.eye(2)), "weights must be positive, since exp(q·k) is, got 2 that are not"),
     (lambda: attention_factors(np.ones(3)), "weights must have shape (n, m), got (3,)"),
     (lambda: attention_factors(np.ones((2, 3)), rank=3), "rank must be at most 2, the lesser side of weights, got 3"),
@@ -508,7 +672,12 @@ def test_messages_of_matrices(make, message):
 def test_sinkhorn_warns_when_it_has_not_settled():
     with pytest.warns(ConvergenceWarning, match=r"^the matrix is not balanced after 1 scalings: a row's sum is off by "
                                                 r".*; raise max_iter or tol$"):
-        assert sinkhorn(cloud(0), kernel=Gaussian(0.3), max_iter=1).n_iter == 1
+        found = sinkhorn(cloud(0), kernel=Gaussian(0.3), max_iter=1)
+    assert found.n_iter == 1
+    W = found.scale[:, None] * Gaussian(0.3)(cloud(0), cloud(0)) * found.scale
+    assert found.imbalance == pytest.approx(np.abs(W.sum(1) - 1).max(), rel=1e-12)
+    # What is left of the sums is divided out, so that a constant stays.
+    np.testing.assert_allclose(found.mean(cloud(1)), W @ cloud(1) / W.sum(1)[:, None], **ROUNDED)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -530,6 +699,10 @@ def test_a_positive_matrix_is_attentions(seed):
     assert three.error == pytest.approx(np.abs(log - best).max())
     single = Gaussian(0.8)(x.astype(np.float32), x.astype(np.float32))
     assert attention_factors(single).query.shape[1] == 4  # what single precision has rounded is no direction
+    many = rng.normal(size=(300, 2))  # nor what the decomposition of a larger matrix has
+    assert attention_factors(Gaussian(0.8)(many, many)).query.shape[1] == 4
+    ones = attention_factors(np.ones((2, 3)))  # whose logarithms have no rank at all
+    assert ones.query.shape == (2, 1) and ones.error == 0
 
 
 def test_matrices_take_tensors():

@@ -102,6 +102,8 @@ def test_several_outputs_weights_and_float32():
     plain = ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0).fit(X, y, sample_weight=weight)
     with pytest.raises(ValueError, match=f"^{re.escape(WRONG)}$"):
         lm.local_mean(query, X, y, kernel=ForestKernel(plain))
+    with pytest.raises(ValueError, match=f"^{re.escape(WRONG)}$"):  # weights that are nearly those of the fit
+        lm.local_mean(query, X, y, kernel=ForestKernel(plain, sample_weight=weight + 1e-6 * (np.arange(120) == 7)))
     found = lm.local_mean(query, X, y, kernel=ForestKernel(plain, sample_weight=weight))
     np.testing.assert_allclose(found, plain.predict(query), **EXACT)
     drawn = RandomForestRegressor(10, random_state=0).fit(X, y, sample_weight=weight)  # weights are in the draws
@@ -147,7 +149,14 @@ def test_hollow_and_other_keys():
     trees = [[values[theirs[:, b] == leaf].mean() if (theirs[:, b] == leaf).any() else np.nan
               for b, leaf in enumerate(row)] for row in mine]
     np.testing.assert_allclose(honest, np.nanmean(trees, axis=1), **EXACT)
-    for keys in (X[::-1], other, X[:60]):
+    # Weights count in an honest leaf too; one whose keys weigh nothing is like one without keys.
+    weight = np.where(theirs[:, 0] == mine[0, 0], 0.0, np.linspace(0.5, 2, 200))
+    assert (weight == 0).any()
+    weighed = lm.local_mean(query, other, values, kernel=ForestKernel(forest, sample_weight=weight, in_bag=False))
+    trees = [[np.average(values, weights=weight * (theirs[:, b] == leaf)) if weight[theirs[:, b] == leaf].any()
+              else np.nan for b, leaf in enumerate(row)] for row in mine]
+    np.testing.assert_allclose(weighed, np.nanmean(trees, axis=1), **EXACT)
+    for keys in (X[::-1], other, X[:60], X[:-1]):
         with pytest.raises(ValueError, match=f"^{re.escape(WRONG)}$"):
             ForestKernel(forest)(query, keys)
 
@@ -193,6 +202,8 @@ def test_what_else_is_refused():
          "query must be numbers that float32 can hold, since trees compare in it"),
         (lambda: ForestKernel(forest, sample_weight=np.ones(3))(query, X), ValueError,
          "sample_weight must hold 120 numbers of at least 0, one for each key, got shape (3,) and the least 1"),
+        (lambda: ForestKernel(forest, sample_weight=np.r_[-1.0, np.ones(119)])(query, X), ValueError,
+         "sample_weight must hold 120 numbers of at least 0, one for each key, got shape (120,) and the least -1"),
         (lambda: ForestKernel(forest, sample_weight=[])(query, X), ValueError,
          "sample_weight must hold 120 numbers of at least 0, one for each key, got shape (0,)"),
         (lambda: ForestKernel(forest).leaves(X[0]), ValueError,
@@ -215,6 +226,9 @@ def test_the_forest_is_a_part_of_the_kernel():
     forest = RandomForestRegressor(5, random_state=0).fit(frame, y)
     kernel = ForestKernel(forest)
     assert clone(kernel).forest is forest
+    again = clone(ForestKernel(forest, sample_weight=np.arange(120.0), in_bag=False))
+    np.testing.assert_array_equal(again.sample_weight, np.arange(120.0))
+    assert not again.in_bag and clone(kernel).in_bag
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of names that arrays do not have
         found = lm.local_mean(query, X, y, kernel=kernel)
@@ -225,6 +239,17 @@ def test_the_forest_is_a_part_of_the_kernel():
     again = pickle.loads(pickle.dumps(lm.LocalMeanRegressor(kernel).fit(X, y)))
     np.testing.assert_array_equal(again.predict(query), found)
     assert lm.local_mean(query[:0], X, y, kernel=kernel).shape == (0,)
+
+
+def test_prepared_leaves_follow_the_parameters_that_change():
+    X, y, query = sample(13)
+    kernel = ForestKernel(ExtraTreesRegressor(10, min_samples_leaf=5, random_state=0).fit(X, y))
+    prepared = lm.prepare(X, y, kernel=kernel)
+    other = RandomForestRegressor(10, min_samples_leaf=5, random_state=0).fit(X, y)
+    for params in ({}, {"sample_weight": np.linspace(0.1, 2, 120), "in_bag": False}, {"sample_weight": np.ones(120)},
+                   {"forest": other}, {"in_bag": True}, {"sample_weight": None}):
+        kernel.set_params(**params)
+        np.testing.assert_array_equal(prepared.mean(query), lm.local_mean(query, X, y, kernel=clone(kernel)))
 
 
 def test_tensors_under_a_forest():

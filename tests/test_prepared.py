@@ -8,8 +8,18 @@ import pytest
 import torch
 
 import locmethods as lm
+from locmethods.adaptive import Metric, SamplePoint, SelfTuning
 from locmethods.engines import pruned
-from locmethods.kernels import Epanechnikov, Exponential, Gaussian, Laplace, NearestNeighbors, Polynomial, Shepard
+from locmethods.kernels import (
+    Balloon,
+    Epanechnikov,
+    Exponential,
+    Gaussian,
+    Laplace,
+    NearestNeighbors,
+    Polynomial,
+    Shepard,
+)
 from tests.user_kernels import Matern32
 
 KERNELS = [Gaussian(0.1), Gaussian(3.0), Epanechnikov(0.4), Shepard(3), Exponential(2.0), NearestNeighbors(4),
@@ -131,6 +141,24 @@ def test_tensors_come_back_as_tensors_and_learn():
     want = lm.local_mean(query, keys, values, kernel=Gaussian(width))
     torch.testing.assert_close(found, want)
     torch.testing.assert_close(*(torch.autograd.grad(one.sum(), width)[0] for one in (found, want)))
+
+
+@pytest.mark.parametrize("make", [
+    lambda h: Gaussian(h), lambda h: Gaussian(h).on([0]), lambda h: Gaussian(h).on(torch.sin),
+    lambda h: SamplePoint(Gaussian(h)), lambda h: SelfTuning(3), lambda h: Balloon(Gaussian(1.0), 3),
+    lambda h: Metric(Gaussian(h), [[1.0, 2.0]]),
+], ids=["plain", "columns", "function", "sample point", "self-tuning", "balloon", "metric"])
+@pytest.mark.parametrize("size", [1.0, 1e-170], ids=["near", "far"])  # the squares of the latter are no numbers
+def test_keys_that_learn_do_so_at_each_call(make, size):
+    query, keys, values = (size * torch.from_numpy(part) for part in sample(n=40))
+    kernel, query = make(0.5 * size), query[:5]
+    keys.requires_grad_()
+    prepared = lm.prepare(keys, values, kernel=kernel)
+    with torch.no_grad():
+        prepared.mean(query)  # what is kept here has no slope, and must not serve where one is asked for
+    wanted = torch.autograd.grad(lm.local_mean(query, keys, values, kernel=kernel).sum(), keys)[0]
+    for _ in range(2):  # a graph serves one backward pass
+        torch.testing.assert_close(torch.autograd.grad(prepared.mean(query).sum(), keys)[0], wanted)
 
 
 def test_a_query_without_a_key_follows_the_rule():

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import as_array
 from locmethods.arrays.namespace import carries_grad, like, log_or_nothing, to_numpy
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import Bound, Cells, Kept, membership, once, outer_shape
+from locmethods.kernels.bound import Bound, Cells, Itself, Kept, membership, once, outer_shape
 from locmethods.kernels.restricted import without_own
 
 __all__ = ["ForestKernel"]
@@ -107,7 +107,8 @@ class ForestKernel(Kernel):
         if query.ndim > 2 or keys.ndim > 2:
             raise ValueError("a forest takes no batch dimensions: points must have shape (n, n_features), got shapes "
                              f"{tuple(query.shape)} and {tuple(keys.shape)}")
-        places, weight = once(kept, self, keys, ("leaves", id(self.forest), self.in_bag), lambda: self._layout(keys))
+        name = "leaves", Itself(self.forest), Itself(self.sample_weight), self.in_bag
+        places, weight = once(kept, self, keys, name, lambda: self._layout(keys))
         return without_own(ForestBound(self, query, keys, places, weight, kept), hollow)
 
     def _layout(self, keys):

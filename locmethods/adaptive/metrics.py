@@ -19,7 +19,7 @@ from locmethods.arrays.estimators import FLOATS, targets, validate_data
 from locmethods.arrays.namespace import as_scores, is_tensor, like, namespace, to_float64, to_numpy
 from locmethods.kernels import Gaussian
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import Bound, once
+from locmethods.kernels.bound import Bound, Itself, once
 from locmethods.means import weight_blocks
 from locmethods.numerics.progress import tell, telling
 from locmethods.numerics.settling import say_unsettled
@@ -77,8 +77,8 @@ class Metric(Kernel):
 
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
-        kept = None if getattr(self.matrix, "requires_grad", False) else kept  # a graph serves one backward pass
-        images = once(kept, self, keys, ("images", id(self.matrix)), lambda: self._map(keys, "keys"))
+        kept = None if getattr(self.matrix, "requires_grad", False) else kept  # what learns changes where it stands
+        images = once(kept, self, keys, ("images", Itself(self.matrix)), lambda: self._map(keys, "keys"))
         mine = images if query is keys else self._map(query, "query")
         return self.kernel.bind(mine, images, hollow=hollow, kept=kept)
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad
 
-from locmethods.arrays.checks import as_array, as_number, check_count
+from locmethods.arrays.checks import as_array, as_number, check_count, is_number
 from locmethods.arrays.door import check_kernel, check_points
-from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor, like, matrix_transpose, namespace, to_numpy
+from locmethods.arrays.namespace import as_scores, is_tensor, like, matrix_transpose, namespace, to_numpy
 from locmethods.arrays.types import Array
 from locmethods.kernels import Balloon, Gaussian
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import Bound, block, once, pairwise_square, with_squares
+from locmethods.kernels.bound import Bound, Itself, block, once, pairwise_square, with_squares
 from locmethods.kernels.radial import Radial, RadialBound
 from locmethods.kernels.rank import nearest_indices
 from locmethods.kernels.restricted import without_own
@@ -89,10 +89,14 @@ class SamplePoint(Kernel):
 
     def bind(self, query: Any, keys: Any, *, hollow: bool = False, kept: Any = None) -> Bound:
         self._check()
-        if carries_grad(keys, *self.get_params().values()):
-            kept = None  # a graph serves one backward pass
-        log_width = once(kept, self, keys, ("widths", repr(self)), lambda: self._log_widths(keys))
+        log_width = once(kept, self, keys, ("widths", *self._named()), lambda: self._log_widths(keys))
         return without_own(SamplePointBound(self, query, keys, log_width[..., None]), hollow)
+
+    def _named(self):
+        """Return what the widths depend on beside the keys: numbers by their values, anything else as what it is."""
+        params = self.get_params().items()
+        return [as_number(name, value) if is_number(value) or getattr(value, "ndim", None) == 0 else Itself(value)
+                for name, value in params]
 
     def widths(self, keys: ArrayLike) -> Array:
         """Return λ at each key, of shape (..., n_keys): by what the kernel's bandwidth is multiplied there.

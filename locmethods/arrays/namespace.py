@@ -100,7 +100,12 @@ def as_scores(array):
 
 def carries_grad(*arrays):
     """Return True if what is computed from these now becomes part of a graph."""
-    if not any(getattr(array, "requires_grad", False) for array in arrays):
+    return any(getattr(array, "requires_grad", False) and grad_is_on(array) for array in arrays)
+
+
+def grad_is_on(array):
+    """Return True if what is computed from a tensor now may become part of a graph; never of other arrays."""
+    if not is_tensor(array):
         return False
     import torch
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.arrays.namespace import carries_grad, matrix_transpose, namespace
+from locmethods.arrays.namespace import carries_grad, grad_is_on, matrix_transpose, namespace
 from locmethods.arrays.types import Array
 from locmethods.numerics.units import far_exponent, in_unit
 
@@ -136,13 +136,36 @@ class Kept:
         self._found, self._alive, self._lock = {}, [], threading.RLock()
 
     def once(self, owner, keys, name, make):
-        """Return what ``make()`` gave when `owner`, with these keys, asked for `name` first."""
-        place = (id(owner), id(keys), name)
+        """Return what ``make()`` gave when `owner`, with these keys, asked for `name` first.
+
+        What is part of a graph is made anew, for a graph serves one backward pass; and what was made where no graphs
+        are is none for a place where they are.
+        """
+        place = (id(owner), id(keys), name, grad_is_on(keys))
         with self._lock:
-            if place not in self._found:
-                self._found[place] = make()
+            if place in self._found:
+                return self._found[place]
+            made = make()
+            if not carries_grad(made):
+                self._found[place] = made
                 self._alive += [owner, keys]  # as long as they live no other object has their identity
-            return self._found[place]
+            return made
+
+
+class Itself:
+    """An object in the name of what is kept: equal to itself alone, and alive as long as the name is.
+
+    Its ``id`` would not do, which another object may have once this one is gone, nor its repr, which others share.
+    """
+
+    def __init__(self, value):
+        self._value = value
+
+    def __eq__(self, other):
+        return isinstance(other, Itself) and self._value is other._value
+
+    def __hash__(self):
+        return id(self._value)
 
 
 def once(kept, owner, keys, name, make):
@@ -340,8 +363,7 @@ def with_squares(query, keys, kept=None, exponent=None):
     exponent = far_exponent(query, keys) if exponent is None else exponent
     if not exponent:
         return query, keys, 0
-    # A graph serves one backward pass, so that keys in a graph are not kept.
-    scaled = once(None if carries_grad(keys) else kept, with_squares, keys, exponent, lambda: in_unit(keys, exponent))
+    scaled = once(kept, with_squares, keys, exponent, lambda: in_unit(keys, exponent))
     return scaled if query is keys else in_unit(query, exponent), scaled, exponent
 
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, eye_array
 from locmethods.arrays.checks import check_count
 from locmethods.arrays.namespace import like, log_or_nothing, to_numpy
 from locmethods.kernels.base import Kernel
-from locmethods.kernels.bound import Bound, Cells, Kept, once, outer_shape
+from locmethods.kernels.bound import Bound, Cells, Itself, Kept, once, outer_shape
 from locmethods.kernels.restricted import without_own
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class BM25Kernel(Kernel):
         given = numbers_of("keys", "document", keys, self.model.n_documents_)
         if self.n_neighbors is None:
             # The rows of the keys are taken once for all queries.
-            weights = once(kept, self, keys, ("weights", id(self.model)), lambda: self.model.weights()[given])
+            weights = once(kept, self, keys, ("weights", Itself(self.model)), lambda: self.model.weights()[given])
             return without_own(BM25Bound(self, query, keys, self._amounts[asked], weights), hollow)
         nearest = self._nearest(asked, given if hollow else None)
         return BM25Bound(self, query, keys, eye_array(len(asked), format="csr"), nearest.T.tocsr()[given])

@@ -21,6 +21,7 @@ from locmethods.denoising import (
     explicit_score_matching,
     implicit_score_matching,
 )
+from locmethods.denoising.noise import kernel_of
 
 
 def cloud(seed, n=30, d=3):
@@ -236,6 +237,13 @@ def test_uniform_noise_that_can_lead_nowhere():
     with pytest.raises(ValueError, match=r"^query 0 has no key in reach of the kernel: widen the kernel, or choose "
                                          r'empty="nearest", "mean" or "nan"$'):
         EmpiricalDenoiser(0.1, noise="uniform", empty="raise").fit(z).denoise([[7.0]])
+
+
+@pytest.mark.parametrize("noise", ["laplace", "uniform"])
+def test_kernels_of_noise_can_leave_each_point_out_of_its_own_mean(noise):
+    z, _ = cloud(7)
+    kernel = kernel_of(noise, 1.0)
+    assert_array_equal(kernel.hollow()(z), np.where(np.eye(len(z), dtype=bool), 0.0, kernel(z)))
 
 
 @pytest.mark.parametrize("noise", ["laplace", "uniform"])

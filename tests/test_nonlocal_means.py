@@ -367,7 +367,7 @@ def test_windows_guides_and_kernels_of_the_bilateral_filter():
     loop = by_loop(u, lambda s: math.exp(-s / 0.08), 3, profile=one, place=lambda s: math.exp(-s / 2))
     np.testing.assert_allclose(bilateral(u[..., 0], sigma_color=0.2), loop[..., 0], atol=ROUNDING)
     # Three standard deviations are in the window, and two pixels, unless its size is given.
-    for size, search, options in ((0.3, 2, {}), (1.1, 4, {}), (1.1, 1, {"win_size": 3})):
+    for size, search, options in ((0.33, 2, {}), (1.1, 4, {}), (1.1, 1, {"win_size": 3})):
         loop = by_loop(u, lambda s: math.exp(-s / 0.08), search, profile=one,
                        place=lambda s, size=size: math.exp(-s / 2 / size**2))
         found = bilateral(u[..., 0], sigma_color=0.2, sigma_spatial=size, **options)
@@ -555,6 +555,13 @@ WRONG = [
      "kernel with non-negative weights for a local mean"),
     (lambda: nonlocal_means(U, kernel=Exponential(1.0), sigma=0.1), ValueError,
      "sigma is taken from a distance, so kernel must be Radial with it, got Exponential(temperature=1.0)"),
+    (lambda: nonlocal_means(U, spatial=Linear()), ValueError,
+     "Linear() can give negative weights, so it is not a localization kernel: use local_sum for a signed sum, or a "
+     "kernel with non-negative weights for a local mean"),
+    (lambda: balanced_nonlocal_means(U, spatial=Exponential(1.0)), ValueError,
+     "spatial must be a kernel of the distance in pixels, got Exponential(temperature=1.0)"),
+    (lambda: bilateral(U, spatial=Exponential(1.0), win_size=3), ValueError,
+     "spatial must be a kernel of the distance in pixels, got Exponential(temperature=1.0)"),
     (lambda: nonlocal_means(U, spatial=3), TypeError, "spatial must be a kernel from locmethods.kernels, got int"),
     (lambda: nonlocal_means(U, guide=np.zeros((5, 5))), ValueError,
      "guide must have the picture's shape (5, 6), and may have channels behind it, got shape (5, 5)"),

@@ -45,7 +45,7 @@ def estimate_noise(picture: ArrayLike, *, channel_axis: int | None = None) -> fl
     >>> round(estimate_noise(noisy), 1)
     0.5
     """
-    detail = as_picture(as_array("picture", picture), channel_axis, True).array.astype(float)
+    detail = as_picture(as_array("picture", picture), channel_axis, True).array
     rounding = ROUNDING * np.abs(detail).max()
     if min(detail.shape[1:]) < len(DETAIL):
         raise ValueError(f"picture must have at least {len(DETAIL)} pixels along each axis, got shape "

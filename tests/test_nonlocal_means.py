@@ -445,6 +445,13 @@ def test_a_balanced_average_takes_a_kernel_a_place_and_weights():
     np.testing.assert_allclose(found.picture.ravel(), expected.balanced(matrix) @ u.ravel(), atol=1e-9)  # as above
 
 
+def test_a_constant_picture_stays_what_it_is_though_its_average_is_not_balanced_to_the_end():
+    flat = np.full((12, 15), 0.7)
+    found = balanced_nonlocal_means(flat, patch_distance=3)
+    assert found.imbalance > 1e-6  # rows of pixels at the border, which see fewer others, are not at one yet
+    np.testing.assert_allclose(found.picture, flat, atol=ROUNDING)
+
+
 def test_photographs_come_from_their_middle():
     with pytest.raises(ValueError, match=r"^side times box must be between 1 and 512 pixels, got 1024$"):
         datasets.shipped("camera", 512, 2)

@@ -526,7 +526,8 @@ def test_a_texture_of_any_size_begins_where_its_seed_says():
     example = np.random.default_rng(3).uniform(size=(10, 11))
     options = {"patch_size": 10, "overlap": 3}  # as large as the example
     for shape in ((2, 30), (30, 1), (3, 3), (10, 17)):
-        assert synthesize(example, shape, **options).shape == shape
+        made = synthesize(example, shape, **options)
+        assert made.shape == shape and (made > 0).all(), "no pixel of the example is black"
     one, other = (synthesize(example, (4, 4), patch_size=4, overlap=2, seed=seed) for seed in (1, 3))
     assert not np.array_equal(one, other)
 

@@ -21,6 +21,7 @@ from locmethods.denoising import (
     explicit_score_matching,
     implicit_score_matching,
 )
+from locmethods.denoising.noise import kernel_of
 
 
 def cloud(seed, n=30, d=3):
@@ -108,6 +109,49 @@ def test_a_gaussian_prior_is_wieners_filter(n):
     assert_allclose(denoiser.posterior_covariance(x), np.tile(prior - gain @ prior, (len(x), 1, 1)), rtol=0, atol=1e-13)
     assert_allclose(denoiser.log_density(x), stats.multivariate_normal(mean, noisy).logpdf(x), rtol=1e-12)
     assert_allclose(denoiser.score_function(x), -(x - mean) @ np.linalg.inv(noisy), rtol=0, atol=1e-12)
+    mine = denoiser.posterior_covariance(x)
+    mine[0] = 0.0  # each matrix is the caller's own, though all are the same
+    assert_array_equal(mine[1:], denoiser.posterior_covariance(x)[1:])
+
+
+@pytest.mark.parametrize("prior", ["empirical", "kernel_density", "gaussian"])
+def test_the_level_of_a_call_stands_for_the_estimators(prior):
+    z, x = cloud(4)
+    one, other = (EmpiricalDenoiser(sigma, prior=prior, bandwidth=0.4).fit(z) for sigma in (5.0, 0.8))
+    for name in ("denoise", "score_function", "log_density", "posterior_covariance", "jacobian"):
+        assert_array_equal(getattr(one, name)(x, 0.8), getattr(other, name)(x))
+
+
+@pytest.mark.parametrize("exponent", [-997, -664, 664, 997])  # about 1e-300, 1e-200, 1e200 and 1e300
+@pytest.mark.parametrize("noise, prior", [("gaussian", "empirical"), ("gaussian", "kernel_density"),
+                                          ("gaussian", "gaussian"), ("laplace", "empirical"), ("uniform", "empirical")])
+def test_no_unit_is_too_large_or_too_small(noise, prior, exponent):
+    z, _ = cloud(5, n=2)  # fewer points than features, so that a Gaussian prior leaves directions out
+    x = z[[0, 1, 0]] + np.random.default_rng(5).uniform(-1, 1, (3, 3))
+    unit = 2.0**exponent
+    one, far = (EmpiricalDenoiser(0.8 * scale, noise=noise, prior=prior, bandwidth=0.4 * scale).fit(z * scale)
+                for scale in (1.0, unit))
+    # LAPACK brings far matrices to a unit of its own, and logarithms of 2000 are rounded by 2e-13.
+    assert_allclose(far.denoise(x * unit) / unit, one.denoise(x), rtol=0, atol=1e-13)
+    assert_allclose(far.log_density(x * unit), one.log_density(x) - 3 * exponent * math.log(2), rtol=1e-13)
+    if noise == "gaussian":
+        assert_allclose(far.score_function(x * unit) * unit, one.score_function(x), rtol=0, atol=1e-13)
+        assert_allclose(far.jacobian(x * unit), one.jacobian(x), rtol=0, atol=1e-13)
+    message = ("posterior_covariance squares the data's units, so the largest number in the training points must be "
+               f"from 1.5e-154 to 3.4e+153, got {abs(z).max() * unit:.2g}")
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        far.posterior_covariance(x * unit)
+
+
+@pytest.mark.parametrize("size", [1e-153, 1e153])
+@pytest.mark.parametrize("prior", ["empirical", "kernel_density", "gaussian"])
+def test_covariances_are_in_squared_units(prior, size):
+    z, x = cloud(6)
+    z, x = z / abs(z).max(), x / abs(z).max()
+    one, far = (EmpiricalDenoiser(0.3 * scale, prior=prior, bandwidth=0.2 * scale).fit(z * scale)
+                for scale in (1.0, size))
+    # Coordinates that are multiplied by no power of two are rounded; squares of 1e-153 have sixteen digits still.
+    assert_allclose(far.posterior_covariance(x * size) / size / size, one.posterior_covariance(x), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("prior", ["empirical", "kernel_density", "gaussian"])
@@ -145,6 +189,22 @@ def test_float32_stays_and_agrees_with_float64(prior):
         assert found.dtype == np.float32
         # Coordinates of size one in single precision, divided by σ² for the score.
         assert_allclose(found, getattr(double, name)(x), rtol=0, atol=3e-6)
+    unit = np.float32(2.0**100)  # whose square is none in single precision
+    far = EmpiricalDenoiser(0.5 * float(unit), prior=prior, bandwidth=0.2 * float(unit)).fit(z.astype("f4") * unit)
+    assert_allclose(far.denoise(x.astype("f4") * unit) / unit, double.denoise(x), rtol=0, atol=3e-6)
+    assert_allclose(far.jacobian(x.astype("f4") * unit), double.jacobian(x), rtol=0, atol=3e-6)
+
+
+def test_float32_counts_agree_with_float64():
+    rng = np.random.default_rng(2)
+    z = rng.gamma(2.0, 2.0, (30, 2)).astype("f4")
+    z[3] = 0.0  # an intensity of zero has no logarithm
+    count = rng.poisson(z[:8]).astype("f4")
+    double, single = (EmpiricalDenoiser(noise="poisson").fit(z.astype(kind)) for kind in ("f8", "f4"))
+    found = single.denoise(count)
+    assert found.dtype == np.float32
+    # Logarithms of weights of size 30 in single precision, which the posterior mean of size 10 has with it.
+    assert_allclose(found, double.denoise(count), rtol=0, atol=3e-5)
 
 
 def test_one_point_duplicates_and_constant_features():
@@ -169,10 +229,21 @@ def test_uniform_noise_that_can_lead_nowhere():
     z = [[0.0], [1.0]]
     assert_array_equal(EmpiricalDenoiser(0.1, noise="uniform").fit(z).denoise([[7.0]]), [[1.0]])
     assert np.isnan(EmpiricalDenoiser(0.1, noise="uniform", empty="nan").fit(z).denoise([[7.0]])).all()
+    assert np.isnan(EmpiricalDenoiser(0.1, noise="uniform", empty="nan").fit(z).posterior_covariance([[7.0]])).all()
     assert_array_equal(EmpiricalDenoiser(0.1, noise="uniform").fit(z).log_density([[7.0]]), [-math.inf])
+    edge = math.sqrt(3)  # the farthest that noise of σ = 1 leads, and which still belongs to it
+    assert_allclose(EmpiricalDenoiser(noise="uniform").fit([[0.0]]).log_density([[edge]]), -math.log(2 * edge),
+                    rtol=1e-15)
     with pytest.raises(ValueError, match=r"^query 0 has no key in reach of the kernel: widen the kernel, or choose "
                                          r'empty="nearest", "mean" or "nan"$'):
         EmpiricalDenoiser(0.1, noise="uniform", empty="raise").fit(z).denoise([[7.0]])
+
+
+@pytest.mark.parametrize("noise", ["laplace", "uniform"])
+def test_kernels_of_noise_can_leave_each_point_out_of_its_own_mean(noise):
+    z, _ = cloud(7)
+    kernel = kernel_of(noise, 1.0)
+    assert_array_equal(kernel.hollow()(z), np.where(np.eye(len(z), dtype=bool), 0.0, kernel(z)))
 
 
 @pytest.mark.parametrize("noise", ["laplace", "uniform"])
@@ -204,6 +275,8 @@ WRONG = [
     ({"empty": "zero"}, "empty must be one of 'nearest', 'nan', 'mean', 'raise', got 'zero'"),
     ({"noise": "laplace", "prior": "gaussian"},
      "noise='laplace' goes with prior='empirical' alone, got prior='gaussian'"),
+    ({"noise": "uniform", "prior": "kernel_density"},
+     "noise='uniform' goes with prior='empirical' alone, got prior='kernel_density'"),
 ]
 
 
@@ -226,6 +299,10 @@ def test_what_is_asked_is_checked():
         EmpiricalDenoiser(noise="poisson").fit([[-1.0], [1.0], [-2.0]])
     with pytest.raises(ValueError, match=r"^Negative values in data: .* got 1 below$"):
         EmpiricalDenoiser(noise="poisson").fit([[1.0]]).denoise([[-1.0]])
+    for sigma in (1e-200, 1e200):
+        with pytest.raises(ValueError, match=r"^sigma must be from 1e-150 to 1e\+150 under Poisson noise, which its "
+                                             rf"square counts, got {re.escape(repr(sigma))}$"):
+            EmpiricalDenoiser(noise="poisson").fit([[1.0]]).denoise([[1.0]], sigma)
     with pytest.raises(ValueError, match="X has 2 features, but EmpiricalDenoiser is expecting 1 features as input"):
         denoiser.denoise([[0.0, 1.0]])
 
@@ -268,6 +345,8 @@ def test_the_losses_by_hand():
     # (x − z)/σ² is (1/4, 0) and (0, 1/2).
     assert denoising_score_matching(score, **one) == (1 / 16 + 1 + 1 + 1 / 4) / 4
     assert denoising_score_matching(score, **one, weights=[1, 0]) == (1 / 16 + 1) / 2
+    # The score of noise of level 1e200 is of 1e-200: here it is right, and its loss nothing.
+    assert denoising_score_matching([[-1e-200]], [[0.0]], [[1e200]], 1e200) == 0.0
     assert explicit_score_matching(score, [[0.0, 0.0], [0.0, 2.0]]) == (1 + 5) / 4
     assert implicit_score_matching(score, [3.0, -1.0]) == 0.5 + 1
     assert denoising_risk(score, [[0.0, 0.0], [0.0, 2.0]]) == (1 + 5) / 2
@@ -284,6 +363,12 @@ def test_the_losses_by_hand():
      "weights must be 1 numbers of at least 0, not all zero, got an array of shape (1,) with negative numbers"),
     (lambda: denoising_risk([[1.0]], [[1.0]], weights=[[1.0]]),
      "weights must be 1 numbers of at least 0, not all zero, got an array of shape (1, 1)"),
+    (lambda: denoising_risk([[1.0]], [[1.0]], weights=[0.0]),
+     "weights must be 1 numbers of at least 0, not all zero, got an array of shape (1,)"),
+    (lambda: denoising_risk(np.ones((0, 2)), np.ones((0, 2))),
+     "denoised must have shape (n_samples, n_features), neither zero, got shape (0, 2)"),
+    (lambda: denoising_score_matching([[1.0], [1.0]], [[1.0], [1.0]], [[1.0]], 1.0),
+     "noisy must have the shape of score, (2, 1), got shape (1, 1)"),
     (lambda: implicit_score_matching([[1.0]], [[1.0]]),
      "divergence must have shape (1,), one number a point, got shape (1, 1)"),
     (lambda: denoising_score_matching([[1.0]], [[1.0]], [[1.0]], 0.0), "sigma must be positive and finite, got 0.0"),

@@ -39,6 +39,7 @@ def test_the_schedule_is_karras_formula():
     assert_allclose(found, [*want, 0.0], rtol=1e-12)  # seventh roots and powers
     assert_allclose(noise_schedule(3, sigma_max=3.0, sigma_min=1.0, rho=1), [3, 2, 1, 0], rtol=1e-15)
     assert_array_equal(noise_schedule(1, sigma_max=2.0, sigma_min=2.0), [2.0, 0.0])
+    assert_array_equal(noise_schedule(1, sigma_max=2.0, sigma_min=1.0), [2.0, 0.0])  # a single step begins at the top
 
 
 @pytest.mark.parametrize(("method", "order"), [("euler", 1), ("heun", 2)])
@@ -96,6 +97,19 @@ def test_the_stochastic_sampler_keeps_the_law_and_forgets_the_start():
     assert correlation < 0.2 < 0.999 < np.corrcoef(start[:, 0], still.points[:, 0])[0, 1]
     again = stochastic_flow(bell, start, sigmas, churn=0.3, seed=0)
     assert_array_equal(found.points, again.points)
+    assert abs(stochastic_flow(bell, start, sigmas, churn=0.3, seed=1).points - found.points).max() > 0.1
+
+
+@pytest.mark.parametrize("unit", [1.0, 2.0**-664, 2.0**664])  # about 1e-200 and 1e200, whose squares are no doubles
+def test_a_stochastic_step_is_eulers_from_a_lifted_level(unit):
+    start = np.array([[1.0], [-2.0]])
+    found = stochastic_flow(lambda x, sigma: x / 4, start * unit, [2.0 * unit, unit], churn=0.5, method="euler", seed=3,
+                            keep_path=True)
+    lifted = start + math.sqrt(3.0**2 - 2.0**2) * np.random.default_rng(3).normal(size=(2, 1))
+    # From 3 to 1: two thirds of the way to a quarter.
+    assert_allclose(found.points / unit, lifted * (1 / 3 + 2 / 3 / 4), rtol=1e-14)
+    assert_array_equal(found.path, [start * unit, found.points])
+    assert found.evaluations == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -131,12 +145,24 @@ LEVELS = [2.0, 1.0]
     (lambda: noise_schedule(3, sigma_max=-1, sigma_min=1), ValueError, "sigma_max must be positive and finite, got -1"),
     (lambda: noise_schedule(3, sigma_max=1.0, sigma_min=2.0), ValueError,
      "sigma_min must not exceed sigma_max, got 2.0 and 1.0"),
+    (lambda: noise_schedule(3, sigma_max=1.0, sigma_min=0.0), ValueError,
+     "sigma_min must be positive and finite, got 0.0"),
+    (lambda: noise_schedule(3, sigma_max=1.0, sigma_min=1.0, rho=0), ValueError,
+     "rho must be positive and finite, got 0"),
+    (lambda: stochastic_flow(bell, [[1.0]], LEVELS, method="rk4"), ValueError,
+     "method must be one of 'heun', 'euler', got 'rk4'"),
     (lambda: probability_flow(bell, [[1.0]], LEVELS, method="rk4"), ValueError,
      "method must be one of 'heun', 'euler', got 'rk4'"),
     (lambda: probability_flow("bell", [[1.0]], LEVELS), TypeError,
      "denoiser must be a function of (x, sigma), got str"),
     (lambda: probability_flow(bell, [1.0], LEVELS), ValueError,
      "start must have shape (n_samples, …), two dimensions or more and none zero, got shape (1,)"),
+    (lambda: probability_flow(bell, np.ones((2, 0)), LEVELS), ValueError,
+     "start must have shape (n_samples, …), two dimensions or more and none zero, got shape (2, 0)"),
+    (lambda: probability_flow(bell, [[1.0]], [1.0, 1.0]), ValueError,
+     "sigmas must be two or more falling numbers, none negative, got [1. 1.]"),
+    (lambda: probability_flow(bell, [[1.0]], [1.0]), ValueError,
+     "sigmas must be two or more falling numbers, none negative, got [1.]"),
     (lambda: probability_flow(bell, [[1.0]], [1.0, 2.0]), ValueError,
      "sigmas must be two or more falling numbers, none negative, got [1. 2.]"),
     (lambda: probability_flow(bell, [[1.0]], [1.0, -1.0]), ValueError,
@@ -151,6 +177,8 @@ LEVELS = [2.0, 1.0]
      "churn must be at least 0 and finite, got -0.1"),
     (lambda: annealed_mean_shift([[1.0]], [[1.0]], LEVELS, relaxation=2.0), ValueError,
      "relaxation must be in (0, 2), got 2.0"),
+    (lambda: annealed_mean_shift([[1.0]], [[1.0]], LEVELS, relaxation=0.0), ValueError,
+     "relaxation must be in (0, 2), got 0.0"),
 ])
 def test_what_comes_in_is_checked(call, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"), np.errstate(all="ignore"):

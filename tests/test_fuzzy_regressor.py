@@ -247,7 +247,8 @@ def test_training_finds_the_sets_that_made_the_data():
 # Fewer rules
 
 
-def test_the_rule_that_is_missed_least_goes_first(sample):
+@pytest.mark.parametrize("unit", [1.0, 2.0**-664, 2.0**664])  # about 1e-200 and 1e200, whose squares are no doubles
+def test_the_rule_that_is_missed_least_goes_first(sample, unit):
     X, y = sample
     sets = [partition(0, 1, 3, "gaussian"), partition(10, 30, 2, "gaussian")]
     rules, kept = grid_rules(sets), list(range(6))
@@ -258,7 +259,7 @@ def test_the_rule_that_is_missed_least_goes_first(sample):
             left = [number for number in kept if number != gone]
             errors.append(np.sum((y - takagi_sugeno(X, sets, rules[left], consequents[left])[:, 0]) ** 2))
         kept.pop(int(np.argmin(errors)))
-        assert_array_equal(least_missed(X, y[:, None], sets, rules, consequents, len(kept)), kept)
+        assert_array_equal(least_missed(X, y[:, None] * unit, sets, rules, consequents * unit, len(kept)), kept)
 
 
 def test_consequents_are_found_again_after_pruning(sample):

@@ -15,7 +15,17 @@ from sklearn.exceptions import ConvergenceWarning
 import locmethods as lm
 from locmethods.companion import datasets
 from locmethods.companion.expected import pictures as expected
-from locmethods.kernels import Cauchy, Epanechnikov, Exponential, Flat, Gaussian, Laplace, NearestNeighbors, Radial
+from locmethods.kernels import (
+    Cauchy,
+    Epanechnikov,
+    Exponential,
+    Flat,
+    Gaussian,
+    Laplace,
+    Linear,
+    NearestNeighbors,
+    Radial,
+)
 from locmethods.models import pictures
 from locmethods.nonlocal_means import (
     balanced_nonlocal_means,
@@ -226,6 +236,10 @@ def test_a_place_counts_besides_and_a_guide_is_compared_instead():
     loop = by_loop(u, cut(0.2), 3, profile=profile_of(3, True), mirrored=True, guide=g,
                        place=lambda square: max(1 - square / 2.5**2, 0.0))
     np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
+    found = nonlocal_means(u[..., 0], patch_size=3, patch_distance=3, kernel=Gaussian(0.2), spatial=Epanechnikov(2.5))
+    loop = by_loop(u, KERNELS[0][1], 3, profile=profile_of(3, True), mirrored=True,
+                   place=lambda square: max(1 - square / 2.5**2, 0.0))
+    np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
 
 
 def test_tiles_and_threads_do_not_show(monkeypatch):
@@ -265,6 +279,48 @@ def test_a_guide_of_whole_numbers_is_scaled_as_its_picture_is():
     np.testing.assert_array_equal(nonlocal_means(whole, guide=whole), nonlocal_means(whole))
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16])
+def test_whole_numbers_of_each_type_are_divided_by_its_greatest(kind):
+    most = np.iinfo(kind).max
+    whole = np.clip(most * picture_of(10)[:8, :9, 0], 0, most).astype(kind)
+    few = {"patch_size": 3, "patch_distance": 2}
+    np.testing.assert_array_equal(nonlocal_means(whole, **few), nonlocal_means(whole / most, **few))
+    np.testing.assert_array_equal(nonlocal_means(whole / most, guide=whole, **few), nonlocal_means(whole / most, **few))
+    assert estimate_noise(whole) == estimate_noise(whole.astype(float))
+    parts = {"patch_size": 5, "overlap": 2}
+    np.testing.assert_array_equal(synthesize(whole, (7, 9), **parts), synthesize(whole / most, (7, 9), **parts))
+
+
+def test_a_picture_decides_in_which_type_it_is_denoised():
+    u, g = picture_of(10, (8, 9))[..., 0].astype(np.float32), picture_of(11, (8, 9))[..., 0]
+    few = {"patch_size": 3, "patch_distance": 2}
+    found = nonlocal_means(u, guide=g, **few)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, nonlocal_means(u, guide=g.astype(np.float32), **few))
+    half = nonlocal_means(u.astype(np.float16), **few)
+    assert half.dtype == np.float32
+    np.testing.assert_array_equal(half, nonlocal_means(u.astype(np.float16).astype(np.float32), **few))
+
+
+def test_the_noise_of_colours_is_their_mean():
+    u = picture_of(18, (12, 14), 3)
+    u[..., 2] += 0.3 * np.random.default_rng(18).normal(size=(12, 14))
+    noise = estimate_noise(u, channel_axis=-1)
+    assert noise.max() > 1.2 * noise.mean()  # which mean it is shows
+    few = {"patch_size": 3, "patch_distance": 2, "h": 0.2, "channel_axis": -1}
+    np.testing.assert_array_equal(nonlocal_means(u, sigma=None, **few), nonlocal_means(u, sigma=noise.mean(), **few))
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (4, 5, 6)])
+def test_the_size_of_patch_weights_is_the_distances_unit(shape):
+    u = picture_of(19, shape)[..., 0]
+    size = 3 ** (len(shape) / 2)  # the square of a distance, and the noise's share in it, grow by three for each axis
+    few = {"patch_distance": 2, "sigma": 0.05}
+    for denoise in (nonlocal_means, lambda u, **options: balanced_nonlocal_means(u, **options).picture):
+        np.testing.assert_allclose(denoise(u, patch_weights=np.ones(3), h=0.2 * size, **few),
+                                   denoise(u, patch_weights=BOX, h=0.2, **few), atol=ROUNDING)
+
+
 def test_a_balanced_average_estimates_its_noise():
     u = picture_of(10)[..., 0]
     found = balanced_nonlocal_means(u, patch_distance=3, sigma=None)
@@ -273,10 +329,12 @@ def test_a_balanced_average_estimates_its_noise():
     assert np.abs(found.picture - balanced_nonlocal_means(u, patch_distance=3).picture).max() > 1e-3
 
 
-def test_a_patch_of_one_pixel_compares_the_pixels():
+@pytest.mark.parametrize("fast_mode", [True, False])
+def test_a_patch_of_one_pixel_compares_the_pixels(fast_mode):
     u = picture_of(17, (7, 8))
-    found = nonlocal_means(u[..., 0], patch_size=1, patch_distance=2, h=0.1, fast_mode=False)
-    np.testing.assert_allclose(found, by_loop(u, cut(0.1), 2, profile=np.ones(1))[..., 0], atol=ROUNDING)
+    found = nonlocal_means(u[..., 0], patch_size=1, patch_distance=2, h=0.1, fast_mode=fast_mode)
+    loop = by_loop(u, cut(0.1), 2, profile=np.ones(1), mirrored=fast_mode)
+    np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
 
 
 def test_degenerate_pictures():
@@ -308,6 +366,15 @@ def test_windows_guides_and_kernels_of_the_bilateral_filter():
     one = np.ones(1)
     loop = by_loop(u, lambda s: math.exp(-s / 0.08), 3, profile=one, place=lambda s: math.exp(-s / 2))
     np.testing.assert_allclose(bilateral(u[..., 0], sigma_color=0.2), loop[..., 0], atol=ROUNDING)
+    # Three standard deviations are in the window, and two pixels, unless its size is given.
+    for size, search, options in ((0.33, 2, {}), (1.1, 4, {}), (1.1, 1, {"win_size": 3})):
+        loop = by_loop(u, lambda s: math.exp(-s / 0.08), search, profile=one,
+                       place=lambda s, size=size: math.exp(-s / 2 / size**2))
+        found = bilateral(u[..., 0], sigma_color=0.2, sigma_spatial=size, **options)
+        np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
+    loop = by_loop(u, lambda s: math.exp(-s / 0.08), 3, profile=one, place=lambda s: float(s <= 4))
+    found = bilateral(u[..., 0], sigma_color=0.2, spatial=Flat(2.0))  # which reaches just as far as its window
+    np.testing.assert_allclose(found, loop[..., 0], atol=ROUNDING)
     # The distance of colours sums over channels, where that of patches is their mean.
     loop = by_loop(u, lambda s: math.exp(-math.sqrt(2 * s) / 0.2), 2, profile=one, guide=g,
                        place=lambda s: max(1 - s / 2.25**2, 0))
@@ -325,11 +392,18 @@ def test_noise_is_estimated(seed):
     assert estimate_noise(slope + noise) == pytest.approx(estimate_noise(noise), rel=1e-9)  # slopes are not seen
     colours = estimate_noise(np.stack([noise, 2 * noise]), channel_axis=0)
     np.testing.assert_allclose(colours, estimate_noise(noise) * np.array([1, 2]), rtol=1e-12)
-    assert estimate_noise(np.ones((8, 8))) == 0.0
+    assert estimate_noise(noise[None], channel_axis=0).shape == (1,)
+    for grey in (1.0, 0.7):
+        assert estimate_noise(np.full((8, 8), grey)) == 0.0
     part = noise[:6, :8]
     taps = np.array([1 - 3**0.5, -(3 - 3**0.5), 3 + 3**0.5, -(1 + 3**0.5)]) / (4 * 2**0.5)
     by_hand = [abs((np.outer(taps, taps) * part[i:i + 4, j:j + 4]).sum()) for i in (0, 2) for j in (0, 2, 4)]
     assert estimate_noise(part) == pytest.approx(np.median(by_hand) / 0.6744897501960817, rel=1e-12)
+    assert estimate_noise(part[:4, :4]) == pytest.approx(by_hand[0] / 0.6744897501960817, rel=1e-12)
+    # Of a picture that goes on in one grey level, only what shows noise is counted: windows from 0 to 6 here, of 14.
+    filled = np.hstack([noise[:4, :8], np.full((4, 12), 0.7)])
+    by_hand = [abs((np.outer(taps, taps) * filled[:, j:j + 4]).sum()) for j in (0, 2, 4, 6)]
+    assert estimate_noise(filled) == pytest.approx(np.median(by_hand) / 0.6744897501960817, rel=1e-12)
 
 
 def matrix_of(u, h, search):
@@ -358,6 +432,24 @@ def test_a_balanced_average_compares_the_guides_patches():
     found = balanced_nonlocal_means(u, guide=guide, patch_size=3, patch_distance=4, h=0.2, tol=1e-10, max_iter=1000)
     balanced = expected.balanced(matrix_of(guide, 0.2, 4))
     np.testing.assert_allclose(found.picture.ravel(), balanced @ u.ravel(), atol=1e-9)
+
+
+def test_a_balanced_average_takes_a_kernel_a_place_and_weights():
+    u = picture_of(20, (8, 9))[..., 0]
+    found = balanced_nonlocal_means(u, patch_weights=BOX, patch_distance=4, kernel=Gaussian(0.2),
+                                    spatial=Epanechnikov(3.5), tol=1e-10, max_iter=1000)
+    rows = pictures.patch_rows(u[None], BOX, 0).reshape(u.size, -1)
+    place = np.indices(u.shape).reshape(2, -1).T
+    near = np.maximum(1 - ((place[:, None] - place) ** 2).sum(-1) / 3.5**2, 0.0)
+    matrix = np.exp(-((rows[:, None] - rows) ** 2).sum(-1) / 0.08) * near
+    np.testing.assert_allclose(found.picture.ravel(), expected.balanced(matrix) @ u.ravel(), atol=1e-9)  # as above
+
+
+def test_a_constant_picture_stays_what_it_is_though_its_average_is_not_balanced_to_the_end():
+    flat = np.full((12, 15), 0.7)
+    found = balanced_nonlocal_means(flat, patch_distance=3)
+    assert found.imbalance > 1e-6  # rows of pixels at the border, which see fewer others, are not at one yet
+    np.testing.assert_allclose(found.picture, flat, atol=ROUNDING)
 
 
 def test_photographs_come_from_their_middle():
@@ -407,6 +499,39 @@ def test_a_block_of_a_texture_is_the_local_mean_given_what_stands():
     np.testing.assert_allclose(colours[0], 1 - colours[1], atol=ROUNDING)
 
 
+def test_a_texture_by_hand():
+    example = np.random.default_rng(2).uniform(size=(10, 11))
+    made = synthesize(example, (10, 10), patch_size=6, overlap=2, h=0.2, seed=3)
+    views = np.lib.stride_tricks.sliding_window_view(example, (6, 6)).reshape(-1, 6, 6)
+    texture = np.full((10, 10), np.nan)  # what does not stand yet
+    texture[:6, :6] = next(patch for patch in views if np.array_equal(patch[:4, :4], made[:4, :4]))
+    fade = np.array([1, 2]) / 3
+    for row, column in ((0, 4), (4, 0), (4, 4)):
+        there = slice(row, row + 6), slice(column, column + 6)
+        stands = ~np.isnan(texture[there])
+        square = ((views - texture[there])[:, stands] ** 2).mean(1)
+        weight = np.exp(-square / (2 * 0.2**2))
+        block = np.tensordot(weight / weight.sum(), views, 1)
+        share = np.ones((6, 6))
+        if row:
+            share[:2] *= fade[:, None]
+        if column:
+            share[:, :2] *= fade
+        old = np.where(stands, texture[there], 0.0)
+        texture[there] = np.where(stands, share * block + (1 - share) * old, block)
+    np.testing.assert_allclose(made, texture, atol=ROUNDING)
+
+
+def test_a_texture_of_any_size_begins_where_its_seed_says():
+    example = np.random.default_rng(3).uniform(size=(10, 11))
+    options = {"patch_size": 10, "overlap": 3}  # as large as the example
+    for shape in ((2, 30), (30, 1), (3, 3), (10, 17)):
+        made = synthesize(example, shape, **options)
+        assert made.shape == shape and (made > 0).all(), "no pixel of the example is black"
+    one, other = (synthesize(example, (4, 4), patch_size=4, overlap=2, seed=seed) for seed in (1, 3))
+    assert not np.array_equal(one, other)
+
+
 U = np.zeros((5, 6))
 WRONG = [
     (lambda: nonlocal_means(np.zeros(5)), ValueError,
@@ -417,6 +542,10 @@ WRONG = [
      "picture must have two or three axes beside the channels, none of length zero, got shape (5, 3)"),
     (lambda: nonlocal_means(np.zeros((5, 5, 3)), channel_axis=3), ValueError,
      "channel_axis must be an axis of picture, whose shape is (5, 5, 3), got 3"),
+    (lambda: nonlocal_means(np.zeros((5, 5, 3)), channel_axis=-4), ValueError,
+     "channel_axis must be an axis of picture, whose shape is (5, 5, 3), got -4"),
+    (lambda: nonlocal_means(np.zeros((5, 5, 3)), channel_axis=True), ValueError,
+     "channel_axis must be an axis of picture, whose shape is (5, 5, 3), got True"),
     (lambda: nonlocal_means([[0.0, math.nan]]), ValueError,
      "picture must be finite, got 1 NaN or infinite value in an array of shape (1, 2)"),
     (lambda: nonlocal_means(U, patch_size=0), ValueError, "patch_size must be an integer of at least 1, got 0"),
@@ -429,15 +558,33 @@ WRONG = [
     (lambda: nonlocal_means(U, preserve_range=1), TypeError, "preserve_range must be True or False, got 1"),
     (lambda: nonlocal_means(U, kernel="gaussian"), TypeError,
      "kernel must be a kernel from locmethods.kernels, got str"),
+    (lambda: nonlocal_means(U, kernel=Linear()), ValueError,
+     "Linear() can give negative weights, so it is not a localization kernel: use local_sum for a signed sum, or a "
+     "kernel with non-negative weights for a local mean"),
     (lambda: nonlocal_means(U, kernel=Exponential(1.0), sigma=0.1), ValueError,
      "sigma is taken from a distance, so kernel must be Radial with it, got Exponential(temperature=1.0)"),
+    (lambda: nonlocal_means(U, spatial=Linear()), ValueError,
+     "Linear() can give negative weights, so it is not a localization kernel: use local_sum for a signed sum, or a "
+     "kernel with non-negative weights for a local mean"),
+    (lambda: balanced_nonlocal_means(U, spatial=Exponential(1.0)), ValueError,
+     "spatial must be a kernel of the distance in pixels, got Exponential(temperature=1.0)"),
+    (lambda: bilateral(U, spatial=Exponential(1.0), win_size=3), ValueError,
+     "spatial must be a kernel of the distance in pixels, got Exponential(temperature=1.0)"),
     (lambda: nonlocal_means(U, spatial=3), TypeError, "spatial must be a kernel from locmethods.kernels, got int"),
     (lambda: nonlocal_means(U, guide=np.zeros((5, 5))), ValueError,
      "guide must have the picture's shape (5, 6), and may have channels behind it, got shape (5, 5)"),
+    (lambda: nonlocal_means(U, guide=np.zeros((5, 6, 0))), ValueError,
+     "guide must have the picture's shape (5, 6), and may have channels behind it, got shape (5, 6, 0)"),
+    (lambda: nonlocal_means(U, guide=np.zeros((5, 6, 1, 2))), ValueError,
+     "guide must have the picture's shape (5, 6), and may have channels behind it, got shape (5, 6, 1, 2)"),
     (lambda: nonlocal_means(U, guide=U, sigma=None), ValueError,
      "sigma is the noise of the guide, and must be given with one"),
     (lambda: nonlocal_means(U, patch_weights=[1.0, 2.0]), ValueError,
      "patch_weights must be an odd number of weights of at least 0, not all of them 0, got shape (2,)"),
+    (lambda: nonlocal_means(U, patch_weights=[0.0]), ValueError,
+     "patch_weights must be an odd number of weights of at least 0, not all of them 0, got shape (1,)"),
+    (lambda: nonlocal_means(U, patch_weights=[[1.0]]), ValueError,
+     "patch_weights must be an odd number of weights of at least 0, not all of them 0, got shape (1, 1)"),
     (lambda: nonlocal_means(U, patch_weights=[1.0, -2.0, 1.0]), ValueError,
      "patch_weights must be an odd number of weights of at least 0, not all of them 0, got shape (3,) with negative "
      "weights"),
@@ -456,6 +603,13 @@ WRONG = [
      "the kernel must not be so narrow beside the picture that squared differences overflow, got "
      "Cauchy(bandwidth=1e-200)"),
     (lambda: balanced_nonlocal_means(U, tol=0), ValueError, "tol must be positive and finite, got 0"),
+    (lambda: balanced_nonlocal_means(U, max_iter=0), ValueError, "max_iter must be an integer of at least 1, got 0"),
+    (lambda: bilateral(U, spatial=2.0, win_size=3), TypeError,
+     "spatial must be a kernel from locmethods.kernels, got float"),
+    (lambda: synthesize(U, (9, 9), patch_size=4, overlap=2, seed=-1), ValueError,
+     "seed must be an integer of at least 0, got -1"),
+    (lambda: synthesize(U, (9, 9), patch_size=6, overlap=2), ValueError,
+     "patch_size must be no greater than the example, whose shape is (5, 6), got 6"),
     (lambda: estimate_noise(np.zeros((3, 9))), ValueError,
      "picture must have at least 4 pixels along each axis, got shape (3, 9)"),
     (lambda: synthesize(np.zeros((4, 5, 6)), (9, 9)), ValueError,

@@ -11,6 +11,7 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 
 import locmethods as lm
 from locmethods.denoising import PatchDenoiser
@@ -135,6 +136,15 @@ def test_it_stays_within_the_training_pixels_however_far_the_noise_is(window, si
     assert np.all((found >= pictures.min() - rounding) & (found <= pictures.max() + rounding))
 
 
+@pytest.mark.parametrize("window", [3, None])
+def test_a_brightness_far_from_zero_costs_no_digits(window):
+    rng = np.random.default_rng(0)
+    pictures, noisy = rng.normal(size=(5, 6, 6)), rng.normal(size=(2, 6, 6))
+    bright = PatchDenoiser(window).fit(pictures + 1e6)(noisy + 1e6, 0.5) - 1e6
+    # Pixels are rounded by 1e-10; products of patches that are not taken from their mean would be by 1e-3.
+    assert_allclose(bright, PatchDenoiser(window).fit(pictures)(noisy, 0.5), rtol=0, atol=1e-7)
+
+
 def test_any_position_under_wrapping_commutes_with_shifts_and_the_others_do_not():
     rng = np.random.default_rng(0)
     pictures, noisy = rng.uniform(size=(5, 6, 7)), rng.normal(size=(2, 6, 7))
@@ -150,7 +160,7 @@ def test_any_position_under_wrapping_commutes_with_shifts_and_the_others_do_not(
 @pytest.mark.parametrize("padding", ["zeros", "reflect", "wrap"])
 def test_any_position_takes_pictures_of_another_size(padding):
     rng = np.random.default_rng(0)
-    pictures, noisy = rng.normal(size=(2, 6, 5, 1)), rng.normal(size=(1, 4, 8, 1))
+    pictures, noisy = rng.normal(size=(2, 6, 5, 1)), rng.normal(size=(1, 3, 8, 1))  # no side below the window's
     denoiser = PatchDenoiser(3, padding=padding).fit(pictures)
     # As in the first test.
     assert_allclose(denoiser(noisy, 0.8), slowly(pictures, noisy, 0.8, 3, "any", padding), rtol=0, atol=1e-12)
@@ -211,6 +221,8 @@ def test_a_photographs_patches_denoise_another_part_of_it():
 def test_it_is_cloned_kept_on_disk_and_named_by_its_parameters():
     denoiser = PatchDenoiser(7, position="same", padding="wrap")
     assert clone(denoiser).get_params() == {"window": 7, "position": "same", "padding": "wrap"}
+    takes = get_tags(denoiser).input_tags
+    assert takes.three_d_array and not takes.two_d_array
     pictures = np.random.default_rng(0).normal(size=(3, 7, 7))
     denoiser.fit(pictures)
     again = pickle.loads(pickle.dumps(denoiser))
@@ -241,6 +253,8 @@ SHAPE = "pictures must have shape (n, h, w) or (n, h, w, c) and must not be empt
     ({}, ONES[None, None], ValueError, SHAPE + "(1, 1, 2, 4, 6); one picture is picture[None]"),
     ({}, ONES[:0], ValueError, SHAPE + "(0, 4, 6); one picture is picture[None]"),
     ({}, np.where(ONES, np.nan, 0), ValueError, "Input pictures contains NaN."),
+    ({}, -1e200 * ONES, ValueError,
+     "pictures must hold numbers of at most 1e+150 in size, whose squares are numbers, got 1e+200"),
 ])
 def test_what_fit_refuses(params, pictures, kind, message):
     with pytest.raises(kind) as caught:
@@ -252,7 +266,10 @@ def test_what_fit_refuses(params, pictures, kind, message):
     ({}, ONES, 0.0, ValueError, "sigma must be positive and finite, got 0.0"),
     ({}, ONES, np.inf, ValueError, "sigma must be positive and finite, got inf"),
     ({}, ONES, "1", TypeError, "sigma must be a positive number, got '1'"),
-    ({}, ONES, 1e-200, ValueError, "sigma must be from 1e-150 to 1e+150, got 1e-200"),
+    ({}, ONES, 1e-151, ValueError, "sigma must be from 1e-150 to 1e+150, got 1e-151"),
+    ({}, ONES, 1e151, ValueError, "sigma must be from 1e-150 to 1e+150, got 1e+151"),
+    ({}, 1e200 * ONES, 1.0, ValueError,
+     "pictures must hold numbers of at most 1e+150 in size, whose squares are numbers, got 1e+200"),
     ({}, ONES[0], 1.0, ValueError, SHAPE + "(4, 6); one picture is picture[None]"),
     ({}, ONES[..., None], 1.0, ValueError,
      "pictures must have the channels of those of fit, of shape (2, 4, 6), got shape (2, 4, 6, 1)"),
@@ -275,6 +292,14 @@ def test_what_denoise_refuses(params, pictures, sigma, kind, message):
     with pytest.raises(kind) as caught:
         denoiser.denoise(pictures, sigma)
     assert str(caught.value).splitlines()[0] == message
+
+
+def test_pictures_have_the_channels_of_those_of_fit():
+    denoiser = PatchDenoiser(3).fit(np.ones((2, 4, 6, 3)))
+    with pytest.raises(ValueError) as caught:
+        denoiser.denoise(np.ones((1, 4, 6, 1)), 1.0)
+    assert str(caught.value) == ("pictures must have the channels of those of fit, of shape (2, 4, 6, 3), got shape "
+                                 "(1, 4, 6, 1)")
 
 
 def test_threads_with_different_levels_do_not_disturb_each_other():

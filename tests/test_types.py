@@ -1,5 +1,6 @@
 """Every public name says its types, as its docstring does, and a type checker has nothing to say of the package."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -63,21 +64,45 @@ def test_every_parameter_and_the_answer_have_a_type(name):
     assert signature.return_annotation is not signature.empty, f"{name} does not say what it returns"
 
 
-def documented(name):
-    """Return {parameter: what the docstring says that it is}; a class's parameters stand in its own docstring."""
+def rows(name):
+    """Return [(names, what the docstring says that they are)]; a class's parameters stand in its own docstring."""
     home, _, last = name.rpartition(".")
     owner = PUBLIC[name]
     if last == "__init__":
         module, _, kind = home.rpartition(".")
         owner = getattr(importlib.import_module(module), kind)
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S.*\n-+$|\Z)", inspect.getdoc(owner) or "", re.S | re.M)
-    rows = re.findall(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*) : (.*)$", section[1] if section else "", re.M)
-    return {one.lstrip("*"): words for names, words in rows for one in names.split(", ")}
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", inspect.getdoc(owner) or "", re.S | re.M)
+    found = re.findall(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*) : (.*)$", section[1] if section else "", re.M)
+    return [([one.lstrip("*") for one in names.split(", ")], words) for names, words in found]
 
 
-# Words with which a docstring may begin, and what the annotation then holds.
-WORDS = {"int": "int", "float": "float", "bool": "bool", "str": "str", "array-like": "ArrayLike", "Kernel": "Kernel",
-         "callable": "Callable", "sequence": "Sequence", "Tensor": "torch.Tensor", "float or scalar Tensor": "Scalar"}
+def documented(name):
+    """Return {parameter: what the docstring says that it is}."""
+    return {one: words for names, words in rows(name) for one in names}
+
+
+def defaults(name):
+    """Return {parameter: the default that the docstring writes}, one for all names of a row or one for each."""
+    found = {}
+    for names, words in rows(name):
+        written = re.search(r"default=(.*)$", words)
+        if written:
+            value = ast.literal_eval(written[1])
+            each = value if len(names) > 1 and isinstance(value, tuple) else [value] * len(names)
+            found |= dict(zip(names, each, strict=True))
+    return found
+
+
+def test_docstrings_are_read_whole():
+    assert sum(len(documented(name)) for name in PUBLIC) > 1000 and sum(len(defaults(name)) for name in PUBLIC) > 400
+    assert len(documented("locmethods.denoising.exact.EmpiricalDenoiser.__init__")) == 5
+
+
+# Words with which a docstring may begin, and one of which the annotation then holds.
+WORDS = {"int": ("int",), "float": ("float",), "bool": ("bool",), "str": ("str",), "array-like": ("ArrayLike",),
+         "Kernel": ("Kernel",), "callable": ("Callable",), "sequence": ("Sequence", "tuple"),
+         "Tensor": ("Tensor", "ArrayLike"), "float or scalar Tensor": ("Scalar",)}
+ANYTHING = ("Any", "object")
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -85,12 +110,23 @@ def test_the_type_is_what_the_docstring_says(name):
     parameters, words = inspect.signature(PUBLIC[name]).parameters, documented(name)
     for one in set(parameters) & set(words):
         said, annotation = words[one], str(parameters[one].annotation)
+        if annotation in ANYTHING:
+            continue
         for begin in sorted(WORDS, key=len, reverse=True):
             if re.match(rf"{begin}(?![\w-])", said) and "float or array-like" not in said:
-                assert WORDS[begin] in annotation, f"{name}: {one} is {said!r}, and annotated {annotation!r}"
+                wanted = WORDS[begin]
+                assert any(word in annotation for word in wanted), (
+                    f"{name}: {one} is {said!r}, and annotated {annotation!r}")
                 break
-        if parameters[one].default is None and annotation not in ("Any", "object"):
+        if parameters[one].default is None:
             assert "None" in annotation, f"{name}: {one} may be None, and is annotated {annotation!r}"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_default_is_what_the_docstring_says(name):
+    parameters = inspect.signature(PUBLIC[name]).parameters
+    said = {one: value for one, value in defaults(name).items() if one in parameters}
+    assert {one: parameters[one].default for one in said} == said
 
 
 def mypy(*what):

@@ -16,8 +16,11 @@ from locmethods.arrays.estimators import FLOATS, validate_data
 from locmethods.denoising.noise import NOISES, kernel_of, log_factor
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
+from locmethods.numerics.units import exponent_of, in_unit, largest_of
 
 PRIORS = ("empirical", "kernel_density", "gaussian")
+RANGE = 1e-150, 1e150  # a noise level whose square is a normal number
+FAR = 32  # squares of numbers of at most this exponent, and of what is 2⁻³⁰ of them, are normal in single precision
 
 
 class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -49,7 +52,8 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     mean_ : ndarray of shape (n_features,)
         Their mean; of the prior "gaussian".
     variances_ : ndarray of shape (n_components,)
-        Their variances along `components_`, falling; of the prior "gaussian".
+        Their variances along `components_`, falling; of the prior "gaussian". Zero or infinite where they are no
+        normal numbers, as of data of 1e-200 or 1e200, whose posterior means are right nevertheless.
     components_ : ndarray of shape (n_components, n_features)
         Their principal axes, min(n_samples, n_features) of them; of the prior "gaussian".
     n_features_in_ : int
@@ -99,12 +103,17 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"noise={self.noise!r} goes with prior='empirical' alone, got prior={self.prior!r}")
         X = self._intensities(validate_data(self, X, dtype=FLOATS))
         self.keys_ = X
+        exponent = int(exponent_of(X))
+        self._exponent = exponent if abs(exponent) > FAR else 0
         if self.prior == "gaussian":
             self.mean_ = X.mean(0)
             _, length, self.components_ = np.linalg.svd(X - self.mean_, full_matrices=False)
-            self.variances_ = length**2 / len(X)
+            # Squares of 1e200 and of 1e-200 are no doubles: what follows divides by deviations, never by variances.
+            self._deviations = length / math.sqrt(len(X))
+            with np.errstate(over="ignore"):
+                self.variances_ = self._deviations**2
         elif self.noise == "gaussian":
-            self._prepared = prepare(X, kernel=Gaussian(1.0))
+            self._prepared = self._prepare(Gaussian(1.0))
         return self
 
     def denoise(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
@@ -124,13 +133,13 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
-            share = self.variances_ / (self.variances_ + sigma**2)
+            share = (self._deviations / self._total(sigma))**2
             return self.mean_ + ((X - self.mean_) @ self.components_.T * share) @ self.components_
-        mean = self._keys(sigma).mean(X, empty=self.empty)
+        mean = self._mean(X, sigma, self.empty)
         if self.prior == "empirical":
             return mean
         # Each part of the density is a Gaussian: towards its centre, by σ² against h².
-        stays = self._bandwidth**2 / self._width(sigma)**2
+        stays = self._stays(sigma)
         return stays * X + (1 - stays) * mean
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -163,8 +172,10 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
             along, outside = self._split(X)
-            return -outside / sigma**2 - (along / (self.variances_ + sigma**2)) @ self.components_
-        return (self._keys(sigma).mean(X) - X) / self._width(sigma)**2
+            total = self._total(sigma)
+            return -outside / sigma / sigma - (along / total / total) @ self.components_
+        width = self._width(sigma)
+        return (self._mean(X, sigma, "nearest") - X) / width / width
 
     def log_density(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         """Return log p(x) of each row under the prior and the noise; of Poisson noise the probability of the counts.
@@ -182,9 +193,9 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
             along, outside = self._split(X)
-            total, rest = self.variances_ + sigma**2, X.shape[1] - len(self.variances_)
-            square = (along**2 / total).sum(1) + (outside**2).sum(1) / sigma**2
-            determinant = np.log(total).sum() + 2 * rest * math.log(sigma)
+            total, rest = self._total(sigma), X.shape[1] - len(self._deviations)
+            square = ((along / total)**2).sum(1) + ((outside / sigma)**2).sum(1)
+            determinant = 2 * np.log(total).sum() + 2 * rest * math.log(sigma)
             return -0.5 * (square + determinant + X.shape[1] * math.log(2 * math.pi))
         weight = self._keys(sigma).sum(X).log_normaliser
         return weight - math.log(len(self.keys_)) + log_factor(self.noise, self._width(sigma), X)
@@ -201,17 +212,20 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_queries, n_features, n_features)
             In squared units of the data; its trace is the expected squared error at x.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `denoise`, and if squares of the training points are no normal numbers.
         """
         X, sigma = self._entered(X, sigma)
-        if self.prior == "gaussian":
-            left = self.variances_ * sigma**2 / (self.variances_ + sigma**2)
-            matrix = (self.components_.T * left) @ self.components_
-            return np.broadcast_to(matrix, (len(X), *matrix.shape)).copy()
-        local = self._keys(sigma).moments(X, empty=self.empty).covariance
-        if self.prior == "empirical":
-            return local
-        stays = self._bandwidth**2 / self._width(sigma)**2
-        return (1 - stays)**2 * local + stays * sigma**2 * np.eye(X.shape[1], dtype=X.dtype)
+        kind = np.finfo(self.keys_.dtype)
+        least, most = math.sqrt(kind.tiny), math.sqrt(kind.max) / 4
+        size = max(largest_of(self.keys_), self._bandwidth if self.prior == "kernel_density" else 0.0)
+        if size and not least <= size <= most:
+            raise ValueError(f"posterior_covariance squares the data's units, so the largest number in the training "
+                             f"points must be from {least:.2g} to {most:.2g}, got {size:.2g}")
+        return self._spread(X, sigma, 1.0)
 
     def jacobian(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         """Return ∂D/∂x, which for Gaussian noise is the posterior covariance over σ².
@@ -232,7 +246,8 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             As in `denoise`, and if the noise is not Gaussian.
         """
         self._check_gaussian("jacobian")
-        return self.posterior_covariance(X, sigma) / self._level(sigma)**2
+        X, sigma = self._entered(X, sigma)
+        return self._spread(X, sigma, sigma)
 
     def _check_gaussian(self, method):
         if self.noise != "gaussian":
@@ -242,7 +257,11 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _level(self, sigma):
         sigma = self.sigma if sigma is None else sigma
         check_positive("sigma", sigma)
-        return as_number("sigma", sigma)
+        sigma = as_number("sigma", sigma)
+        if self.noise == "poisson" and not RANGE[0] <= sigma <= RANGE[1]:
+            raise ValueError(f"sigma must be from {RANGE[0]} to {RANGE[1]} under Poisson noise, which its square "
+                             f"counts, got {sigma!r}")
+        return sigma
 
     @property
     def _bandwidth(self):
@@ -251,6 +270,31 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _width(self, sigma):
         """Return the width of the kernel: of σ, and of h beside it if each training point stands for a Gaussian."""
         return math.hypot(sigma, self._bandwidth) if self.prior == "kernel_density" else sigma
+
+    def _stays(self, sigma):
+        """Return the share of itself that a point keeps where each training point stands for a Gaussian."""
+        return (self._bandwidth / self._width(sigma))**2
+
+    def _total(self, sigma):
+        """Return the standard deviations of noisy points along the training points' components."""
+        return np.hypot(self._deviations, sigma)
+
+    def _mean(self, X, sigma, empty):
+        return np.ldexp(self._keys(sigma).mean(X, empty=empty), self._exponent)
+
+    def _spread(self, X, sigma, unit):
+        """Return the posterior covariance in squares of a unit, a number."""
+        if self.prior == "gaussian":
+            left = self.components_.T * (self._deviations * (sigma / self._total(sigma)) / unit)
+            matrix = left @ left.T
+            return np.broadcast_to(matrix, (len(X), *matrix.shape)).copy()
+        local = self._keys(sigma).moments(X, empty=self.empty).covariance
+        for _ in range(2):
+            local = np.ldexp(local, self._exponent) / unit
+        if self.prior == "empirical":
+            return local
+        stays = self._stays(sigma)
+        return (1 - stays)**2 * local + stays * (sigma / unit)**2 * np.eye(X.shape[1], dtype=X.dtype)
 
     def _split(self, X):
         """Return what points have along the training points' components, and what lies where these have no variance."""
@@ -273,7 +317,12 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the training points, prepared for a level of noise."""
         if self.noise == "gaussian":
             return self._prepared.under(Gaussian(self._width(sigma)))
-        return prepare(self.keys_, kernel=kernel_of(self.noise, sigma))
+        return self._prepare(kernel_of(self.noise, sigma))
+
+    def _prepare(self, kernel):
+        """Return the training points, prepared for a kernel; as values they are counted in units of 2ᵉ."""
+        values = in_unit(self.keys_, self._exponent) if self._exponent else self.keys_
+        return prepare(self.keys_, values, kernel=kernel)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import gammaln
 
-from locmethods.kernels import Exponential, Gaussian
+from locmethods.kernels import Exponential
 from locmethods.kernels.base import Kernel, check_parameters_positive
 from locmethods.kernels.bound import Bound, block, outer_shape
 from locmethods.kernels.restricted import without_own
@@ -65,17 +65,15 @@ class FeaturewiseBound(Bound):
 
 
 def kernel_of(noise, sigma):
-    """Return the kernel of a noise: its likelihood, up to a factor that no training point changes.
+    """Return the kernel of noise that is not Gaussian: its likelihood, up to a factor that no training point changes.
 
     Parameters
     ----------
-    noise : {"gaussian", "laplace", "uniform", "poisson"}
-        The first three are independent in each feature, with mean zero. Of the last, x/σ² is Poisson with mean z/σ².
+    noise : {"laplace", "uniform", "poisson"}
+        The first two are independent in each feature, with mean zero. Of the last, x/σ² is Poisson with mean z/σ².
     sigma : float
         The standard deviation of each feature; of Poisson noise that at intensity one.
     """
-    if noise == "gaussian":
-        return Gaussian(sigma)
     if noise == "poisson":  # log g = Σ (xⱼ/σ²) log(zⱼ/σ²) − zⱼ/σ² + …, an inner product
         return Exponential().on(partial(_counts, gain=sigma**2), partial(_intensities, gain=sigma**2))
     width = sigma / math.sqrt(2) if noise == "laplace" else math.sqrt(3) * sigma
@@ -92,7 +90,7 @@ def _intensities(z, gain):
 
 
 def log_factor(noise, sigma, x):
-    """Return the logarithm of what `kernel_of` leaves out of the density of the noise, a number or one for each row."""
+    """Return the logarithm of what the kernel leaves out of the density of the noise, a number or one for each row."""
     n_features = x.shape[1]
     if noise == "gaussian":
         return -n_features * math.log(math.sqrt(2 * math.pi) * sigma)

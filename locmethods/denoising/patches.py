@@ -26,6 +26,7 @@ from locmethods.arrays.checks import as_number, check_option, check_positive
 from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.kernels import Exponential
 from locmethods.means import prepare
+from locmethods.numerics.units import largest_of
 
 __all__ = ["PatchDenoiser"]
 
@@ -136,8 +137,8 @@ class PatchDenoiser(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If the pictures have another number of dimensions, are empty or hold NaN or infinity, or a parameter is not
-            as above.
+            If the pictures have another number of dimensions, are empty or hold NaN, infinity or a number beyond 1e150
+            in size, or a parameter is not as above.
         """
         check_option("position", self.position, POSITIONS)
         check_option("padding", self.padding, PADDINGS)
@@ -181,7 +182,8 @@ class PatchDenoiser(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If the pictures are not as above or hold NaN or infinity, or `sigma` is not a number from 1e-150 to 1e150.
+            If the pictures are not as above or hold what `fit` refuses, or `sigma` is not a number from 1e-150 to
+            1e150.
         """
         check_is_fitted(self)
         check_positive("sigma", sigma)
@@ -275,6 +277,9 @@ def _checked(pictures):
     if pictures.ndim not in (3, 4) or pictures.size == 0:
         raise ValueError("pictures must have shape (n, h, w) or (n, h, w, c) and must not be empty, got shape "
                          f"{pictures.shape}; one picture is picture[None]")
+    if largest_of(pictures) > RANGE[1]:
+        raise ValueError(f"pictures must hold numbers of at most {RANGE[1]} in size, whose squares are numbers, got "
+                         f"{largest_of(pictures):.2g}")
     return pictures
 
 

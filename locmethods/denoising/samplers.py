@@ -188,7 +188,8 @@ def stochastic_flow(
         for here, there in pairwise(sigmas):
             lifted = (1 + churn) * here
             noise = rng.normal(size=x.shape).astype(x.dtype, copy=False)
-            x = _step(ask, x + math.sqrt(lifted**2 - here**2) * noise, lifted, there, method)
+            fresh = here * math.sqrt(churn * (2 + churn))  # √(lifted² − here²), squaring no level
+            x = _step(ask, x + fresh * noise, lifted, there, method)
             yield x
     return _followed(ask, x, steps, keep_path)
 

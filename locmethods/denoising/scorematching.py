@@ -75,7 +75,8 @@ def denoising_score_matching(
     """
     check_positive("sigma", sigma)
     score, clean, noisy = _alike(score=score, clean=clean, noisy=noisy)
-    return _mean(0.5 * np.square(score + (noisy - clean) / as_number("sigma", sigma)**2).sum(1), weights)
+    sigma = as_number("sigma", sigma)
+    return _mean(0.5 * np.square(score + (noisy - clean) / sigma / sigma).sum(1), weights)
 
 
 def implicit_score_matching(score: ArrayLike, divergence: ArrayLike, *, weights: ArrayLike | None = None) -> float:

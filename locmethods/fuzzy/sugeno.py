@@ -14,6 +14,7 @@ from locmethods.fuzzy.consequents import answers_of, firing_blocks
 from locmethods.fuzzy.premises import RuleBase, as_rules, check_sets
 from locmethods.fuzzy.sets import FuzzySet, numbers
 from locmethods.means import local_mean
+from locmethods.numerics.units import exponent_of
 
 ALONE = 1e-9  # a rule whose firing is within this of one has no other beside it
 
@@ -105,6 +106,7 @@ def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest", weight
     integer ndarray of shape (n_left,)
     """
     kept, level = np.arange(len(rules)), np.average(y, axis=0, weights=weight)
+    exponent = exponent_of(y)  # squares of targets of 1e200, and of 1e-200, are no doubles
     while len(kept) > n_left:
         errors = np.zeros(len(kept))
         for rows, firing in firing_blocks(X, sets, rules[kept], empty):
@@ -114,7 +116,7 @@ def least_missed(X, y, sets, rules, consequents, n_left, empty="nearest", weight
             alone = others < ALONE
             left = (fit[:, None] - firing[..., None] * answers) / np.where(alone, 1.0, others)[..., None]
             left = np.where(alone[..., None], level, left)
-            missed = (y[rows][:, None] - left) ** 2
+            missed = np.ldexp(y[rows][:, None] - left, -exponent) ** 2
             errors += (missed if weight is None else weight[rows, None, None] * missed).sum((0, 2))
         kept = np.delete(kept, errors.argmin())
     return kept

@@ -170,7 +170,7 @@ def bilateral(
     near = as_guide(guide, pixels, preserve_range)
     kernel = Gaussian(positive("sigma_color", sigma_color)) if kernel is None else _checked("kernel", kernel)
     sigma_spatial = positive("sigma_spatial", sigma_spatial)
-    place = Gaussian(sigma_spatial) if spatial is None else _checked("spatial", spatial)
+    place = Gaussian(sigma_spatial) if spatial is None else _of_place(spatial)
     search = _reach(win_size, sigma_spatial if spatial is None else None, place)
     comparison = Comparison(kernel, np.ones(1), search, place)
     return pixels.leave(window_means(near, pixels.array, comparison))
@@ -184,7 +184,7 @@ def comparison_of(patch_size, patch_distance, h, fast_mode, kernel, spatial, pat
         raise TypeError(f"fast_mode must be True or False, got {fast_mode!r}")
     h, side = positive("h", h), patch_size + 1 - patch_size % 2
     profile = _profile(side, fast_mode) if patch_weights is None else as_weights(patch_weights)
-    spatial = None if spatial is None else _checked("spatial", spatial)
+    spatial = None if spatial is None else _of_place(spatial)
     if kernel is not None:
         return Comparison(_checked("kernel", kernel), profile, patch_distance, spatial, mirrored=bool(fast_mode))
     return Comparison(Interpolated(h / math.sqrt(2)), profile, patch_distance, spatial, farthest=math.sqrt(BEYOND) * h,
@@ -230,6 +230,14 @@ def _checked(name, kernel):
     check_kernel(kernel, name)
     check_localization(kernel)
     return kernel
+
+
+def _of_place(spatial):
+    """Return a kernel of the distance in pixels: one of the inner product would give all places the same weight."""
+    _checked("spatial", spatial)
+    if spatial.form == "inner product":
+        raise ValueError(f"spatial must be a kernel of the distance in pixels, got {spatial!r}")
+    return spatial
 
 
 def _reach(win_size, sigma_spatial, spatial):

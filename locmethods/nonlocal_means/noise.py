@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from locmethods.arrays.checks import as_array
 from locmethods.nonlocal_means.pixels import as_picture
 
 # Daubechies' wavelet of two vanishing moments: it sees neither a grey level nor a slope. Its squares sum to one.
@@ -45,7 +44,7 @@ def estimate_noise(picture: ArrayLike, *, channel_axis: int | None = None) -> fl
     >>> round(estimate_noise(noisy), 1)
     0.5
     """
-    detail = as_picture(as_array("picture", picture), channel_axis, True).array.astype(float)
+    detail = as_picture(picture, channel_axis, True).array
     rounding = ROUNDING * np.abs(detail).max()
     if min(detail.shape[1:]) < len(DETAIL):
         raise ValueError(f"picture must have at least {len(DETAIL)} pixels along each axis, got shape "

@@ -241,6 +241,8 @@ SHAPE = "pictures must have shape (n, h, w) or (n, h, w, c) and must not be empt
     ({}, ONES[None, None], ValueError, SHAPE + "(1, 1, 2, 4, 6); one picture is picture[None]"),
     ({}, ONES[:0], ValueError, SHAPE + "(0, 4, 6); one picture is picture[None]"),
     ({}, np.where(ONES, np.nan, 0), ValueError, "Input pictures contains NaN."),
+    ({}, -1e200 * ONES, ValueError,
+     "pictures must hold numbers of at most 1e+150, whose squares are numbers, got 1e+200"),
 ])
 def test_what_fit_refuses(params, pictures, kind, message):
     with pytest.raises(kind) as caught:

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import as_number, check_option, check_positive
+from locmethods.arrays.checks import check_option
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS, validate_data
-from locmethods.denoising.noise import NOISES, kernel_of, log_factor
+from locmethods.denoising.noise import NOISES, as_level, kernel_of, log_factor
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
 
@@ -30,7 +30,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     sigma : float, default=1.0
         σ, the standard deviation of the noise in each feature, in the units of the data. Of Poisson noise σ² is the
-        variance at intensity one: x/σ² is a count with mean z/σ².
+        variance at intensity one: x/σ² is a count with mean z/σ². From 1e-150 to 1e150, as is `bandwidth`.
     prior : {"empirical", "kernel_density", "gaussian"}, default="empirical"
         What is known of clean points: that they are training points; that they are drawn from a kernel density
         estimate of them, Gaussian of bandwidth h; or the training points' mean and covariance, for Wiener's filter.
@@ -40,7 +40,8 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Independent in each feature, with mean zero; see `sigma`. Other noise than Gaussian goes with the prior
         "empirical".
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
-        What a point gives that no training point can have become by uniform noise; see `locmethods.local_mean`.
+        What a point gives that no training point can have become, by uniform noise, or as counts where intensities
+        are zero; see `locmethods.local_mean`.
 
     Attributes
     ----------
@@ -89,10 +90,11 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If the data hold NaN or are empty, or a parameter is not as above.
+            If the data hold NaN or are empty, a parameter is not as above, or the prior is "gaussian" and a variance
+            of the data is more than a float can hold.
         """
-        check_positive("sigma", self.sigma)
-        check_positive("bandwidth", self.bandwidth)
+        as_level("sigma", self.sigma)
+        as_level("bandwidth", self.bandwidth)
         for name, options in (("prior", PRIORS), ("noise", NOISES), ("empty", EMPTY)):
             check_option(name, getattr(self, name), options)
         if self.noise != "gaussian" and self.prior != "empirical":
@@ -102,7 +104,11 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.prior == "gaussian":
             self.mean_ = X.mean(0)
             _, length, self.components_ = np.linalg.svd(X - self.mean_, full_matrices=False)
-            self.variances_ = length**2 / len(X)
+            with np.errstate(over="ignore"):
+                self.variances_ = length**2 / len(X)
+            if not np.isfinite(self.variances_).all():
+                raise ValueError(f"the variances of X must be numbers of its dtype {X.dtype}, but are infinite: give X "
+                                 "in a larger unit")
         elif self.noise == "gaussian":
             self._prepared = prepare(X, kernel=Gaussian(1.0))
         return self
@@ -120,12 +126,12 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If the data are not as in `fit`, or `sigma` is not positive and finite.
+            If the data are not as in `fit`, or `sigma` is not a number from 1e-150 to 1e150.
         """
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
-            share = self.variances_ / (self.variances_ + sigma**2)
-            return self.mean_ + ((X - self.mean_) @ self.components_.T * share) @ self.components_
+            along = (X - self.mean_) @ self.components_.T
+            return self.mean_ + (along * self._share(sigma).astype(along.dtype)) @ self.components_
         mean = self._keys(sigma).mean(X, empty=self.empty)
         if self.prior == "empirical":
             return mean
@@ -163,8 +169,11 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
             along, outside = self._split(X)
-            return -outside / sigma**2 - (along / (self.variances_ + sigma**2)) @ self.components_
-        return (self._keys(sigma).mean(X) - X) / self._width(sigma)**2
+            score = -outside / sigma**2 - (along / self._noisy_variances(sigma)) @ self.components_
+        else:
+            # Through float64: in float32 a square may be nothing.
+            score = (self._keys(sigma).mean(X) - X).astype(np.float64) / self._width(sigma)**2
+        return score.astype(X.dtype)
 
     def log_density(self, X: ArrayLike, sigma: float | None = None) -> np.ndarray:
         """Return log p(x) of each row under the prior and the noise; of Poisson noise the probability of the counts.
@@ -182,10 +191,10 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
             along, outside = self._split(X)
-            total, rest = self.variances_ + sigma**2, X.shape[1] - len(self.variances_)
+            total, rest = self._noisy_variances(sigma), X.shape[1] - len(self.variances_)
             square = (along**2 / total).sum(1) + (outside**2).sum(1) / sigma**2
             determinant = np.log(total).sum() + 2 * rest * math.log(sigma)
-            return -0.5 * (square + determinant + X.shape[1] * math.log(2 * math.pi))
+            return (-0.5 * (square + determinant + X.shape[1] * math.log(2 * math.pi))).astype(X.dtype)
         weight = self._keys(sigma).sum(X).log_normaliser
         return weight - math.log(len(self.keys_)) + log_factor(self.noise, self._width(sigma), X)
 
@@ -204,8 +213,8 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         X, sigma = self._entered(X, sigma)
         if self.prior == "gaussian":
-            left = self.variances_ * sigma**2 / (self.variances_ + sigma**2)
-            matrix = (self.components_.T * left) @ self.components_
+            left = self._share(sigma) * sigma**2
+            matrix = ((self.components_.T * left) @ self.components_).astype(X.dtype)
             return np.broadcast_to(matrix, (len(X), *matrix.shape)).copy()
         local = self._keys(sigma).moments(X, empty=self.empty).covariance
         if self.prior == "empirical":
@@ -232,7 +241,11 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             As in `denoise`, and if the noise is not Gaussian.
         """
         self._check_gaussian("jacobian")
-        return self.posterior_covariance(X, sigma) / self._level(sigma)**2
+        X, sigma = self._entered(X, sigma)
+        if self.prior == "gaussian":
+            matrix = ((self.components_.T * self._share(sigma)) @ self.components_).astype(X.dtype)
+            return np.broadcast_to(matrix, (len(X), *matrix.shape)).copy()
+        return (self.posterior_covariance(X, sigma).astype(np.float64) / sigma**2).astype(X.dtype)
 
     def _check_gaussian(self, method):
         if self.noise != "gaussian":
@@ -240,13 +253,19 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                              f"noise={self.noise!r}")
 
     def _level(self, sigma):
-        sigma = self.sigma if sigma is None else sigma
-        check_positive("sigma", sigma)
-        return as_number("sigma", sigma)
+        return as_level("sigma", self.sigma if sigma is None else sigma)
 
     @property
     def _bandwidth(self):
-        return as_number("bandwidth", self.bandwidth)
+        return as_level("bandwidth", self.bandwidth)
+
+    def _noisy_variances(self, sigma):
+        """Return v + σ² of each component, in float64: in float32 σ² may be nothing."""
+        return self.variances_.astype(np.float64) + sigma**2
+
+    def _share(self, sigma):
+        """Return v/(v + σ²) of each component, what Wiener's filter leaves of it."""
+        return self.variances_ / self._noisy_variances(sigma)
 
     def _width(self, sigma):
         """Return the width of the kernel: of σ, and of h beside it if each training point stands for a Gaussian."""
@@ -254,7 +273,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _split(self, X):
         """Return what points have along the training points' components, and what lies where these have no variance."""
-        gap = X - self.mean_
+        gap = X.astype(np.float64) - self.mean_
         along = gap @ self.components_.T
         return along, gap - along @ self.components_
 
@@ -273,7 +292,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the training points, prepared for a level of noise."""
         if self.noise == "gaussian":
             return self._prepared.under(Gaussian(self._width(sigma)))
-        return prepare(self.keys_, kernel=kernel_of(self.noise, sigma))
+        return prepare(self.keys_, kernel=kernel_of(self.noise, sigma, zeros=bool((self.keys_ == 0).any())))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

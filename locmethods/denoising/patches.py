@@ -22,16 +22,17 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import as_number, check_option, check_positive
+from locmethods.arrays.checks import check_option
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.denoising.noise import RANGE, as_level
 from locmethods.kernels import Exponential
 from locmethods.means import prepare
+from locmethods.numerics.units import largest_of
 
 __all__ = ["PatchDenoiser"]
 
 POSITIONS = ("any", "same")
 PADDINGS = ("zeros", "reflect", "wrap")
-RANGE = 1e-150, 1e150  # a noise level whose square is a normal number
 
 
 class Patches(NamedTuple):
@@ -184,10 +185,7 @@ class PatchDenoiser(BaseEstimator):
             If the pictures are not as above or hold NaN or infinity, or `sigma` is not a number from 1e-150 to 1e150.
         """
         check_is_fitted(self)
-        check_positive("sigma", sigma)
-        sigma = as_number("sigma", sigma)
-        if not RANGE[0] <= sigma <= RANGE[1]:
-            raise ValueError(f"sigma must be from {RANGE[0]} to {RANGE[1]}, got {sigma!r}")
+        sigma = as_level("sigma", sigma)
         pictures = _checked(pictures)
         self._check_shape(pictures)
         kernel = Exponential(sigma**2)
@@ -275,6 +273,8 @@ def _checked(pictures):
     if pictures.ndim not in (3, 4) or pictures.size == 0:
         raise ValueError("pictures must have shape (n, h, w) or (n, h, w, c) and must not be empty, got shape "
                          f"{pictures.shape}; one picture is picture[None]")
+    if (size := largest_of(pictures)) > RANGE[1]:
+        raise ValueError(f"pictures must hold numbers of at most {RANGE[1]}, whose squares are numbers, got {size:.3g}")
     return pictures
 
 

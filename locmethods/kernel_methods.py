@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
+from locmethods.arrays.checks import as_number, check_not_negative
 from locmethods.arrays.estimators import check_array
 from locmethods.arrays.levels import coded
 from locmethods.kernels import Kernel
@@ -25,6 +26,7 @@ from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
 from locmethods.models.polynomial import smoother_matrix
 from locmethods.models.regression import LocalMeanRegressor, LocalPolynomialRegressor
+from locmethods.numerics.units import exponent_of
 
 __all__ = ["KernelProperties", "LinearSmoother", "kernel_properties", "linear_smoother", "match_degrees_of_freedom"]
 
@@ -115,7 +117,13 @@ class LinearSmoother(NamedTuple):
         """Return whether every row is a mean: weights of at least −`atol` whose sum is one to within `atol`.
 
         Then the fit stays within the range of the targets, whatever they are; if not, some targets drive it out.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `atol` is not a finite number of at least 0.
         """
+        check_not_negative("atol", atol)
         return bool(self.matrix.min() >= -atol and np.abs(self.matrix.sum(1) - 1).max() <= atol)
 
     def _diagonal(self, purpose):
@@ -258,7 +266,10 @@ def match_degrees_of_freedom(
     Raises
     ------
     ValueError
-        If the ends are not 0 < low < high, or the target does not lie between their degrees of freedom.
+        If the ends are not 0 < low < high, the target does not lie between their degrees of freedom, or the trace
+        jumps over it.
+    TypeError
+        If `build` is not callable, or the target or an end is no number.
 
     Examples
     --------
@@ -269,17 +280,27 @@ def match_degrees_of_freedom(
     >>> round(match_degrees_of_freedom(build, np.eye(2), 1.0, low=0.1, high=10.0), 6)
     1.0
     """
-    if not 0 < low < high < math.inf:
+    if not callable(build):
+        raise TypeError(f"build must be a function of the parameter, got {type(build).__name__}")
+    wanted, first, last = as_number("target", target), as_number("low", low), as_number("high", high)
+    if not 0 < first < last < math.inf:
         raise ValueError(f"low and high must be numbers with 0 < low < high, got {low!r} and {high!r}")
 
     def worth(log):
         return linear_smoother(build(math.exp(log)), X).degrees_of_freedom
 
-    ends = worth(math.log(low)), worth(math.log(high))
-    if not min(ends) <= target <= max(ends):
+    first, last = math.log(first), math.log(last)
+    ends = worth(first), worth(last)
+    if not min(ends) <= wanted <= max(ends):
         raise ValueError(f"target must lie between the degrees of freedom at low and high, {ends[0]:.6g} and "
                          f"{ends[1]:.6g}, got {target!r}")
-    return math.exp(brentq(lambda log: worth(log) - target, math.log(low), math.log(high), xtol=1e-10))
+    found = brentq(lambda log: worth(log) - wanted, first, last, xtol=1e-10)
+    # Bisection ends at a jump, too. A trace that falls by less than ten thousand times itself where the parameter
+    # grows e-fold is this near to the target at a place that is right to ten digits.
+    if abs(worth(found) - wanted) > 1e-6 * max(ends):
+        raise ValueError(f"the degrees of freedom must be continuous in the parameter, but near {math.exp(found):.6g} "
+                         f"they jump over the target {wanted:.6g}: choose one that they take")
+    return math.exp(found)
 
 
 class KernelProperties(NamedTuple):
@@ -334,7 +355,7 @@ def kernel_properties(kernel: Kernel | Callable[..., Any], points: ArrayLike) ->
     ValueError
         If `points` is not a finite matrix, or the kernel's values are not one of that shape, or all zero.
     TypeError
-        If `kernel` is not callable.
+        If `kernel` is a class or not callable, or its values are complex.
 
     Examples
     --------
@@ -347,16 +368,23 @@ def kernel_properties(kernel: Kernel | Callable[..., Any], points: ArrayLike) ->
     Flat(radius=1.0) False True
     Linear() True False
     """
-    if not callable(kernel):
-        raise TypeError(f"kernel must be a function of two matrices of points, got {type(kernel).__name__}")
+    if isinstance(kernel, type) or not callable(kernel):
+        raise TypeError("kernel must be a function of two matrices of points, got "
+                        f"{f'the class {kernel.__name__}' if isinstance(kernel, type) else type(kernel).__name__}")
     points = check_array(points, dtype=np.float64, input_name="points")
-    matrix = np.asarray(kernel(points, points), dtype=np.float64)
+    matrix = kernel(points, points)
+    if np.iscomplexobj(matrix):
+        raise TypeError("kernel must give real numbers, got complex ones")
+    matrix = np.asarray(matrix, dtype=np.float64)
     if matrix.shape != (len(points), len(points)) or not np.isfinite(matrix).all() or not matrix.any():
         raise ValueError(f"kernel must give a finite matrix of shape {(len(points), len(points))} that is not all "
                          f"zero, got shape {matrix.shape}")
+    # In a unit near the largest entry, a power of two, in which no sum overflows and no digit is lost.
+    matrix = np.ldexp(matrix, -exponent_of(matrix))
     size = np.abs(matrix).max()
     eigenvalues = np.linalg.eigvalsh((matrix + matrix.T) / 2)
-    least = eigenvalues[0] / np.abs(eigenvalues).max()
+    largest = np.abs(eigenvalues).max()
+    least = eigenvalues[0] / largest if largest > 0 else 0.0  # the symmetric part of K = −Kᵀ is zero
     asymmetry = np.abs(matrix - matrix.T).max() / size
     # A symmetric eigenvalue problem errs by a few ε of the largest, n of them added up at worst; entries by a few ε.
     rounding = 8 * len(points) * np.finfo(float).eps

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.datasets import load_digits
@@ -76,6 +77,44 @@ def test_poisson_noise_counts(sigma):
     assert_allclose(denoiser.log_density(count * sigma**2), np.log(density), rtol=1e-12)
     assert_allclose(denoiser.denoise(np.zeros((1, 2))), [by_bayes(
         np.zeros(2), z, lambda k, rate: math.prod(stats.poisson.pmf(k, rate / sigma**2)))[0]], rtol=1e-12)
+
+
+def test_what_has_no_intensity_is_not_counted():
+    """One count can't come from the intensity 0, and is improbable, e⁻¹⁰⁰⁰ · 1000, but possible under 1000."""
+    z = np.array([[0.0, 2.0], [1000.0, 2.0], [2000.0, 0.0]])
+    denoiser = EmpiricalDenoiser(noise="poisson").fit(z)
+    assert_allclose(denoiser.denoise([[1.0, 1.0]]), [[1000.0, 2.0]], rtol=1e-14)
+    # log(1000 e⁻¹⁰⁰⁰ · 2 e⁻²), one of three
+    assert_allclose(denoiser.log_density([[1.0, 1.0]]), [math.log(2000) - 1002 - math.log(3)], rtol=1e-14)
+    alone = EmpiricalDenoiser(noise="poisson", empty="nan").fit([[0.0], [0.0]])
+    assert_array_equal(alone.denoise([[0.0], [3.0]]), [[0.0], [math.nan]])
+    assert_array_equal(alone.log_density([[0.0], [3.0]]), [0.0, -math.inf])
+    assert_array_equal(EmpiricalDenoiser(noise="poisson").fit(z[[0, 2]]).denoise([[5.0, 1.0]]), z[[2]])
+
+
+@pytest.mark.parametrize("unit", [1e-140, 1e-80, 1e80, 1e140])
+@pytest.mark.parametrize("prior", ["empirical", "kernel_density", "gaussian"])
+def test_the_unit_of_the_data_does_not_matter(prior, unit):
+    z, x = cloud(4)
+    one = EmpiricalDenoiser(0.7, prior=prior, bandwidth=0.4).fit(z)
+    other = EmpiricalDenoiser(0.7 * unit, prior=prior, bandwidth=0.4 * unit).fit(z * unit)
+    # The unit is no power of two, and rounds each number; logarithms of it are of size 1000.
+    assert_allclose(other.denoise(x * unit), one.denoise(x) * unit, rtol=1e-12)
+    assert_allclose(other.score_function(x * unit), one.score_function(x) / unit, rtol=1e-12)
+    assert_allclose(other.jacobian(x * unit), one.jacobian(x), rtol=0, atol=1e-13)
+    assert_allclose(other.posterior_covariance(x * unit) / unit**2, one.posterior_covariance(x), rtol=0, atol=1e-13)
+    assert_allclose(other.log_density(x * unit) + 3 * math.log(unit), one.log_density(x), rtol=0, atol=1e-11)
+
+
+def test_little_noise_in_single_precision():
+    """σ² = 1e-60 is no number of single precision; along the second feature there is no variance at all."""
+    z = np.column_stack([np.arange(5.0), np.ones(5)]).astype(np.float32)
+    for prior in ("empirical", "gaussian"):
+        denoiser = EmpiricalDenoiser(1e-30, prior=prior).fit(z)
+        answer = denoiser.denoise(z[2:3])
+        assert answer.dtype == np.float32
+        assert_allclose(answer, z[2:3], rtol=1e-6)  # a few roundings
+        assert np.isfinite(denoiser.score_function(z[2:3])).all() and np.isfinite(denoiser.jacobian(z[2:3])).all()
 
 
 @pytest.mark.parametrize("sigma", [0.3, 2.0])
@@ -314,6 +353,16 @@ def test_scikit_learn_contract(estimator, check):
 
 
 # The losses
+
+
+@pytest.mark.parametrize("unit", [2.0**-1074, 2.0**-600, 2.0**1022])
+def test_the_unit_of_the_weights_does_not_matter(unit):
+    points, clean = [[1.0], [3.0], [5.0]], [[0.0], [0.0], [0.0]]
+    assert denoising_risk(points, clean, weights=unit * np.array([1.0, 2.0, 1.0])) == (1 + 18 + 25) / 4
+
+
+def test_losses_of_tensors_and_of_arrays_together():
+    assert denoising_risk(torch.tensor([[1.0], [3.0]]), np.zeros((2, 1)), weights=torch.tensor([1.0, 3.0])) == 7.0
 
 
 def quadrature(z, sigma, nodes=60):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import solve_ivp
 
@@ -40,6 +41,43 @@ def test_the_schedule_is_karras_formula():
     assert_allclose(noise_schedule(3, sigma_max=3.0, sigma_min=1.0, rho=1), [3, 2, 1, 0], rtol=1e-15)
     assert_array_equal(noise_schedule(1, sigma_max=2.0, sigma_min=2.0), [2.0, 0.0])
     assert_array_equal(noise_schedule(1, sigma_max=2.0, sigma_min=1.0), [2.0, 0.0])  # a single step begins at the top
+
+
+def test_the_schedule_has_its_limits_for_any_rho():
+    # For large ρ the levels have one ratio, to order 1/ρ; for small ρ all but the last stay near the first.
+    assert_allclose(noise_schedule(4, sigma_max=80.0, sigma_min=0.01, rho=1e15)[:4], np.geomspace(80, 0.01, 4),
+                    rtol=1e-13)
+    want = 80 * (1 - np.arange(3) / 3) ** 1e-3  # the fourth's root, (0.01/80)^1000, is zero beside the first's
+    assert_allclose(noise_schedule(4, sigma_max=80.0, sigma_min=0.01, rho=1e-3)[:3], want, rtol=1e-14)
+    single = noise_schedule(3, sigma_max=np.float32(80), sigma_min=0.01)
+    assert_array_equal(single, noise_schedule(3, sigma_max=80.0, sigma_min=0.01))
+
+
+def test_tensors_become_arrays():
+    start, levels = np.array([[4.0], [-1.0]]), [2.0, 1.0, 0.0]
+    keys = np.array([[1.0], [9.0]])
+    slope = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+
+    def network(x, sigma):
+        return slope * torch.as_tensor(x)
+
+    for sampler in (probability_flow, lambda *args: stochastic_flow(*args, seed=0)):
+        found = sampler(network, torch.tensor(start), torch.tensor(levels)).points
+        assert_array_equal(found, sampler(lambda x, sigma: 0.5 * x, start, levels).points)
+    found = annealed_mean_shift(torch.tensor(start), torch.tensor(keys), levels).points
+    assert type(found) is np.ndarray
+    assert_array_equal(found, annealed_mean_shift(start, keys, levels).points)
+
+
+def test_a_denoiser_that_works_in_place_spoils_nothing():
+    def halve(x, sigma):
+        x /= 2
+        return x
+
+    start = np.array([[8.0]])
+    found = probability_flow(halve, start, [2.0, 1.0, 0.0]).points
+    assert_array_equal(found, probability_flow(lambda x, sigma: x / 2, start, [2.0, 1.0, 0.0]).points)
+    assert start[0, 0] == 8.0
 
 
 @pytest.mark.parametrize(("method", "order"), [("euler", 1), ("heun", 2)])
@@ -151,6 +189,16 @@ LEVELS = [2.0, 1.0]
      "rho must be positive and finite, got 0"),
     (lambda: stochastic_flow(bell, [[1.0]], LEVELS, method="rk4"), ValueError,
      "method must be one of 'heun', 'euler', got 'rk4'"),
+    (lambda: noise_schedule(3, sigma_max=1.0, sigma_min=1.0), ValueError,
+     "3 levels from sigma_max=1 to sigma_min=1 must differ: take fewer steps, levels farther apart, or another rho"),
+    (lambda: probability_flow(EmpiricalDenoiser, [[1.0]], LEVELS), TypeError,
+     "denoiser must be a function of (x, sigma), got the class EmpiricalDenoiser"),
+    (lambda: probability_flow(lambda x, s: x + 1j, [[1.0]], LEVELS), TypeError,
+     "the denoiser must return real numbers, got dtype complex128 at sigma=2"),
+    (lambda: probability_flow(lambda x, s: x.astype(str), [[1.0]], LEVELS), TypeError,
+     "the denoiser must return real numbers, got dtype <U32 at sigma=2"),
+    (lambda: stochastic_flow(bell, [[1.0]], LEVELS, churn=1e300), ValueError,
+     "churn must keep the noise below 1e+300, got 1e+300 at the level 2"),
     (lambda: probability_flow(bell, [[1.0]], LEVELS, method="rk4"), ValueError,
      "method must be one of 'heun', 'euler', got 'rk4'"),
     (lambda: probability_flow("bell", [[1.0]], LEVELS), TypeError,

@@ -194,6 +194,21 @@ def test_outputs_that_share_a_choice_are_refused():
      "target must lie between the degrees of freedom at low and high, 3 and 3, got 9"),
     (lambda X: match_degrees_of_freedom(lambda k: LinearRegression(), X, np.nan, low=1, high=2), ValueError,
      "target must lie between the degrees of freedom at low and high, 3 and 3, got nan"),
+    (lambda X: match_degrees_of_freedom(Ridge, X, "two", low=1, high=2), TypeError,
+     "target must be a number, got 'two'"),
+    (lambda X: match_degrees_of_freedom(Ridge, X, 2, low=1, high=None), TypeError, "high must be a number, got None"),
+    (lambda X: match_degrees_of_freedom(3, X, 2, low=1, high=2), TypeError,
+     "build must be a function of the parameter, got int"),
+    (lambda X: match_degrees_of_freedom(lambda k: KNeighborsRegressor(int(k)), X, 15.0, low=1, high=40), ValueError,
+     "the degrees of freedom must be continuous in the parameter, but near 3 they jump over the target 15: choose one "
+     "that they take"),
+    (lambda X: linear_smoother(Ridge(), X).is_local_mean(np.nan), ValueError,
+     "atol must be at least 0 and finite, got nan"),
+    (lambda X: linear_smoother(Ridge(), X).is_local_mean("tiny"), TypeError, "atol must be a number, got 'tiny'"),
+    (lambda X: kernel_properties(Gaussian, X), TypeError,
+     "kernel must be a function of two matrices of points, got the class Gaussian"),
+    (lambda X: kernel_properties(lambda a, b: 1j * (a @ b.T), X), TypeError,
+     "kernel must give real numbers, got complex ones"),
     (lambda X: kernel_properties("rbf", X), TypeError,
      "kernel must be a function of two matrices of points, got str"),
     (lambda X: kernel_properties(lambda a, b: a, X), ValueError,
@@ -297,6 +312,19 @@ def test_an_asymmetric_kernel_is_not_mercer():
     shear = np.array([[1.0, 0.5], [-0.5, 1.0]])
     found = kernel_properties(lambda a, b: a @ shear @ b.T, np.eye(2))
     assert found.least_eigenvalue == 1.0 and found.asymmetry == 1.0 and not found.mercer
+
+
+def test_a_kernel_without_a_symmetric_part():
+    # K(a, b) = a − b: both eigenvalues of its symmetric part, which is zero, are zero.
+    found = kernel_properties(lambda a, b: a - b.T, np.array([[0.0], [2.0]]))
+    assert found == (0.0, -1.0, 2.0, False, False)
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-200, 1e200, 1e308])
+def test_properties_are_shares_whatever_the_unit(size):
+    # Of [[1, 1], [1, 0]] the eigenvalues are (1 ± √5)/2. 1e-320 has three digits left.
+    found = kernel_properties(lambda a, b: size * np.array([[1.0, 1.0], [1.0, 0.0]]), np.zeros((2, 1)))
+    assert found == pytest.approx(((1 - np.sqrt(5)) / (1 + np.sqrt(5)), 0.0, 0.0, False, True), abs=1e-15)
 
 
 # Frequencies

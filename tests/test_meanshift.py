@@ -229,6 +229,39 @@ def test_modes_merge_into_the_heaviest():
     np.testing.assert_array_equal(weight, [7, 1])
 
 
+@pytest.mark.parametrize("exponent", [-990, -560, -150, 126, 340, 530, 1000])
+@pytest.mark.parametrize("params", [
+    {"bandwidth": 1.0}, {"bandwidth": 1.0, "bin_seeding": True}, {"bandwidth": 0.7, "cluster_all": False}, {},
+    {"kernel": Gaussian(0.4), "assign": "basin"},
+    {"kernel": Gaussian(0.4), "blurring": True, "assign": "basin", "max_iter": 2000},
+])
+def test_clusters_are_the_same_in_any_unit(params, exponent):
+    """Data of size 1e-298 to 1e301, squares of which are no doubles: a power of two changes no digit."""
+    x = np.random.default_rng(11).normal(size=(40, 2))
+    unit, scaled = 2.0**exponent, dict(params)
+    if "bandwidth" in params:
+        scaled["bandwidth"] = params["bandwidth"] * unit
+    if "kernel" in params:
+        scaled["kernel"] = Gaussian(0.4 * unit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model, other = lm.MeanShift(**params).fit(x), lm.MeanShift(**scaled).fit(x * unit)
+        asked = x[::3] + 0.1
+        np.testing.assert_array_equal(other.predict(asked * unit), model.predict(asked))
+    assert len(model.cluster_centers_) > 1
+    np.testing.assert_array_equal(other.cluster_centers_, model.cluster_centers_ * unit)
+    np.testing.assert_array_equal(other.labels_, model.labels_)
+
+
+def test_modes_are_merged_in_any_unit():
+    for unit in (2.0**-900, 1.0, 2.0**900):
+        modes, _ = lm.meanshift.merge_modes(unit * np.array([[0.0], [1.0], [5.0]]), [1.0, 2.0, 3.0], 2 * unit)
+        np.testing.assert_array_equal(modes, unit * np.array([[5.0], [1.0]]))
+    # Radius and points of sizes that have no common unit in which both are doubles.
+    assert len(lm.meanshift.merge_modes([[0.0], [1e-200]], [1.0, 2.0], 1e200)[0]) == 1
+    assert len(lm.meanshift.merge_modes([[0.0], [1e200]], [1.0, 2.0], 1e-200)[0]) == 2
+
+
 def test_equal_weights_are_ordered_by_their_place():
     modes, _ = merge_modes(np.array([[1.0, 2.0], [3.0, 0.0], [1.0, 9.0]]), np.ones(3), 0.1)
     np.testing.assert_array_equal(modes, [[3, 0], [1, 9], [1, 2]])

@@ -13,13 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import as_number, check_option, check_positive
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS, validate_data
-from locmethods.denoising.noise import NOISES, kernel_of, log_factor
+from locmethods.denoising.noise import NOISES, RANGE, kernel_of, log_factor
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
 from locmethods.numerics.units import exponent_of, in_unit, largest_of
 
 PRIORS = ("empirical", "kernel_density", "gaussian")
-RANGE = 1e-150, 1e150  # a noise level whose square is a normal number
 FAR = 32  # squares of numbers of at most this exponent, and of what is 2⁻³⁰ of them, are normal in single precision
 
 
@@ -43,7 +42,8 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Independent in each feature, with mean zero; see `sigma`. Other noise than Gaussian goes with the prior
         "empirical".
     empty : {"nearest", "nan", "mean", "raise"}, default="nearest"
-        What a point gives that no training point can have become by uniform noise; see `locmethods.local_mean`.
+        What a point gives that no training point can have become, by uniform noise, or as counts where intensities
+        are zero; see `locmethods.local_mean`.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.prior == "gaussian":
             along, outside = self._split(X)
             total = self._total(sigma)
-            return -outside / sigma / sigma - (along / total / total) @ self.components_
+            return (-outside / sigma / sigma - (along / total / total) @ self.components_).astype(X.dtype)
         width = self._width(sigma)
         return (self._mean(X, sigma, "nearest") - X) / width / width
 
@@ -196,7 +196,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             total, rest = self._total(sigma), X.shape[1] - len(self._deviations)
             square = ((along / total)**2).sum(1) + ((outside / sigma)**2).sum(1)
             determinant = 2 * np.log(total).sum() + 2 * rest * math.log(sigma)
-            return -0.5 * (square + determinant + X.shape[1] * math.log(2 * math.pi))
+            return (-0.5 * (square + determinant + X.shape[1] * math.log(2 * math.pi))).astype(X.dtype)
         weight = self._keys(sigma).sum(X).log_normaliser
         return weight - math.log(len(self.keys_)) + log_factor(self.noise, self._width(sigma), X)
 
@@ -298,7 +298,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _split(self, X):
         """Return what points have along the training points' components, and what lies where these have no variance."""
-        gap = X - self.mean_
+        gap = X.astype(np.float64) - self.mean_
         along = gap @ self.components_.T
         return along, gap - along @ self.components_
 
@@ -317,7 +317,7 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the training points, prepared for a level of noise."""
         if self.noise == "gaussian":
             return self._prepared.under(Gaussian(self._width(sigma)))
-        return self._prepare(kernel_of(self.noise, sigma))
+        return self._prepare(kernel_of(self.noise, sigma, zeros=bool((self.keys_ == 0).any())))
 
     def _prepare(self, kernel):
         """Return the training points, prepared for a kernel; as values they are counted in units of 2ᵉ."""

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import gammaln
 
+from locmethods.arrays.checks import as_number, check_positive
 from locmethods.kernels import Exponential
 from locmethods.kernels.base import Kernel, check_parameters_positive
 from locmethods.kernels.bound import Bound, block, outer_shape
@@ -20,6 +21,22 @@ from locmethods.kernels.restricted import without_own
 
 NOISES = ("gaussian", "laplace", "uniform", "poisson")
 LEAST = 1e-300  # an intensity below it is taken for it, so that its logarithm is a number
+RANGE = 1e-150, 1e150  # of a length whose square is a normal number
+
+
+def as_level(name, value):
+    """Return a level of noise, or another length that is to be squared, as a float.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no positive number, or its square none.
+    """
+    check_positive(name, value)
+    level = as_number(name, value)
+    if not RANGE[0] <= level <= RANGE[1]:
+        raise ValueError(f"{name} must be from {RANGE[0]} to {RANGE[1]}, got {value!r}")
+    return level
 
 
 class Featurewise(Kernel):
@@ -64,7 +81,31 @@ class FeaturewiseBound(Bound):
         return cdist(block(self._query, rows), block(self._keys, cols), metric)
 
 
-def kernel_of(noise, sigma):
+class Possible(Kernel):
+    """K = 1 where counts can come from intensities, of arrays: where no feature counts whose intensity is zero; else 0.
+
+    The logarithm of such an intensity is −∞, which no inner product has.
+    """
+
+    def bind(self, query, keys, *, hollow=False, kept=None):
+        return without_own(PossibleBound(query, keys), hollow)
+
+
+class PossibleBound(Bound):
+    """Such a kernel, bound to points."""
+
+    def __init__(self, query, keys):
+        super().__init__(outer_shape(query, keys), query, False)
+        self._query, self._none = query, (keys == 0).astype(query.dtype)
+
+    def log(self, rows, cols, take=block):
+        return np.where(self.gap(rows, cols) > 0, -math.inf, 0.0)
+
+    def gap(self, rows, cols):
+        return block(self._query, rows) @ block(self._none, cols).T  # how much is counted of nothing
+
+
+def kernel_of(noise, sigma, zeros=False):
     """Return the kernel of noise that is not Gaussian: its likelihood, up to a factor that no training point changes.
 
     Parameters
@@ -73,9 +114,12 @@ def kernel_of(noise, sigma):
         The first two are independent in each feature, with mean zero. Of the last, x/σ² is Poisson with mean z/σ².
     sigma : float
         The standard deviation of each feature; of Poisson noise that at intensity one.
+    zeros : bool, default=False
+        Whether some training point has an intensity of zero.
     """
     if noise == "poisson":  # log g = Σ (xⱼ/σ²) log(zⱼ/σ²) − zⱼ/σ² + …, an inner product
-        return Exponential().on(partial(_counts, gain=sigma**2), partial(_intensities, gain=sigma**2))
+        kernel = Exponential().on(partial(_counts, gain=sigma**2), partial(_intensities, gain=sigma**2))
+        return kernel * Possible() if zeros else kernel
     width = sigma / math.sqrt(2) if noise == "laplace" else math.sqrt(3) * sigma
     return Featurewise(width, box=noise == "uniform")
 

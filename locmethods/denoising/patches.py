@@ -22,8 +22,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from locmethods.arrays.checks import as_number, check_option, check_positive
+from locmethods.arrays.checks import check_option
 from locmethods.arrays.estimators import FLOATS, check_array
+from locmethods.denoising.noise import RANGE, as_level
 from locmethods.kernels import Exponential
 from locmethods.means import prepare
 from locmethods.numerics.units import largest_of
@@ -32,7 +33,6 @@ __all__ = ["PatchDenoiser"]
 
 POSITIONS = ("any", "same")
 PADDINGS = ("zeros", "reflect", "wrap")
-RANGE = 1e-150, 1e150  # a noise level whose square is a normal number
 
 
 class Patches(NamedTuple):
@@ -186,10 +186,7 @@ class PatchDenoiser(BaseEstimator):
             1e150.
         """
         check_is_fitted(self)
-        check_positive("sigma", sigma)
-        sigma = as_number("sigma", sigma)
-        if not RANGE[0] <= sigma <= RANGE[1]:
-            raise ValueError(f"sigma must be from {RANGE[0]} to {RANGE[1]}, got {sigma!r}")
+        sigma = as_level("sigma", sigma)
         pictures = _checked(pictures)
         self._check_shape(pictures)
         kernel = Exponential(sigma**2)

@@ -1,7 +1,8 @@
 """From noise to data: the denoiser asked again and again while the noise level falls.
 
 A denoiser is any function D(x, σ) that takes points of shape (n_samples, …) and a noise level, and returns the clean
-points that it expects, of the same shape. Everything here is NumPy.
+points that it expects, of the same shape. Everything here is NumPy: tensors become arrays, and the denoiser is given
+a copy of the points, with which it may do as it likes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number, check_count, check_not_negative, check_option, check_positive
+from locmethods.arrays.namespace import is_tensor, to_numpy
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
 
 METHODS = ("heun", "euler")
+GREATEST = 1e300  # a level of noise; points are some levels large
 
 
 class Flow(NamedTuple):
@@ -57,14 +60,15 @@ def noise_schedule(n_steps: int, *, sigma_max: float, sigma_min: float, rho: flo
     n_steps : int
         At least 1.
     sigma_max, sigma_min : float
-        The first level and the last before zero, in the units of the data.
+        The first level and the last before zero, in the units of the data; of one step `sigma_max` is both.
     rho : float, default=7.0
         ρ; at 1 the levels are evenly spaced.
 
     Raises
     ------
     ValueError, TypeError
-        If a number is not positive, or ``sigma_min`` exceeds ``sigma_max``.
+        If a number is not positive, ``sigma_min`` exceeds ``sigma_max``, or they are so near that the levels do not
+        fall.
 
     Examples
     --------
@@ -79,9 +83,18 @@ def noise_schedule(n_steps: int, *, sigma_max: float, sigma_min: float, rho: flo
         check_positive(name, value)
     if sigma_min > sigma_max:
         raise ValueError(f"sigma_min must not exceed sigma_max, got {sigma_min!r} and {sigma_max!r}")
-    levels = np.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), n_steps) ** rho
-    levels[-1], levels[0] = sigma_min, sigma_max  # as given, which the powers are to rounding
-    return np.append(levels, 0.0)
+    first, last, power = (as_number(name, value) for name, value in
+                          (("sigma_max", sigma_max), ("sigma_min", sigma_min), ("rho", rho)))
+    levels = np.zeros(n_steps + 1)
+    levels[-2], levels[0] = last, first
+    # σ_max (1 + t ((σ_min/σ_max)^(1/ρ) − 1))^ρ at t between 0 and 1, for any ρ > 0.
+    gap = np.expm1((math.log(last) - math.log(first)) / power)
+    inside = np.linspace(0, 1, n_steps)[1:-1]
+    levels[1:-2] = first * np.exp(power * np.log1p(inside * gap))
+    if (np.diff(levels) >= 0).any():
+        raise ValueError(f"{n_steps} levels from sigma_max={first:g} to sigma_min={last:g} must differ: take fewer "
+                         "steps, levels farther apart, or another rho")
+    return levels
 
 
 def probability_flow(
@@ -168,7 +181,7 @@ def stochastic_flow(
     Raises
     ------
     ValueError, TypeError
-        As in `probability_flow`, and if `churn` is negative.
+        As in `probability_flow`, and if `churn` is negative, or lifts the noise beyond 1e300.
 
     Examples
     --------
@@ -182,14 +195,16 @@ def stochastic_flow(
     check_option("method", method, METHODS)
     check_not_negative("churn", churn)
     ask, x, sigmas = _entered(denoiser, start, sigmas)
-    rng = np.random.default_rng(seed)
+    rng, churn = np.random.default_rng(seed), as_number("churn", churn)
+    spread = math.sqrt(churn) * math.sqrt(2 + churn)  # √((1 + c)² − 1), in units of σ
+    if not (1 + spread) * sigmas[0] < GREATEST:
+        raise ValueError(f"churn must keep the noise below {GREATEST}, got {churn!r} at the level {sigmas[0]:.6g}")
 
     def steps(x):
         for here, there in pairwise(sigmas):
             lifted = (1 + churn) * here
             noise = rng.normal(size=x.shape).astype(x.dtype, copy=False)
-            fresh = here * math.sqrt(churn * (2 + churn))  # √(lifted² − here²), squaring no level
-            x = _step(ask, x + fresh * noise, lifted, there, method)
+            x = _step(ask, x + spread * here * noise, lifted, there, method)
             yield x
     return _followed(ask, x, steps, keep_path)
 
@@ -236,7 +251,7 @@ def annealed_mean_shift(
     """
     if relaxation is not None and not 0 < as_number("relaxation", relaxation) < 2:
         raise ValueError(f"relaxation must be in (0, 2), got {relaxation!r}")
-    prepared = prepare(as_array("keys", keys), kernel=Gaussian(1.0))
+    prepared = prepare(to_numpy(as_array("keys", keys)), kernel=Gaussian(1.0))
     ask, x, widths = _entered(lambda x, h: prepared.under(Gaussian(h)).mean(x), starts, widths)
     ahead = widths[1:] if relaxation is None else [*widths[1:], 0.0]
 
@@ -275,7 +290,10 @@ class _Asked:
 
     def __call__(self, x, sigma):
         self.count += 1
-        answer = np.asarray(self.denoiser(x, sigma))
+        answer = self.denoiser(x.copy(), sigma)
+        answer = to_numpy(answer) if is_tensor(answer) else np.asarray(answer)
+        if answer.dtype.kind not in "biuf":
+            raise TypeError(f"the denoiser must return real numbers, got dtype {answer.dtype} at sigma={sigma:.6g}")
         if answer.shape != x.shape:
             raise ValueError(f"the denoiser must return an array of the shape of the points, {x.shape}, got "
                              f"{answer.shape} at sigma={sigma:.6g}")
@@ -287,9 +305,10 @@ class _Asked:
 
 def _entered(denoiser, start, sigmas):
     """Return the denoiser as it is asked, the starts and the levels, once all have been checked."""
-    if not callable(denoiser):
-        raise TypeError(f"denoiser must be a function of (x, sigma), got {type(denoiser).__name__}")
-    start, sigmas = as_array("start", start), as_array("sigmas", sigmas)
+    if isinstance(denoiser, type) or not callable(denoiser):
+        kind = f"the class {denoiser.__name__}" if isinstance(denoiser, type) else type(denoiser).__name__
+        raise TypeError(f"denoiser must be a function of (x, sigma), got {kind}")
+    start, sigmas = to_numpy(as_array("start", start)), to_numpy(as_array("sigmas", sigmas))
     if start.ndim < 2 or 0 in start.shape:
         raise ValueError(f"start must have shape (n_samples, …), two dimensions or more and none zero, got shape "
                          f"{tuple(start.shape)}")

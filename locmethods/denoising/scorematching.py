@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from locmethods.arrays.checks import as_array, as_number, check_positive
+from locmethods.arrays.namespace import to_numpy
+from locmethods.numerics.units import exponent_of
 
 
 def explicit_score_matching(score: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -102,7 +104,7 @@ def implicit_score_matching(score: ArrayLike, divergence: ArrayLike, *, weights:
     1.0
     """
     score, = _alike(score=score)
-    divergence = as_array("divergence", divergence)
+    divergence = to_numpy(as_array("divergence", divergence))
     if divergence.shape != score.shape[:1]:
         raise ValueError(f"divergence must have shape ({len(score)},), one number a point, got shape "
                          f"{tuple(divergence.shape)}")
@@ -138,7 +140,7 @@ def denoising_risk(denoised: ArrayLike, clean: ArrayLike, *, weights: ArrayLike 
 
 def _alike(**arrays):
     """Return arrays of one shape (n_samples, n_features)."""
-    found = {name: as_array(name, value) for name, value in arrays.items()}
+    found = {name: to_numpy(as_array(name, value)) for name, value in arrays.items()}
     first, *others = found
     shape = tuple(found[first].shape)
     if len(shape) != 2 or 0 in shape:
@@ -152,8 +154,9 @@ def _alike(**arrays):
 def _mean(values, weights):
     if weights is None:
         return float(values.mean())
-    weights = as_array("weights", weights)
-    if weights.shape != values.shape or (weights < 0).any() or not weights.sum() > 0:
+    weights = to_numpy(as_array("weights", weights))
+    if weights.shape != values.shape or (weights < 0).any() or not weights.any():
         raise ValueError(f"weights must be {len(values)} numbers of at least 0, not all zero, got an array of shape "
                          f"{tuple(weights.shape)}{' with negative numbers' if (weights < 0).any() else ''}")
+    weights = np.ldexp(weights, -exponent_of(weights))  # their unit cancels; in this one no sum overflows
     return float(weights @ values / weights.sum())

@@ -16,6 +16,7 @@ from locmethods.kernels.default import check_pairwise
 from locmethods.means import prepare
 from locmethods.numerics.progress import tell
 from locmethods.numerics.settling import say_unsettled
+from locmethods.numerics.units import far_exponent
 
 
 class Ascent(NamedTuple):
@@ -53,6 +54,12 @@ def _step(points, keys):
     mean = sums.scaled / np.where(nothing, 1.0, sums.total)[:, None]
     weight = np.where(nothing, 0.0, sums.total * np.exp(sums.log_scale))
     return np.where(nothing[:, None], points, mean), weight
+
+
+def _lengths(steps):
+    """Return the length of each step, of shape (n,), also where its square would be no double."""
+    exponent = far_exponent(steps)
+    return np.ldexp(np.sqrt(np.square(np.ldexp(steps, -exponent)).sum(-1)), exponent)
 
 
 def _checked(starts, keys, kernel):
@@ -169,7 +176,7 @@ def climb(
         here = points[moving]
         there, weight[moving] = _step(here, prepared)
         points[moving] = there  # with nothing in reach it is here; Σ K = 0 says less, for it may have underflowed
-        moving = moving[np.sqrt(np.square(there - here).sum(-1)) > stop]
+        moving = moving[_lengths(there - here) > stop]
         tell(steps + 1, "{} of {} starts are still moving", len(moving), len(points))
         if steps == max_iter:
             break
@@ -230,7 +237,7 @@ def blur(
     stop, steps = _stop(kernel, tol, max_iter, length), 0
     while True:
         there, weight = _step(points, prepare(points, kernel=kernel))
-        moving = int((np.sqrt(np.square(there - points).sum(-1)) > stop).sum())
+        moving = int((_lengths(there - points) > stop).sum())
         points = there
         tell(steps + 1, "{} of {} points are still moving", moving, len(points))
         if not moving or steps == max_iter:
@@ -314,9 +321,13 @@ def merge_modes(points: ArrayLike, weight: ArrayLike, radius: float) -> tuple[np
     heaviness[place.ravel()] = weight  # of equal ends the last one counts
     order = np.lexsort((*points.T[::-1], heaviness))[::-1]
     points, weight = points[order], heaviness[order]
-    tree, alone = cKDTree(points), np.ones(len(points), bool)
+    # The tree squares distances and the radius, in a unit in which these are doubles.
+    places = points.astype(np.float64, copy=False)
+    exponent = far_exponent(places, np.array([radius]))
+    places, radius = np.ldexp(places, -exponent), np.ldexp(radius, -exponent)
+    tree, alone = cKDTree(places), np.ones(len(points), bool)
     for i in range(len(points)):
         if alone[i]:
-            alone[tree.query_ball_point(points[i], radius)] = False
+            alone[tree.query_ball_point(places[i], radius)] = False
             alone[i] = True
     return points[alone], weight[alone]

@@ -20,6 +20,7 @@ from locmethods.kernels import Flat, Kernel
 from locmethods.meanshift.ascent import as_size, blur, climb, length_of, merge_modes
 from locmethods.meanshift.seeds import estimate_bandwidth, get_bin_seeds
 from locmethods.numerics.progress import telling
+from locmethods.numerics.units import far_exponent
 
 ASSIGN = ("nearest", "basin")
 
@@ -50,13 +51,15 @@ def mean_shift(X: ArrayLike, **params: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _nearest_mode(X, modes, radius):
-    """Return the label of the mode nearest to each row, −1 if it is farther than `radius`."""
+    """Return the number of the mode, or other place, nearest to each row, −1 if it is farther than `radius`."""
     from sklearn.neighbors import NearestNeighbors
 
     if not len(X):  # a block of a Dask array may be empty
         return np.empty(0, np.intp)
+    exponent = far_exponent(X, modes)  # zero, unless squared distances would be no doubles
+    modes, X = np.ldexp(modes, -exponent), np.ldexp(X, -exponent)
     distance, label = NearestNeighbors(n_neighbors=1).fit(modes).kneighbors(X)
-    return np.where(distance.ravel() > radius, -1, label.ravel())
+    return np.where(np.ldexp(distance.ravel(), exponent) > radius, -1, label.ravel())
 
 
 class MeanShift(ClusterMixin, BaseEstimator):
@@ -276,9 +279,7 @@ class MeanShift(ClusterMixin, BaseEstimator):
         if self.assign == "nearest":
             return self._nearest(X, cluster_all=True)
         if self.blurring:
-            from sklearn.neighbors import NearestNeighbors
-
-            return self.labels_[NearestNeighbors(n_neighbors=1).fit(self._data).kneighbors(X)[1].ravel()]
+            return self.labels_[_nearest_mode(X, self._data, math.inf)]
         return self._of_ends(climb(X, self._data, kernel=self.kernel_, tol=self.tol,  # type: ignore[arg-type]
                                    max_iter=self.max_iter,
                                    length=self._length))

@@ -12,6 +12,7 @@ from locmethods.arrays.estimators import FLOATS, check_array
 from locmethods.arrays.namespace import slices
 from locmethods.kernels.bound import pairwise_square
 from locmethods.meanshift.ascent import as_points, as_size
+from locmethods.numerics.units import far_exponent
 
 BLOCK = 1 << 20  # distances held at once
 
@@ -65,11 +66,13 @@ def estimate_bandwidth(
         X = X[check_random_state(random_state).permutation(len(X))[:n_samples]]
     rank = max(1, int(len(X) * as_number("quantile", quantile)))
     points, total = X.astype(np.float64, copy=False), 0.0
+    exponent = far_exponent(points)  # zero, unless squared distances would be no doubles
+    points = np.ldexp(points, -exponent)
     for rows in slices(len(points), max(1, BLOCK // len(points))):
         square = pairwise_square(points[rows], points)
         square.partition(rank - 1, axis=1)
         total += np.sqrt(square[:, rank - 1]).sum()
-    return np.float64(total / len(points))
+    return np.float64(np.ldexp(total / len(points), exponent))
 
 
 def get_bin_seeds(X: ArrayLike, bin_size: float, min_bin_freq: int = 1) -> np.ndarray:
@@ -109,8 +112,11 @@ def get_bin_seeds(X: ArrayLike, bin_size: float, min_bin_freq: int = 1) -> np.nd
         return X
     cells, first, counts = np.unique(np.round(X / size), axis=0, return_index=True, return_counts=True)
     order = first.argsort()
-    # In float32, as scikit-learn has them, so that both start from the same places.
-    cells = cells[order][counts[order] >= min_bin_freq].astype(np.float32)
+    cells = cells[order][counts[order] >= min_bin_freq]
+    # In float32, as scikit-learn has them, so that both start from the same places; unless it can't hold them.
+    single = np.finfo(np.float32)
+    if float(single.tiny) <= size <= float(single.max) / 2**25:  # cells lie within 2²⁴ of the origin, see above
+        cells = cells.astype(np.float32)
     if len(cells) == len(X):
         warnings.warn(f"no two points share a cell of size {bin_size:g}, so all points are used as seeds", stacklevel=2)
         return X

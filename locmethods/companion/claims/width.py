@@ -155,9 +155,10 @@ def degrees_of_freedom_fall(seed=0):
         yield same(f"wide, {name}", found[p][-1], p + 1, within=0.01,
                    because="the kernel is one to a part in 800", broken=left[-1],
                    how="the degrees of freedom of the residuals in their place")
-    narrow = lm.degrees_of_freedom(x, kernel=Gaussian(1e-6))
-    twice = lm.degrees_of_freedom(np.concatenate([x, x[:20]]), kernel=Gaussian(1e-6))
-    yield same("narrow", narrow, 60, within=1e-6, because="the nearest two of sixty random keys are 1e-5 apart or more",
+    apart = Gaussian(np.diff(x[:, 0]).min() / 10)
+    narrow = lm.degrees_of_freedom(x, kernel=apart)
+    twice = lm.degrees_of_freedom(np.concatenate([x, x[:20]]), kernel=apart)
+    yield same("narrow", narrow, 60, within=1e-12, because="the nearest two keys are ten widths apart: exp(−50)",
                broken=(twice, 80), how="keys of which twenty stand twice")
 
 

@@ -259,3 +259,60 @@ def test_a_failed_change_changes_nothing():
         kernel.set_params(area="wide")
     assert isinstance(kernel.get_params()["area"], Gaussian)
     assert kernel.columns == ("area", "town", "grade")
+
+
+DAYS = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=9)})
+CALLS = {"estimator": lambda X, y: lm.LocalMeanRegressor(Gaussian(3.0)).fit(X, y),
+         "search": lambda X, y: lm.select_bandwidth(X, y, kernel=Gaussian(), bandwidths=[0.5, 1.0, 3.0]),
+         "rule": lambda X, y: lm.rule_of_thumb(X, y, kernel=Gaussian(3.0))}
+each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+@each_call
+@pytest.mark.parametrize("whole", [True, False], ids=["frame", "array"])
+def test_dates_are_refused_where_they_would_count_in_microseconds(call, whole):
+    where, X = ("column 'day' of X", DAYS) if whole else ("X", DAYS.to_numpy())
+    message = f"{where} must be numbers, got {DAYS['day'].dtype}: say how many days or years it is"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        call(X, np.arange(9.0))
+    with pytest.raises(TypeError, match=f"^{re.escape(message.replace(where, 'y'))}$"):
+        call(np.arange(9.0)[:, None], DAYS["day"])
+
+
+@each_call
+def test_a_column_of_words_is_named_where_no_kernel_takes_columns(call):
+    X, y = flats()
+    message = ("column 'town' of X must be numbers, got 'Bonn': labels are compared by a kernel by columns, "
+               "Columns({'town': Categorical(0.1), …})")
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        call(X[["area", "town"]].sort_values("town"), y)
+
+
+@each_call
+def test_objects_that_are_numbers_serve_and_what_is_missing_is_said_by_scikit_learn(call):
+    X = pd.DataFrame({"area": pd.Series(np.arange(9.0), dtype=object)})
+    y = np.random.default_rng(0).normal(size=9)
+    call(X, y), call(X.astype({"area": "category"}), y)
+    with pytest.raises(ValueError, match="NaN"):
+        call(X.where(X > 0), y)
+
+
+@pytest.mark.parametrize("call", [
+    lambda query, X, y: lm.local_mean(query, X, y, kernel=Gaussian(3.0)),
+    lambda query, X, y: lm.local_polynomial(query, X, y, kernel=Gaussian(3.0), degree=1),
+    lambda query, X, y: lm.prepare(X, y, kernel=Gaussian(3.0)).mean(query),
+    lambda query, X, y: Gaussian(3.0)(query, X)], ids=["mean", "line", "prepared", "kernel"])
+def test_frames_whose_columns_stand_in_another_order_are_refused(call):
+    X, y = flats()
+    X = X[["area"]].assign(floor=np.arange(60) % 5)
+    call(X[:2], X, y), call(X[:2].rename(columns={"area": "m²"}), X, y)
+    message = "query must have its columns in the order of the keys, 'area', 'floor', got 'floor', 'area'"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        call(X[["floor", "area"]][:2], X, y)
+
+
+def test_a_dict_is_for_estimators_and_the_message_says_what_functions_take():
+    X, y = flats()
+    message = "kernel must be a kernel from locmethods.kernels, got dict; by columns it is Columns({…}) of the dict"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        lm.local_mean(X[:2], X, y, kernel=KERNELS)

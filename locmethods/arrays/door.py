@@ -13,7 +13,7 @@ import numpy as np
 
 from locmethods.arrays.checks import as_array, check_localization, check_option
 from locmethods.arrays.empty import EMPTY
-from locmethods.arrays.levels import coded
+from locmethods.arrays.levels import check_same_order, coded
 from locmethods.arrays.namespace import as_scores, carries_grad, is_tensor
 
 
@@ -61,7 +61,8 @@ class Door:
 def check_kernel(kernel, name="kernel"):
     """Raise TypeError unless `kernel` is one that can be bound."""
     if isinstance(kernel, type) or not hasattr(kernel, "bind"):
-        raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(kernel).__name__}")
+        hint = "; by columns it is Columns({…}) of the dict" if isinstance(kernel, dict) else ""
+        raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(kernel).__name__}{hint}")
 
 
 class Held(NamedTuple):
@@ -86,6 +87,8 @@ class Held(NamedTuple):
 def enter(kernel, query, keys, values) -> Door:
     """Check the inputs of the operator and bind the kernel; see `locmethods.local_mean` for what must hold."""
     check_kernel(kernel)
+    if kernel.columns is None:
+        check_same_order(query, keys)
     query, keys = coded(kernel, "query", query), coded(kernel, "keys", keys)
     given = {"query": query, "keys": keys} | ({} if values is None else {"values": values})
     _one_kind(given)

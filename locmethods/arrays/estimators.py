@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import validation
 
 from locmethods.arrays.checks import check_in_memory
-from locmethods.arrays.levels import coded_frame, is_frame, named
+from locmethods.arrays.levels import check_numbers, coded_frame, is_frame, named
 
 FLOATS = (np.float64, np.float32)  # what estimators keep; everything else becomes float64
 
@@ -15,10 +15,14 @@ def validate_data(estimator, X, y="no_validation", **options):
     """Call scikit-learn's function of that name, once it is clear that nothing lazy would be pulled into memory.
 
     A data frame goes by the names of its columns if the estimator has a ``kernel_`` that does: its columns are picked
-    and its labels become codes.
+    and its labels become codes. Dates and words are refused where scikit-learn would count in its own unit, or not say
+    in which column they are.
     """
     check_in_memory(X=X, y=y)
     X = _by_columns(estimator, X, reset=options.get("reset", True))
+    check_numbers("X", X)
+    if options.get("y_numeric"):
+        check_numbers("y", y)
     return validation.validate_data(estimator, X, y, **options)
 
 
@@ -41,6 +45,7 @@ def _by_columns(estimator, X, reset):
 def check_array(array, *, input_name="X", **options):
     """Call scikit-learn's function of that name, as `validate_data` does."""
     check_in_memory(**{input_name: array})
+    check_numbers(input_name, array)
     return validation.check_array(array, input_name=input_name, **options)
 
 

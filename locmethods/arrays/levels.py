@@ -147,6 +147,48 @@ def _numbers(where, column):
         raise TypeError(f"{where} must be numbers: no kernel of levels compares it") from None
 
 
+def check_numbers(name, points):
+    """Raise TypeError if points have dates, which would count in a unit that nobody has chosen, or a frame has words.
+
+    Parameters
+    ----------
+    name : str
+        Of the points, for errors.
+    points : array-like
+        Dates are looked for in arrays, series and frames; words in the columns of a frame.
+    """
+    columns = points.items() if is_frame(points) else [(None, points)]
+    for column, values in columns:
+        where = name if column is None else f"column {column!r} of {name}"
+        dtype = getattr(values, "dtype", None)
+        kind = getattr(dtype, "kind", None)
+        if kind in ("m", "M"):
+            raise TypeError(f"{where} must be numbers, got {dtype}: say how many days or years it is")
+        if column is not None and kind not in ("f", "i", "u", "b", "c"):
+            hint = f": labels are compared by a kernel by columns, Columns({{{column!r}: Categorical(0.1), …}})"
+            _check_no_words(where, values, "" if name == "y" else hint)
+
+
+def _check_no_words(where, values, hint):
+    """Raise TypeError if a column of a frame has an entry that is no number and not missing."""
+    for value in np.asarray(values, dtype=object).tolist():
+        if is_missing(value):
+            continue
+        try:
+            float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise TypeError(f"{where} must be numbers, got {value!r}{hint}") from None
+
+
+def check_same_order(query, keys):
+    """Raise ValueError if two frames have the same columns in different orders, of which no kernel knows the names."""
+    if is_frame(query) and is_frame(keys):
+        asked, known = list(query.columns), list(keys.columns)
+        if asked != known and len(asked) == len(known) and set(asked) == set(known):
+            raise ValueError(f"query must have its columns in the order of the keys, {named(known)}, got "
+                             f"{named(asked)}")
+
+
 def picked(name, frame, columns):
     """Return the columns of a frame in this order; each must be there once."""
     have = list(frame.columns)

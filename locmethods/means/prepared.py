@@ -11,7 +11,7 @@ from locmethods.arrays.checks import check_in_memory, check_localization, check_
 from locmethods.arrays.door import check_kernel, check_one_batch, enter_keys, enter_query
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.lazy import Blocks
-from locmethods.arrays.levels import coded
+from locmethods.arrays.levels import check_same_order, coded, is_frame
 from locmethods.arrays.namespace import is_lazy
 from locmethods.arrays.types import Array
 from locmethods.engines import chunks
@@ -132,6 +132,7 @@ class Prepared:
         check_in_memory(keys=keys, values=values)
         self.kernel = kernel
         self._held = enter_keys(coded(kernel, "keys", keys), keys if values is None else values)
+        self._named = keys[:0] if is_frame(keys) else None  # the columns of a frame, without its rows
         self._keep()
 
     def _keep(self):
@@ -173,6 +174,8 @@ class Prepared:
         if values is not None:
             more = enter_keys(held.keys, values)
             held = held._replace(values=more.values, flat=more.flat)
+        if self.kernel.columns is None:
+            check_same_order(query, self._named)
         door = enter_query(self.kernel, held.keys if query is None else query, held, self._kept)
         if values is None:
             door.values = self._columns  # the same view as before, by which what is kept of it is found

@@ -12,6 +12,7 @@ from scipy.integrate import quad
 from sklearn.utils.validation import check_array, check_X_y
 
 from locmethods.arrays.checks import check_in_memory
+from locmethods.arrays.levels import check_numbers
 from locmethods.kernels.algebra import Product, PullBack
 from locmethods.kernels.base import Kernel
 from locmethods.kernels.columns import Columns
@@ -178,6 +179,8 @@ def rule_of_thumb(X: ArrayLike, y: ArrayLike | None = None, *, kernel: Kernel) -
     """
     kernel = kernel_or_default(kernel, "nearest")
     check_in_memory(X=X, y=y)
+    check_numbers("X", X)
+    check_numbers("y", y)
     if y is None:
         X = check_array(X, dtype=np.float64, ensure_min_samples=2, input_name="X")
     else:

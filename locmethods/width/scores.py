@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_X_y
 
 from locmethods.arrays.checks import check_in_memory, check_option
-from locmethods.arrays.levels import coded_frame, is_frame
+from locmethods.arrays.levels import check_numbers, coded_frame, is_frame
 from locmethods.kernels import Kernel
 from locmethods.kernels.columns import kernel_on
 from locmethods.kernels.default import kernel_or_default
@@ -82,6 +82,8 @@ def checked(X, y, kernel, degree, criterion, empty):
     if is_frame(X) and kernel.columns is not None:
         kernel = kernel_on(kernel, X)
         X = coded_frame(kernel, "X", X)
+    check_numbers("X", X)
+    check_numbers("y", y)
     X, y = check_X_y(X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
     check_degree(degree, X.shape[1])
     return X, y.astype(np.float64, copy=False), kernel

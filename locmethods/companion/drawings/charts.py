@@ -7,12 +7,15 @@ come from the style. A line carries its name where it ends or where there is roo
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.collections import PathCollection
+from matplotlib.contour import ContourSet
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # White on either ground, for what is drawn over a picture: pure white is the light ground, and turns dark with it.
 WHITE = "#fffffe"
 SIDE = 8  # pixels of a digit's side
 APART = 12.0  # points between the middles of two names that stand one above the other
+SLACK = 0.03  # share of the axes between its ends and the outermost markers: on a phone's 150 points more than a radius
 
 
 def lines(axes, table, x, curves, *, xlabel, ylabel, title=None, names="end", points=None, points_name=None, band=None,
@@ -71,7 +74,7 @@ def ink(axes):
 
 
 def frame(axes, xlabel, ylabel, title=None, xlim=None, ylim=None, logx=False, logy=False):
-    """Name the axes and set their scales and ends; without limits of their own they end with the data."""
+    """Name the axes and set their scales and ends; they end with the data, markers whole, if no limits are given."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if title:
         axes.set_title(title)
@@ -79,11 +82,24 @@ def frame(axes, xlabel, ylabel, title=None, xlim=None, ylim=None, logx=False, lo
         axes.set_xscale("log")
     if logy:
         axes.set_yscale("log")
-    axes.margins(x=0.0 if xlim is None else None)
+    axes.margins(x=(SLACK if marked(axes) else 0.0) if xlim is None else None)
     if xlim is not None:
         axes.set_xlim(*xlim)
     if ylim is not None:
         axes.set_ylim(*ylim)
+
+
+def marked(axes):
+    """Return True if something has markers, which an end of the axes would cut in half, and no contours fill them."""
+    if any(isinstance(found, ContourSet) for found in axes.collections):
+        return False
+    return (any(has_markers(line) for line in axes.lines)
+            or any(isinstance(found, PathCollection) for found in axes.collections))
+
+
+def has_markers(line):
+    """Return True if a line has a marker at each of its points."""
+    return line.get_marker() not in ("None", "", " ", None)
 
 
 def name_lines(axes, drawn, names, place="end"):
@@ -110,11 +126,12 @@ def name_lines(axes, drawn, names, place="end"):
         else:
             at_end.append((line, name))
     last = 0 if place == "start" else -1
-    side, offset = ("right", -4) if place == "start" else ("left", 4)
+    side, away = ("right", -1) if place == "start" else ("left", 1)
     ends = [(line.get_xdata()[last], line.get_ydata()[last]) for line, _ in at_end]
     for (line, name), end, lift in zip(at_end, ends, _lifts(axes, ends), strict=True):
-        axes.annotate(name, end, (offset, lift), textcoords="offset points", color=line.get_color(), ha=side,
-                      va="center", fontsize=10, annotation_clip=False)
+        radius = line.get_markersize() / 2 if has_markers(line) else 0.0
+        axes.annotate(name, end, (away * (4 + radius), lift), textcoords="offset points", color=line.get_color(),
+                      ha=side, va="center", fontsize=10, annotation_clip=False)
 
 
 def _lifts(axes, ends):

@@ -400,38 +400,6 @@ def test_a_name_may_have_a_place_of_its_own():
     assert names_of({"low": X, "high": 2 * X}, names=None) == {}
 
 
-def framed(plot, **options):
-    """Return axes as wide as on a phone that `plot` has drawn on, framed and laid out."""
-    from matplotlib.figure import Figure
-
-    canvas = Figure(figsize=layouts_of((6, 4), (1, 1), None)[".narrow"].size, layout="constrained")
-    axes = canvas.subplots()
-    plot(axes)
-    charts.frame(axes, "x", "y", **options)
-    canvas.draw_without_rendering()
-    return axes
-
-
-@pytest.mark.parametrize("options", [{}, {"logx": True}], ids=["linear", "logarithmic"])
-@pytest.mark.parametrize("plot", [lambda axes: axes.plot([1, 2, 9], [1, 2, 3], marker="o", markersize=5),
-                                  lambda axes: axes.scatter([1, 2, 9], [1, 2, 3], s=25)], ids=["line", "scatter"])
-def test_no_end_of_the_axes_cuts_a_marker(plot, options):
-    """On a phone, too, where the axes are narrowest: both markers have a diameter of five points."""
-    axes = framed(plot, **options)
-    ends = axes.transData.transform([(1, 1), (9, 3)])[:, 0]
-    radius = 2.5 * axes.figure.dpi / 72
-    assert ends[0] - radius >= axes.bbox.x0 and ends[1] + radius <= axes.bbox.x1
-
-
-def test_what_has_no_marker_and_what_fills_the_axes_ends_with_them():
-    def filled(axes):
-        axes.contourf([1, 9], [1, 9], [[0, 1], [1, 2]])
-        axes.scatter([1, 9], [1, 9])
-
-    for plot in (lambda axes: axes.plot([1, 2, 9], [1, 2, 3], marker=None), filled):
-        assert framed(plot).get_xlim() == (1, 9)
-
-
 def test_a_name_keeps_off_the_last_marker():
     from matplotlib.figure import Figure
 

@@ -202,6 +202,11 @@ def drawn(draw, table, name, layout, dark=False):
     return canvas
 
 
+def has_markers(line):
+    """Return True if a line has a marker at each of its points."""
+    return line.get_marker() not in ("None", "none", None, " ", "")
+
+
 def _leave_markers_whole(canvas):
     """Let markers stand whole at an axis's end: the axes cut only what has points beyond them."""
     from matplotlib.collections import PathCollection
@@ -215,8 +220,7 @@ def _leave_markers_whole(canvas):
             if placed and _within(dots.get_offsets(), low, high):
                 dots.set_clip_on(False)
         for line in axes.lines:
-            marked = line.get_marker() not in ("None", "none", None, " ", "")
-            if marked and line.get_transform() == axes.transData and _within(line.get_xydata(), low, high):
+            if has_markers(line) and line.get_transform() == axes.transData and _within(line.get_xydata(), low, high):
                 line.set_clip_on(False)
 
 

@@ -7,15 +7,14 @@ come from the style. A line carries its name where it ends or where there is roo
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.collections import PathCollection
-from matplotlib.contour import ContourSet
+
+from locmethods.companion.build.figures import has_markers
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # White on either ground, for what is drawn over a picture: pure white is the light ground, and turns dark with it.
 WHITE = "#fffffe"
 SIDE = 8  # pixels of a digit's side
 APART = 12.0  # points between the middles of two names that stand one above the other
-SLACK = 0.03  # share of the axes between its ends and the outermost markers: on a phone's 150 points more than a radius
 
 
 def lines(axes, table, x, curves, *, xlabel, ylabel, title=None, names="end", points=None, points_name=None, band=None,
@@ -74,7 +73,7 @@ def ink(axes):
 
 
 def frame(axes, xlabel, ylabel, title=None, xlim=None, ylim=None, logx=False, logy=False):
-    """Name the axes and set their scales and ends; they end with the data, markers whole, if no limits are given."""
+    """Name the axes and set their scales and ends; without limits of their own they end with the data."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if title:
         axes.set_title(title)
@@ -82,24 +81,11 @@ def frame(axes, xlabel, ylabel, title=None, xlim=None, ylim=None, logx=False, lo
         axes.set_xscale("log")
     if logy:
         axes.set_yscale("log")
-    axes.margins(x=(SLACK if marked(axes) else 0.0) if xlim is None else None)
+    axes.margins(x=0.0 if xlim is None else None)
     if xlim is not None:
         axes.set_xlim(*xlim)
     if ylim is not None:
         axes.set_ylim(*ylim)
-
-
-def marked(axes):
-    """Return True if something has markers, which an end of the axes would cut in half, and no contours fill them."""
-    if any(isinstance(found, ContourSet) for found in axes.collections):
-        return False
-    return (any(has_markers(line) for line in axes.lines)
-            or any(isinstance(found, PathCollection) for found in axes.collections))
-
-
-def has_markers(line):
-    """Return True if a line has a marker at each of its points."""
-    return line.get_marker() not in ("None", "", " ", None)
 
 
 def name_lines(axes, drawn, names, place="end"):

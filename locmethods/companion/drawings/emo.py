@@ -65,7 +65,7 @@ def training(axes, table):
             ax.set_xticks([4, 8, 16, 32], ["4", "8", "16", "32"])
             ax.set_xticks([], minor=True)
         else:
-            ax.set_xlim(-charts.SLACK * table[column].max(), None)  # a marker near zero stays whole
+            ax.set_xlim(0, None)
             ax.locator_params(axis="x", nbins=4)
 
 

@@ -132,7 +132,8 @@ class Prepared:
         check_in_memory(keys=keys, values=values)
         self.kernel = kernel
         self._held = enter_keys(coded(kernel, "keys", keys), keys if values is None else values)
-        self._named = keys[:0] if is_frame(keys) else None  # the columns of a frame, without its rows
+        # The columns of a frame, without its rows.
+        self._named = keys[:0] if is_frame(keys) else None  # type: ignore[index]
         self._keep()
 
     def _keep(self):

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn.cluster
+import torch
 from scipy.optimize import minimize
 from sklearn.datasets import load_iris, load_sample_image, load_wine, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning
@@ -97,6 +98,11 @@ def test_bin_seeds_are_scikit_learns(bin_size, min_bin_freq):
     X = SAMPLES["blobs"]
     np.testing.assert_array_equal(get_bin_seeds(X, bin_size, min_bin_freq),
                                   sklearn.cluster.get_bin_seeds(X, bin_size, min_bin_freq))
+
+
+def test_the_size_of_a_cell_may_be_a_tensor():
+    found = get_bin_seeds([[0.1], [0.2], [2.9]], torch.tensor(1.0))
+    np.testing.assert_array_equal(found, [[0.0], [3.0]])
 
 
 def test_a_grid_too_fine_to_bin_uses_all_points():

@@ -202,7 +202,8 @@ def on_the_line_a_gaussian_only_merges_modes(seed=0):
     r"""On the line the number of modes never increases with a Gaussian's bandwidth; for kernels of compact support such
     as Epanechnikov's, the triangle, the biweight and the tricube it may.
     """
-    samples = np.random.default_rng(seed).uniform(size=(6, 7, 1))
+    # The first makes the number rise under each of the four compact kernels; of random ones too few may, by chance.
+    samples = [np.array([[0.0], [0.6], [0.8], [1.0]]), *np.random.default_rng(seed).uniform(size=(6, 7, 1))]
     line, widths = np.linspace(-1, 2, 601)[:, None], np.geomspace(0.05, 0.6, 50)
     # A radius of 2.2 bandwidths: both kernels then have about the same second moment.
     kernels = {"Gaussian": (Gaussian, widths), "Epanechnikov": (Epanechnikov, 2.2 * widths),
@@ -439,10 +440,11 @@ def crescents_are_cut(seed=0):
               for name, sample in (("crescents", crescents), ("round", round_ones))}
     joined = best_score(crescents.y, [cluster.DBSCAN(eps=reach).fit_predict(crescents.x)
                                       for reach in np.geomspace(0.15, 0.4, 6)])
-    yield at_most("mean shift, best of six widths", scores["crescents"], 0.9,
-                  because="1 is perfect, and a tenth off it a crescent is cut",
+    yield at_most("mean shift, best of six widths", scores["crescents"], 0.97,
+                  because="1 is perfect, and one point of a hundred in the other crescent leaves 0.96",
                   broken=scores["round"], how="two round clusters in place of crescents")
-    yield at_least("DBSCAN, best of six", joined, 0.95, because="1 is perfect",
+    yield at_least("DBSCAN, best of six", joined, 0.97,
+                   because="1 is perfect, and one point of a hundred in the other crescent leaves 0.96",
                    broken=scores["crescents"], how="mean shift in its place")
 
 

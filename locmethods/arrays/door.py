@@ -62,7 +62,14 @@ def check_kernel(kernel, name="kernel"):
     """Raise TypeError unless `kernel` is one that can be bound."""
     if isinstance(kernel, type) or not hasattr(kernel, "bind"):
         hint = "; by columns it is Columns({…}) of the dict" if isinstance(kernel, dict) else ""
-        raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(kernel).__name__}{hint}")
+        raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {kind_of(kernel)}{hint}")
+
+
+def kind_of(kernel):
+    """Return in words what came in the place of a kernel."""
+    if isinstance(kernel, type):
+        return f"the class {kernel.__name__}: call it, {kernel.__name__}(…)"
+    return type(kernel).__name__
 
 
 class Held(NamedTuple):

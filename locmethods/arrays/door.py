@@ -128,7 +128,7 @@ def _one_kind(given):
 def check_points(name, value):
     """Raise ValueError unless `value` has shape (..., n, n_features) with at least one feature."""
     if value.ndim < 2:
-        hint = f"; for one feature write {name}[:, None]" if value.ndim == 1 else ""
+        hint = f"; for one feature write {name}[:, None], for one point {name}[None]" if value.ndim == 1 else ""
         raise ValueError(f"{name} must have shape (..., n, n_features), got shape {tuple(value.shape)}{hint}")
     if value.shape[-1] == 0:
         raise ValueError(f"{name} must have at least one feature, got shape {tuple(value.shape)}")

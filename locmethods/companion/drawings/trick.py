@@ -31,8 +31,7 @@ def limits(axes, table, number):
                   fontsize=NAMES)
     straight, = axes.plot(table["target"], table["straight"], color=ink(axes), linestyle="--", linewidth=1.3)
     curve, = axes.plot(table["target"], table["fit"][:, number], color="C0")
-    room = charts.SLACK * (last - first)
-    charts.frame(axes, "input", "value", xlim=(first - room, last + room), ylim=(-1.55, 1.8))
+    charts.frame(axes, "input", "value", xlim=(first, last), ylim=(-1.5, 1.8))
     charts.name_lines(axes, [curve, straight], ["local", "global"])
 
 

@@ -118,7 +118,7 @@ def bands(axes, table):
     left.fill_between(table["x"], table["low"], table["high"], alpha=0.3, color="C0", linewidth=0)
     truth = left.plot(table["x"], table["truth"], color=ink(left), linestyle="-", linewidth=2)
     mean = left.plot(table["x"], table["mean of the smoother"], color="C0", linestyle="--", linewidth=2)
-    frame(left, "x", "value", "one sample")
+    frame(left, "x", "value", "one sample", xlim=(0, 1))
     name_lines(left, [*truth, *mean], ["truth", "smoother's mean"],
                {"truth": (0.38, 0.98), "smoother's mean": (0.45, 0.5)})
     names = {"its mean, wide": "its mean", "the truth, wide": "truth, wide", "the truth, narrow": "narrow"}

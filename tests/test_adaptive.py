@@ -280,7 +280,8 @@ def test_densities_keep_kind_and_type(kernel):
     (lambda: kernel_density([[0.0]], np.zeros((3, 0)), kernel=Gaussian()), ValueError,
      "keys must have at least one feature, got shape (3, 0)"),
     (lambda: SamplePoint(Gaussian()).widths([0.0, 1.0]), ValueError,
-     "keys must have shape (..., n, n_features), got shape (2,); for one feature write keys[:, None]"),
+     "keys must have shape (..., n, n_features), got shape (2,); for one feature write keys[:, None], "
+     "for one point keys[None]"),
     (lambda: SamplePoint(Gaussian()).widths([[0.0], [np.nan]]), ValueError,
      "keys must be finite, got 1 NaN or infinite value in an array of shape (2, 1)"),
 ])

@@ -311,6 +311,14 @@ def test_frames_whose_columns_stand_in_another_order_are_refused(call):
         call(X[["floor", "area"]][:2], X, y)
 
 
+def test_a_kernel_that_was_not_called_is_named():
+    message = "kernel must be a kernel from locmethods.kernels, got the class Gaussian: call it, Gaussian(…)"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        lm.local_mean([[0.0]], [[0.0], [1.0]], [1.0, 2.0], kernel=Gaussian)
+    with pytest.raises(TypeError, match=f"^{re.escape(message.replace('kernels,', 'kernels or None,'))}$"):
+        lm.LocalMeanRegressor(Gaussian).fit([[0.0], [1.0]], [1.0, 2.0])
+
+
 def test_a_dict_is_for_estimators_and_the_message_says_what_functions_take():
     X, y = flats()
     message = "kernel must be a kernel from locmethods.kernels, got dict; by columns it is Columns({…}) of the dict"

@@ -317,7 +317,8 @@ NAN = np.where(np.eye(4, 2) > 0, np.nan, 1.0)
     (lambda: lm.local_mean(X, X, np.array([1, np.inf, 1, 1]), kernel=Gaussian()), ValueError,
      "values must be finite, got 1 NaN or infinite value in an array of shape (4,)"),
     (lambda: lm.local_mean(X[0], X, Y, kernel=Gaussian()), ValueError,
-     "query must have shape (..., n, n_features), got shape (2,); for one feature write query[:, None]"),
+     "query must have shape (..., n, n_features), got shape (2,); for one feature write query[:, None], "
+     "for one point query[None]"),
     (lambda: lm.local_mean(X[:, :1], X, Y, kernel=Gaussian()), ValueError,
      "query and keys must have the same number of features, got 1 and 2"),
     (lambda: lm.local_mean(X, X, Y[:3], kernel=Gaussian()), ValueError,

@@ -259,7 +259,8 @@ ONE = np.ones((2, 1))
 
 @pytest.mark.parametrize(("call", "error", "message"), [
     (lambda: linear_attention(ONE, ONE, np.ones(2), features=np.exp), ValueError,
-     "values must have shape (..., n, n_features), got shape (2,); for one feature write values[:, None]"),
+     "values must have shape (..., n, n_features), got shape (2,); for one feature write values[:, None], "
+     "for one point values[None]"),
     (lambda: linear_attention(np.ones((2, 3)), ONE, ONE, features=np.exp), ValueError,
      "query and keys must have the same number of features, got 3 and 1"),
     (lambda: linear_attention(ONE, np.ones((0, 1)), np.ones((0, 1)), features=np.exp), ValueError,
@@ -285,7 +286,8 @@ ONE = np.ones((2, 1))
      "bias must be finite, got 1 NaN or infinite value in an array of shape ()"),
     (lambda: alibi_bias(2, 2, 0.5), ValueError, "slopes must be one number for each head, got shape ()"),
     (lambda: rotate([1.0, 0.0], [0.0]), ValueError,
-     "points must have shape (..., n, n_features), got shape (2,); for one feature write points[:, None]"),
+     "points must have shape (..., n, n_features), got shape (2,); for one feature write points[:, None], "
+     "for one point points[None]"),
 ])
 def test_what_was_taken_for_something_else(call, error, message):
     with pytest.raises(error) as caught:

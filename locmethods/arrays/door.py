@@ -62,7 +62,14 @@ def check_kernel(kernel, name="kernel"):
     """Raise TypeError unless `kernel` is one that can be bound."""
     if isinstance(kernel, type) or not hasattr(kernel, "bind"):
         hint = "; by columns it is Columns({…}) of the dict" if isinstance(kernel, dict) else ""
-        raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {type(kernel).__name__}{hint}")
+        raise TypeError(f"{name} must be a kernel from locmethods.kernels, got {kind_of(kernel)}{hint}")
+
+
+def kind_of(kernel):
+    """Return in words what came in the place of a kernel."""
+    if isinstance(kernel, type):
+        return f"the class {kernel.__name__}: call it, {kernel.__name__}(…)"
+    return type(kernel).__name__
 
 
 class Held(NamedTuple):
@@ -121,7 +128,7 @@ def _one_kind(given):
 def check_points(name, value):
     """Raise ValueError unless `value` has shape (..., n, n_features) with at least one feature."""
     if value.ndim < 2:
-        hint = f"; for one feature write {name}[:, None]" if value.ndim == 1 else ""
+        hint = f"; for one feature write {name}[:, None], for one point {name}[None]" if value.ndim == 1 else ""
         raise ValueError(f"{name} must have shape (..., n, n_features), got shape {tuple(value.shape)}{hint}")
     if value.shape[-1] == 0:
         raise ValueError(f"{name} must have at least one feature, got shape {tuple(value.shape)}")

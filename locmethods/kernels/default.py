@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from locmethods.arrays.checks import check_localization, check_option
+from locmethods.arrays.door import kind_of
 from locmethods.arrays.empty import EMPTY
 from locmethods.kernels.algebra import Hollow, Masked
 from locmethods.kernels.base import Kernel
@@ -28,7 +29,7 @@ def kernel_or_default(kernel, empty):
         return Gaussian(bandwidth=1.0)
     kernel = Columns(kernel) if isinstance(kernel, dict) else kernel
     if not isinstance(kernel, Kernel) or not hasattr(kernel, "bind"):
-        raise TypeError(f"kernel must be a kernel from locmethods.kernels or None, got {type(kernel).__name__}")
+        raise TypeError(f"kernel must be a kernel from locmethods.kernels or None, got {kind_of(kernel)}")
     check_localization(kernel)
     return kernel
 

@@ -275,6 +275,35 @@ def test_pieces_beyond_the_coordinates_are_said():
     assert np.ptp(LocallyLinearEmbedding(n_components=1).fit(bridge).embedding_[:60]) > 1e-6  # one piece: no warning
 
 
+@pytest.mark.parametrize("solver", ["dense", "arpack"])
+def test_flat_pieces_are_not_said_to_be_points(solver):
+    place = np.random.default_rng(0).uniform(size=80)
+    X = np.c_[place, np.repeat([0.0, 100.0], 40)]  # two lines, on each of which a place costs nothing either
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = LocallyLinearEmbedding(n_neighbors=6, n_components=1, method="ltsa", eigen_solver=solver,
+                                       random_state=0).fit(X)
+    assert [one.category for one in said] == [ConvergenceWarning]
+    assert np.ptp(model.embedding_.reshape(2, 40), axis=1).max() > 1e-3 * np.ptp(model.embedding_)
+
+
+def test_tolerances_reach_what_they_are_of():
+    X = make_swiss_roll(300, random_state=0)[0]
+    near = near_of(X, 10)
+    for options in ({"method": "modified", "modified_tol": 10.0},  # no neighbourhood has weights of its own
+                    {"method": "hessian", "quadratic_only": True, "hessian_tol": 1e-16}):
+        model = LocallyLinearEmbedding(n_neighbors=10, eigen_solver="dense", **options).fit(X)
+        matrix = alignment_matrix(X, near, **options).toarray()
+        cost = np.trace(model.embedding_.T @ matrix @ model.embedding_)
+        # Of a matrix of size one, in float64.
+        assert model.reconstruction_error_ == pytest.approx(cost, rel=1e-6, abs=1e-13)
+        default = alignment_matrix(X, near, **{name: value for name, value in options.items() if "tol" not in name})
+        assert abs(default.toarray() - matrix).max() > 1e-3
+    rough, fine = (LocallyLinearEmbedding(n_neighbors=10, eigen_solver="arpack", tol=tol, random_state=0).fit(X)
+                   for tol in (1e-2, 1e-9))
+    assert fine.angle_ < 1e-9 < rough.angle_ < 1e-2 and rough.n_iter_ < fine.n_iter_
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("scale", [1e-140, 1e140])
 def test_no_unit_is_too_large_or_too_small_for_squares(method, scale):
@@ -335,6 +364,9 @@ X = np.random.default_rng(0).normal(size=(30, 3))
     ({"neighbors_algorithm": "faiss"}, ValueError,
      "neighbors_algorithm must be one of 'auto', 'brute', 'kd_tree', 'ball_tree', got 'faiss'"),
     ({"reg": -1e-3}, ValueError, "reg must be finite and not negative, got -0.001"),
+    ({"method": "modified", "n_neighbors": 1}, ValueError,
+     "method='modified' with n_components=2 needs at least 2 neighbours, got n_neighbors=1"),
+    ({"hessian_tol": -1.0}, ValueError, "hessian_tol must be finite and not negative, got -1.0"),
     ({"tol": np.nan}, ValueError, "tol must be finite and not negative, got nan"),
     ({"modified_tol": "small"}, TypeError, "modified_tol must be a number, got 'small'"),
     ({"max_iter": 0}, ValueError, "max_iter must be an integer of at least 1, got 0"),
@@ -369,6 +401,9 @@ def test_samples_are_checked():
         message = f"X must be scaled so that squared distances neither over- nor underflow, got entries of up to {size}"
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             LocallyLinearEmbedding().fit(X * (2.5 * scale / np.abs(X).max()))
+    message = "X must be scaled so that squared distances neither over- nor underflow, got entries of up to 1"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        LocallyLinearEmbedding().fit(np.column_stack([np.ones(30), 1e-160 * X]))  # what differs is too small
     message = "a sample must not be among its own neighbours, as 30 of 30 are"
     with pytest.raises(ValueError, match=f"^{message}$"):
         alignment_matrix(X, np.column_stack([near_of(X, 5), np.arange(30)]))

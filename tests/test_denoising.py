@@ -193,6 +193,18 @@ def test_covariances_are_in_squared_units(prior, size):
     assert_allclose(far.posterior_covariance(x * size) / size / size, one.posterior_covariance(x), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-200])
+def test_what_is_left_to_know_of_points_that_nearly_coincide(size):
+    z = [[size, 0.0], [0.0, size], [0.0, 0.0]]
+    smooth = EmpiricalDenoiser(1.0, prior="kernel_density", bandwidth=1.0).fit(z)
+    assert_allclose(smooth.posterior_covariance([[3.0, 4.0]]), [np.eye(2) / 2], rtol=1e-15)  # h² σ²/(h² + σ²)
+    for prior in ("empirical", "gaussian"):
+        denoiser = EmpiricalDenoiser(1.0, prior=prior).fit(z)
+        assert_array_equal(denoiser.denoise([[3.0, 4.0]]).round(15), [[0.0, 0.0]])
+        if size == 0:
+            assert_array_equal(denoiser.posterior_covariance([[3.0, 4.0]]), np.zeros((1, 2, 2)))
+
+
 @pytest.mark.parametrize("prior", ["empirical", "kernel_density", "gaussian"])
 @pytest.mark.parametrize("seed", range(3))
 def test_tweedie_and_the_jacobian_by_differences(prior, seed):

@@ -143,7 +143,10 @@ def modified_loop(X, near, d):
     eta = np.median([square[d:].sum() / square[:d].sum() for square in squares])
     M = np.zeros((len(X), len(X)))
     for i, index in enumerate(near):
-        s = max(s for s in range(1, k) if squares[i][k - s:].sum() / squares[i][:k - s].sum() < eta)
+        sizes = [s for s in range(1, k) if squares[i][k - s:].sum() / squares[i][:k - s].sum() < eta]
+        if not sizes:  # as of half of all pairs in the plane: there is no direction to write weights along
+            continue
+        s = max(sizes)
         flat = frames[i][0][:, k - s:]
         w = barycenter_weights(X[[i]], X, index[None])[0]
         alpha = np.linalg.norm(flat.sum(axis=0)) / np.sqrt(s)
@@ -173,7 +176,8 @@ def test_alignment_matrices_are_those_of_the_loops(seed, features, k, d, monkeyp
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("features", "k", "d"), [(3, 7, 2), (3, 5, 1), (6, 5, 2)])
+@pytest.mark.parametrize(("features", "k", "d"), [(3, 7, 2), (3, 5, 1), (6, 5, 2),
+                                            (2, 2, 1)])
 def test_the_modified_matrix_is_that_of_reflections(seed, features, k, d):
     X = np.random.default_rng(seed).normal(size=(60, features))  # an even number: the median is nobody's own
     near = near_of(X, k)
@@ -184,10 +188,12 @@ def test_the_modified_matrix_is_that_of_reflections(seed, features, k, d):
 def test_the_standard_matrix_is_that_of_its_weights():
     X = np.random.default_rng(0).normal(size=(60, 3))
     near = near_of(X, 8)
-    for nonnegative in (False, True):
-        W = barycenter_kneighbors_graph(X, 8, nonnegative=nonnegative).toarray()
+    for nonnegative, reg in ((False, 1e-3), (True, 1e-3), (False, 0.1)):
+        W = barycenter_kneighbors_graph(X, 8, reg, nonnegative=nonnegative).toarray()
         rest = np.eye(60) - W
-        M = alignment_matrix(X, near, nonnegative=nonnegative).toarray()
+        M = alignment_matrix(X, near, reg=reg, nonnegative=nonnegative).toarray()
+        if not nonnegative:
+            np.testing.assert_array_equal(barycenter_weights(X, X, near, reg), np.take_along_axis(W, near, axis=1))
         np.testing.assert_allclose(M, rest.T @ rest, atol=1e-12)
         assert (W >= 0).all() == nonnegative and not W.diagonal().any()
         elsewhere = np.ones(W.shape, dtype=bool)
@@ -275,6 +281,35 @@ def test_pieces_beyond_the_coordinates_are_said():
     assert np.ptp(LocallyLinearEmbedding(n_components=1).fit(bridge).embedding_[:60]) > 1e-6  # one piece: no warning
 
 
+@pytest.mark.parametrize("solver", ["dense", "arpack"])
+def test_flat_pieces_are_not_said_to_be_points(solver):
+    place = np.random.default_rng(0).uniform(size=80)
+    X = np.c_[place, np.repeat([0.0, 100.0], 40)]  # two lines, on each of which a place costs nothing either
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = LocallyLinearEmbedding(n_neighbors=6, n_components=1, method="ltsa", eigen_solver=solver,
+                                       random_state=0).fit(X)
+    assert [one.category for one in said] == [ConvergenceWarning]
+    assert np.ptp(model.embedding_.reshape(2, 40), axis=1).max() > 1e-3 * np.ptp(model.embedding_)
+
+
+def test_tolerances_reach_what_they_are_of():
+    X = make_swiss_roll(300, random_state=0)[0]
+    near = near_of(X, 10)
+    for options in ({"method": "modified", "modified_tol": 10.0},  # no neighbourhood has weights of its own
+                    {"method": "hessian", "quadratic_only": True, "hessian_tol": 1e-16}):
+        model = LocallyLinearEmbedding(n_neighbors=10, eigen_solver="dense", **options).fit(X)
+        matrix = alignment_matrix(X, near, **options).toarray()
+        cost = np.trace(model.embedding_.T @ matrix @ model.embedding_)
+        # Of a matrix of size one, in float64.
+        assert model.reconstruction_error_ == pytest.approx(cost, rel=1e-6, abs=1e-13)
+        default = alignment_matrix(X, near, **{name: value for name, value in options.items() if "tol" not in name})
+        assert abs(default.toarray() - matrix).max() > 1e-3
+    rough, fine = (LocallyLinearEmbedding(n_neighbors=10, eigen_solver="arpack", tol=tol, random_state=0).fit(X)
+                   for tol in (1e-2, 1e-9))
+    assert fine.angle_ < 1e-9 < rough.angle_ < 1e-2 and rough.n_iter_ < fine.n_iter_
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("scale", [1e-140, 1e140])
 def test_no_unit_is_too_large_or_too_small_for_squares(method, scale):
@@ -335,6 +370,9 @@ X = np.random.default_rng(0).normal(size=(30, 3))
     ({"neighbors_algorithm": "faiss"}, ValueError,
      "neighbors_algorithm must be one of 'auto', 'brute', 'kd_tree', 'ball_tree', got 'faiss'"),
     ({"reg": -1e-3}, ValueError, "reg must be finite and not negative, got -0.001"),
+    ({"method": "modified", "n_neighbors": 1}, ValueError,
+     "method='modified' with n_components=2 needs at least 2 neighbours, got n_neighbors=1"),
+    ({"hessian_tol": -1.0}, ValueError, "hessian_tol must be finite and not negative, got -1.0"),
     ({"tol": np.nan}, ValueError, "tol must be finite and not negative, got nan"),
     ({"modified_tol": "small"}, TypeError, "modified_tol must be a number, got 'small'"),
     ({"max_iter": 0}, ValueError, "max_iter must be an integer of at least 1, got 0"),
@@ -369,6 +407,9 @@ def test_samples_are_checked():
         message = f"X must be scaled so that squared distances neither over- nor underflow, got entries of up to {size}"
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             LocallyLinearEmbedding().fit(X * (2.5 * scale / np.abs(X).max()))
+    message = "X must be scaled so that squared distances neither over- nor underflow, got entries of up to 1"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        LocallyLinearEmbedding().fit(np.column_stack([np.ones(30), 1e-160 * X]))  # what differs is too small
     message = "a sample must not be among its own neighbours, as 30 of 30 are"
     with pytest.raises(ValueError, match=f"^{message}$"):
         alignment_matrix(X, np.column_stack([near_of(X, 5), np.arange(30)]))

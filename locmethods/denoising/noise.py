@@ -129,7 +129,7 @@ def _counts(x, gain):
 
 
 def _intensities(z, gain):
-    rate = z.astype(np.float64) / gain
+    rate = z / gain  # feature maps receive float64, in which the least intensity is a number
     return np.column_stack([np.log(np.maximum(rate, LEAST)), -rate.sum(1)])
 
 

@@ -213,7 +213,8 @@ def _several_weights(axes, size, weights, tol):
     steep = axes * (np.arange(r) < (k - size)[:, None])[:, None, :]
     project = np.eye(k) - steep @ steep.swapaxes(1, 2)
     ones = project.sum(axis=2)  # p
-    alpha = np.sqrt(np.maximum(ones.sum(axis=1), 0.0) / np.maximum(size, 1))  # without a flat direction P = 0
+    alpha = np.sqrt(np.maximum(ones.sum(axis=1), 0.0) / np.maximum(size, 1))
+    alpha = np.where(size > 0, alpha, 0.0)  # without a flat direction P = 0 but for rounding, whose root is no rounding
     unit = np.where((alpha > tol)[:, None], ones / np.where(alpha > tol, alpha, 1.0)[:, None], 0.0)  # V H 1
     rest = (1 - alpha)[:, None] * weights
     cross = unit[:, :, None] * rest[:, None, :]

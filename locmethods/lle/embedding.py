@@ -237,9 +237,9 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         except RuntimeError as error:
             raise ValueError(f"Error in determining null-space with ARPACK: {error}; try eigen_solver=\"dense\"") \
                 from error
-        pieces = connected_components(matrix != 0, directed=False)[0]
-        # Of more pieces the coordinates are not determined, of which there was a warning.
-        if pieces == self.n_components + 1 and found.angle < 1:
+        pieces, piece_of = connected_components(matrix != 0, directed=False)
+        # Of more pieces, and of flat ones, the coordinates are not determined, of which there was a warning.
+        if pieces == self.n_components + 1 and _drawn_as_points(found.vectors, piece_of):
             warnings.warn(f"the graph of neighbours falls into {pieces} pieces, and {self.n_components} coordinates "
                           "tell these apart and nothing else: each piece is drawn as one point; raise n_neighbors, or "
                           "embed the pieces one by one", UserWarning, stacklevel=2)
@@ -279,6 +279,12 @@ class LocallyLinearEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _drawn_as_points(coordinates, piece_of):
+    """Return whether each piece lies in one place, to a thousandth of the drawing."""
+    widths = [np.ptp(coordinates[piece_of == piece], axis=0).max() for piece in np.unique(piece_of)]
+    return max(widths) < 1e-3 * np.ptp(coordinates, axis=0).max()
 
 
 def _check_scale(X):

@@ -629,6 +629,18 @@ def test_points_settle_each_for_itself(seed):
     assert_allclose(together.points, np.concatenate([found.points for found in alone]), rtol=0, atol=1e-12)
 
 
+def test_a_point_that_has_settled_stays_though_its_next_steps_would_be_longer():
+    # Between two keys at ±1 a step of mean shift goes to tanh(x/h²): next to nothing in the middle, and more and more.
+    found = lazy_reconstruction([[0.01], [0.5]], [[-1.0], [1.0]], kernel=Gaussian(0.9), n_components=0, steps=50,
+                                tol=0.003)
+    x, steps = [0.01], 0
+    while steps == 0 or x[-1] - x[-2] <= 0.003:
+        x.append(math.tanh(x[-1] / 0.81))
+        steps += 1
+    assert 1 < steps < found.n_iter and found.settled  # the other point still moves where these steps are longer
+    assert found.points[0, 0] == pytest.approx(x[1], rel=1e-12)
+
+
 def test_a_point_that_no_key_reaches_is_refused_where_that_is_asked_for():
     keys = [[0.0, 0.0], [1.0, 0.0]]
     with pytest.raises(ValueError, match=r"^query 0 has no key in reach"):

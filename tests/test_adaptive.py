@@ -208,6 +208,7 @@ def test_slopes_go_to_what_fixed_keys_are_compared_by(make):
     keys, query, values = (torch.tensor(cloud(seed, n)) for seed, n in ((5, 8), (6, 3), (7, 8)))
     part = torch.tensor([[0.4, 0.5]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda part: lm.local_mean(query, keys, values, kernel=make(part)), (part,))
+    assert lm.explain(query, keys, values, kernel=make(part)).engine == "gradient"  # which forms no graph of all pairs
     expected = torch.autograd.grad(lm.local_mean(query, keys, values, kernel=make(part)).sum(), part)[0]
     prepared = lm.prepare(keys, values, kernel=make(part))
     for _ in range(2):

@@ -38,7 +38,7 @@ from locmethods.hierarchy import (
     softmax_gate,
     stacked_mean,
 )
-from locmethods.kernels import Epanechnikov, Flat, Gaussian, NearestNeighbors
+from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, NearestNeighbors
 
 AUTOENCODERS = [LazyAutoencoder(), LazyAutoencoder(0, steps=2), HierarchicalAutoencoder(1, random_state=0),
                 HierarchicalAutoencoder([1], n_landmarks=5, random_state=0)]
@@ -122,6 +122,7 @@ def test_gaussian_layers_over_a_fine_grid_add_their_widths_in_quadrature():
 @pytest.mark.parametrize(("layers", "error", "message"), [
     ([], ValueError, "layers must hold at least one pair (keys, kernel), got none"),
     ([Gaussian(1.0)], TypeError, "layers must hold pairs (keys, kernel), got Gaussian as layer 0"),
+    ([([[0.0]], Gaussian(1.0), 3)], TypeError, "layers must hold pairs (keys, kernel), got tuple as layer 0"),
 ])
 def test_layers_are_checked(layers, error, message):
     for call in (lambda: compose([[0.0]], layers), lambda: stacked_mean([[0.0]], layers, [1.0])):
@@ -147,6 +148,15 @@ def test_residual_layers_are_a_slow_loop(skip, seed):
         state = 0.7 * (state if skip == "previous" else start) + 0.3 * step @ state
 
 
+def test_layers_that_take_all_from_the_average_keep_nothing_back():
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    step = averages(x, x, 0.8)
+    found = residual_layers(x, x, kernel=Gaussian(0.8), depth=2, alpha=1.0)
+    assert_allclose(found[2], step @ step @ x, rtol=0, atol=1e-13)
+    alone = residual_layers(x, x, kernel=Flat(1e-9).hollow(), depth=1, empty="mean")  # nobody has a neighbour
+    assert_allclose(alone[1], 0.5 * x + 0.5 * x.mean(0), rtol=0, atol=1e-14)
+
+
 def test_a_skip_from_the_input_ends_at_a_linear_system():
     rng = np.random.default_rng(1)
     x, start = rng.normal(size=(25, 2)), rng.normal(size=25)
@@ -161,10 +171,12 @@ def test_a_skip_from_the_input_ends_at_a_linear_system():
     ({"alpha": 0.0}, "alpha must be a number in (0, 1], got 0.0"),
     ({"skip": "all"}, "skip must be one of 'previous', 'input', got 'all'"),
     ({"depth": -1}, "depth must be an integer of at least 0, got -1"),
+    ({"empty": "nan"}, "empty must be one of 'nearest', 'mean', 'raise', got 'nan'"),
+    ({"values": [1.0, 2.0]}, "Found input variables with inconsistent numbers of samples: [1, 2]"),
 ])
 def test_residual_layers_are_checked(options, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        residual_layers([[0.0]], [1.0], **({"kernel": Gaussian(1.0), "depth": 1} | options))
+        residual_layers([[0.0]], **({"values": [1.0], "kernel": Gaussian(1.0), "depth": 1} | options))
 
 
 # ---- experts -------------------------------------------------------------------------------------------------------
@@ -189,6 +201,7 @@ def test_a_mixture_is_the_sum_of_weighted_answers(outputs, seed):
     expected = np.einsum("nj,nj...->n...", gate / gate.sum(1, keepdims=True),
                          experts[:, 0] + np.einsum("nd,jd...->nj...", X, experts[:, 1:]))
     assert_allclose(flat, expected, rtol=0, atol=1e-13)
+    assert np.isnan(mixture_of_experts([[99.0, 0.0]], centers, experts, kernel=Flat(1.0), empty="nan")).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -207,6 +220,15 @@ def test_softmax_and_gaussian_gates_are_each_other(seed):
     assert_allclose(softmax_gate(slopes, bandwidth=2.0)[1], -(slopes**2).sum(1) / 8, rtol=1e-13)
 
 
+def test_gates_of_large_units():
+    # The squares of the centers are no numbers, but those in units of the width are.
+    assert softmax_gate([[1e160]], bandwidth=1e140)[1] == pytest.approx(-5e39)
+    gate = gaussian_gate([[1e-130]], [0.0], bandwidth=1e140)
+    assert gate.centers == pytest.approx(1e150) and gate.log_prior == pytest.approx(5e19)
+    gate = gaussian_gate([[1e-80]], [0.0], bandwidth=1e140)
+    assert gate.centers == pytest.approx(1e200) and gate.log_prior == pytest.approx(5e119)
+
+
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: gaussian_gate([1.0], [1.0]),
      "slopes must have shape (n_experts, n_features), neither zero, got shape (1,)"),
@@ -218,6 +240,12 @@ def test_softmax_and_gaussian_gates_are_each_other(seed):
      "slopes and bandwidth must be of a size whose squares are numbers, got numbers up to 1e+200 and the bandwidth 1"),
     (lambda: softmax_gate([[1.0]], bandwidth=1e-200),
      "centers and bandwidth must be of a size whose squares are numbers, got numbers up to 1 and the bandwidth 1e-200"),
+    (lambda: gaussian_gate([[1e100]], [0.0], bandwidth=1e100),
+     "slopes and bandwidth must be of a size whose squares are numbers, got numbers up to 1e+100 and the bandwidth "
+     "1e+100"),
+    (lambda: softmax_gate([[1e100]], bandwidth=1e-100),
+     "centers and bandwidth must be of a size whose squares are numbers, got numbers up to 1e+100 and the bandwidth "
+     "1e-100"),
     (lambda: mixture_of_experts([[1.0]], np.zeros((0, 1)), np.zeros((0, 2)), kernel=Gaussian(1.0)),
      "X and centers must have shapes (n_queries, n_features) and (n_experts, n_features), got shapes (1, 1) and "
      "(0, 1)"),
@@ -277,6 +305,42 @@ def test_experts_climb_the_likelihood_and_predict_its_mean(seed):
     assert_allclose(model.gate(X), gate, rtol=0, atol=1e-12)
     assert_allclose(model.predict(X), (gate * answers).sum(1), rtol=0, atol=1e-11)
     assert np.mean((model.predict(X) - y) ** 2) < 0.2 * y.var()
+
+
+def test_experts_of_two_outputs_and_a_given_width_have_the_likelihood_of_both():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(300, 1))
+    Y = np.column_stack([abs(X[:, 0]), 30 * X[:, 0] ** 2]) + [0.1, 5.0] * rng.normal(size=(300, 2))
+    model = LocalExperts(3, bandwidth=0.6, random_state=0, tol=1e-9, max_iter=3000).fit(X, Y)
+    assert model.bandwidth_ == 0.6
+    answers = model.coefficients_[:, 0] + X[:, :, None] * model.coefficients_[:, 1]  # (n, m, o)
+    joint = np.exp(model.log_prior_) * norm.pdf(X, model.centers_[:, 0], 0.6)
+    joint = joint * norm.pdf(Y[:, None], answers, model.noise_).prod(2)
+    prior = (model.coefficients_[:, 1] ** 2 * X.var() / (2 * Y.var(0))).sum() / 300
+    value = np.log(joint.sum(1)).mean() + 1.5 * math.log(2 * math.pi) - prior
+    assert value == pytest.approx(model.likelihood_curve_[-1], abs=1e-7)  # the last step raised it by less than tol
+
+
+def test_one_expert_is_a_ridge_regression_of_each_output():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 2)) * [1.0, 5.0]
+    Y = np.column_stack([X[:, 0] + 0.5 * rng.normal(size=80), 40 * rng.normal(size=80) + X[:, 1]])
+    model = LocalExperts(1, alpha=30.0, tol=0.0, max_iter=3000).fit(X, Y)
+    scaled = (X - X.mean(0)) / X.std(0)
+    for output in range(2):
+        theirs = Ridge(alpha=30.0 * model.noise_[0, output] ** 2 / Y[:, output].var()).fit(scaled, Y[:, output])
+        assert_allclose(model.coefficients_[0, 1:, output], theirs.coef_ / X.std(0), rtol=1e-6)  # settled to rounding
+        assert model.noise_[0, output] == pytest.approx(np.std(Y[:, output] - theirs.predict(scaled)), rel=1e-6)
+
+
+def test_of_several_starts_the_likeliest_is_kept():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))  # few samples in three dimensions: the likelihood has many peaks
+    y = np.sin(4 * X[:, 0]) + 0.1 * rng.normal(size=60)
+    several = LocalExperts(8, n_init=4, random_state=0, max_iter=5000).fit(X, y)
+    random = np.random.RandomState(0)  # from which the starts draw one after another
+    ends = [LocalExperts(8, random_state=random, max_iter=5000).fit(X, y).likelihood_curve_[-1] for _ in range(4)]
+    assert max(ends) > ends[0] + 1e-3 and several.likelihood_curve_[-1] == max(ends)
 
 
 def test_a_fixed_point_meets_the_conditions_of_each_half():
@@ -339,6 +403,9 @@ def test_degenerate_samples_of_experts():
     exact = LocalExperts(3, random_state=0, alpha=0.0).fit([[0.0], [1.0], [0.0], [1.0]], [0.0, 1.0, 0.0, 1.0])
     assert len(exact.centers_) == 2 and np.isfinite(exact.likelihood_curve_).all()
     assert_allclose(exact.predict([[0.0], [1.0]]), [0.0, 1.0], atol=1e-6)
+    # Both variances are kept at a millionth of the sample's, here of ¼.
+    assert_allclose(exact.noise_, 5e-4, rtol=1e-12)
+    assert exact.bandwidth_ == pytest.approx(5e-4, rel=1e-12)
     more = LocalExperts(2, n_init=3, random_state=0).fit([[0.0], [1.0], [5.0]], [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
     assert more.predict([[2.0]]).shape == (1, 2) and more.noise_.shape == (2, 2)
 
@@ -361,12 +428,14 @@ def test_an_induction_head_counts_what_followed(seed):
 
 def test_the_first_layer_looks_back_by_one():
     states = np.random.default_rng(0).normal(size=(30, 4))
-    states[5, 1] = 0.0
+    states[5, 1], states[6, 2] = 0.0, 1e-50
     assert_array_equal(previous_token(states), np.vstack([np.zeros(4), states[:-1]]))
     assert_array_equal(previous_token(torch.tensor(states)), previous_token(states))
     for wrong, error, message in [
         (3.0, ValueError, "states must have shape (n_positions, n_outputs), not empty, got shape ()"),
         (np.zeros((0, 2)), ValueError, "states must have shape (n_positions, n_outputs), not empty, got shape (0, 2)"),
+        (np.zeros((2, 2, 2)), ValueError,
+         "states must have shape (n_positions, n_outputs), not empty, got shape (2, 2, 2)"),
         ([["a"]], TypeError, "states must be real numbers, got dtype <U1"),
     ]:
         with pytest.raises(error, match=f"^{re.escape(message)}$"):
@@ -383,6 +452,10 @@ def test_a_single_token_and_bad_ones():
     ]:
         with pytest.raises(error, match=f"^{re.escape(message)}$"):
             induction_head(tokens)
+    for n_tokens, message in ((3, "tokens must be from 0 to n_tokens - 1 = 2, got 0 to 3"),
+                              (0, "n_tokens must be an integer of at least 1, got 0")):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            induction_head([0, 3], n_tokens=n_tokens)
 
 
 # ---- stacked levels ------------------------------------------------------------------------------------------------
@@ -396,30 +469,33 @@ def loo(weights):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("residual", [False, True])
-def test_levels_are_a_slow_loop(residual, seed):
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_levels_are_a_slow_loop(outputs, residual, seed):
     rng = np.random.default_rng(seed)
     X, Q = rng.normal(size=(40, 2)), rng.normal(size=(9, 2))
-    y = np.sign(X[:, 0]) + 0.2 * rng.normal(size=40)
+    y = np.column_stack([np.sign(X[:, 0]), X[:, 1]])[:, :outputs] + 0.2 * rng.normal(size=(40, outputs))
     model = StackedLocalMeans(3, Gaussian(0.9), answer_kernel=Gaussian(0.6), residual=residual, widths="given")
     model.fit(X, y)
 
     def weights(a, b, answers, others, spread):
         square = ((a[:, None] - b) ** 2).sum(-1) / (2 * 0.9**2)
         if answers is not None:
-            square = square + ((answers[:, None] - others) / spread) ** 2 / (2 * 0.6**2)
+            square = square + (((answers[:, None] - others) / spread) ** 2).sum(-1) / (2 * 0.6**2)
         return np.exp(-square)
 
     here = there = None
     for loss, staged in zip(model.loss_curve_, model.staged_predict(Q), strict=True):
         values = y if here is None or not residual else y - here
-        spread = 1.0 if here is None else here.std()
+        spread = 1.0 if here is None else np.sqrt(np.mean(((here - here.mean(0)) ** 2).sum(1)))
         own = loo(weights(X, X, here, here, spread)) @ values
         asked = weights(Q, X, there, here, spread)
-        answer = asked @ values / asked.sum(1)
+        answer = asked @ values / asked.sum(1, keepdims=True)
         here, there = (own, answer) if here is None or not residual else (here + own, there + answer)
         assert loss == pytest.approx(np.mean((here - y) ** 2), rel=1e-10)
         assert_allclose(staged, there, rtol=0, atol=1e-11)
     assert_array_equal(model.predict(Q), staged)
+    if outputs == 1:
+        assert_allclose(clone(model).fit(X, y[:, 0]).predict(Q), staged[:, 0], rtol=0, atol=1e-14)
 
 
 def test_a_stack_that_compares_inputs_is_one_local_mean_of_hollow_ones():
@@ -431,22 +507,41 @@ def test_a_stack_that_compares_inputs_is_one_local_mean_of_hollow_ones():
     first = lm.LocalMeanRegressor(Gaussian(0.9)).fit(X, y)
     same = StackedLocalMeans(3, Gaussian(0.9), compare="inputs", widths="given").fit(X, y)
     assert_allclose(same.predict(Q), first.predict(Q), rtol=0, atol=1e-13)
+    chosen = StackedLocalMeans(2, compare="inputs", average="answers").fit(X, y[:, 0])
+    assert chosen.kernels_[1].bandwidth == chosen.kernels_[0].bandwidth  # the width is chosen once, by the targets
+    with pytest.raises(ValueError, match=r"^query 0 has no key in reach"):
+        StackedLocalMeans(1, Flat(3.0), widths="given", empty="raise").fit(X, y).predict([[99.0, 0.0]])
 
 
-def test_widths_are_those_of_the_least_error():
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("noise", [0.02, 0.3, 1.0])
+@pytest.mark.parametrize("unit", [1.0, 0.7])
+def test_widths_are_those_of_the_least_error(unit, noise, residual):
     rng = np.random.default_rng(2)
     X = rng.uniform(-1, 1, (80, 1))
-    y = np.sign(X[:, 0]) + 0.3 * rng.normal(size=80)
-    model = StackedLocalMeans(2).fit(X, y)
+    y = np.sign(X[:, 0]) + noise * rng.normal(size=80)
+    model = StackedLocalMeans(2, answer_kernel=Gaussian(unit), residual=residual).fit(X, y)
     assert model.kernels_[0].bandwidth == lm.select_bandwidth(X, y, kernel=Gaussian(1.0)).kernel.bandwidth
     h, answers = model.kernels_[0].bandwidth, loo(averages(X, X, model.kernels_[0].bandwidth)) @ y
     errors = []
     for wider in (1.0, 2.0, 4.0):
         for share in (0.125, 0.25, 0.5, 1.0, 4.0):
             square = (X - X.T) ** 2 / (2 * (wider * h) ** 2)
-            square = square + ((answers[:, None] - answers) / answers.std()) ** 2 / (2 * share**2)
-            errors.append(np.mean((loo(np.exp(-square)) @ y - y) ** 2))
+            square = square + ((answers[:, None] - answers) / answers.std()) ** 2 / (2 * (unit * share) ** 2)
+            found = answers + loo(np.exp(-square)) @ (y - answers) if residual else loo(np.exp(-square)) @ y
+            errors.append(np.mean((found - y) ** 2))
     assert model.loss_curve_[1] == pytest.approx(min(errors), rel=1e-10)
+
+
+@pytest.mark.parametrize(("kernel", "name", "above"), [
+    (Epanechnikov(1.0), "radius", "epanechnikov__radius"),
+    (Exponential(1.0), "temperature", "exponential__temperature"),
+])
+def test_whatever_has_one_width_can_be_chosen(kernel, name, above):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = StackedLocalMeans(2, kernel).fit(X, np.sin(2 * X[:, 0]))
+    ratio = model.kernels_[1].get_params()[above] / getattr(model.kernels_[0], name)
+    assert ratio in (1.0, 2.0, 4.0)  # by powers of two nothing is rounded
 
 
 @pytest.mark.parametrize(("params", "error", "message"), [
@@ -482,6 +577,8 @@ def test_few_and_equal_samples_stack():
     with pytest.raises(ValueError, match=r"^Found array with 1 sample\(s\) \(shape=\(1, 1\)\) while a minimum of 2 is"):
         StackedLocalMeans().fit([[1.0]], [2.0])
     same = StackedLocalMeans(2, widths="given").fit([[1.0]] * 4, [1.0, 2.0, 3.0, 4.0])
+    level = StackedLocalMeans(2, widths="given").fit([[0.0], [1.0], [2.0]], [0.0, 0.0, 0.0])
+    assert level.spreads_ == [1.0, 1.0] and level.predict([[0.5]]) == 0  # answers that are all alike have no spread
     # Left out, 1 gets 3 and 4 gets 2: the query, at 2.5, is as far from the one as from the other.
     assert_allclose(same.predict([[1.0]]), 2.5)
 
@@ -516,6 +613,40 @@ def test_no_axis_is_mean_shift_and_all_axes_are_the_identity():
     still = lazy_reconstruction(query, keys, kernel=Gaussian(0.7), n_components=2, steps=5, tol=1e-9)
     assert_allclose(still.points, query, rtol=0, atol=1e-13)
     assert still.settled and still.n_iter == 1
+    exact = lazy_reconstruction([[0.25, 0.0]], [[0.0, 0.0], [1.0, 0.0]], kernel=Flat(2.0), n_components=0, steps=5)
+    assert exact.settled and exact.n_iter == 2  # nothing at all is as little as a tolerance of zero
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_points_settle_each_for_itself(seed):
+    keys = np.random.default_rng(seed).normal(size=(40, 2))
+    query = np.random.default_rng(seed + 10).normal(size=(20, 2))
+    options = {"kernel": Gaussian(0.5), "n_components": 0, "steps": 30, "tol": 0.05}
+    alone = [lazy_reconstruction(point[None], keys, **options) for point in query]
+    assert len({found.n_iter for found in alone}) > 3
+    together = lazy_reconstruction(query, keys, **options)
+    assert together.n_iter == max(found.n_iter for found in alone)
+    assert_allclose(together.points, np.concatenate([found.points for found in alone]), rtol=0, atol=1e-12)
+
+
+def test_a_point_that_has_settled_stays_though_its_next_steps_would_be_longer():
+    # Between two keys at ±1 a step of mean shift goes to tanh(x/h²): next to nothing in the middle, and more and more.
+    found = lazy_reconstruction([[0.01], [0.5]], [[-1.0], [1.0]], kernel=Gaussian(0.9), n_components=0, steps=50,
+                                tol=0.0026)
+    x, steps = [0.01], 0
+    while steps == 0 or x[-1] - x[-2] <= 0.0026:
+        x.append(math.tanh(x[-1] / 0.81))
+        steps += 1
+    assert 1 < steps < found.n_iter and found.settled  # the other point still moves where these steps are longer
+    assert found.points[0, 0] == pytest.approx(x[1], rel=1e-12)
+
+
+def test_a_point_that_no_key_reaches_is_refused_where_that_is_asked_for():
+    keys = [[0.0, 0.0], [1.0, 0.0]]
+    with pytest.raises(ValueError, match=r"^query 0 has no key in reach"):
+        lazy_reconstruction([[9.0, 0.0]], keys, kernel=Flat(1.0), n_components=1, empty="raise")
+    with pytest.raises(ValueError, match=r"^query 0 has no key in reach"):
+        LazyAutoencoder(kernel=Flat(1.0), empty="raise").fit(keys).transform([[9.0, 0.0]])
 
 
 def test_a_lazy_autoencoder_settles_on_the_ridge():
@@ -560,6 +691,12 @@ def test_levels_of_landmarks_are_local_means():
     rng = np.random.default_rng(0)
     X, Q = rng.normal(size=(200, 4)), rng.normal(size=(10, 4))
     model = HierarchicalAutoencoder([3, 2], n_landmarks=20, random_state=0).fit(X)
+    for levels, width in ((model.encoder_, 0.5), (model.decoder_, 1.0)):
+        for level in levels:
+            apart = np.sort(np.linalg.norm(level.keys[:, None] - level.keys, axis=2), axis=1)[:, 1]
+            assert level.bandwidth == pytest.approx(width * np.median(apart))
+    deep = HierarchicalAutoencoder([3, 2, 1], n_landmarks=20, random_state=0).fit(X)
+    assert [level.values.shape[1] for level in (*deep.encoder_, *deep.decoder_)] == [3, 2, 1, 2, 3, 4]
     state = Q
     for level in model.encoder_:
         state = averages(state, level.keys, level.bandwidth) @ level.values
@@ -619,6 +756,11 @@ def test_codes_of_another_width_are_refused():
         model.inverse_transform([[0.0, 1.0]])
 
 
+def test_axes_that_two_samples_do_not_have_are_zero():
+    code = HierarchicalAutoencoder(3, random_state=0).fit([[0.0, 0, 1, 2], [1, 0, 1, 3]]).transform([[0.0, 0, 1, 2]])
+    assert code.shape == (1, 3) and code[0, 0] != 0 and code[0, 2] == 0
+
+
 def test_equal_samples_are_rebuilt():
     model = HierarchicalAutoencoder(1, random_state=0).fit([[1.0, 2.0]] * 5)
     assert_allclose(model.reconstruct([[1.0, 2.0], [7.0, 7.0]]), [[1.0, 2.0]] * 2)
@@ -670,6 +812,17 @@ def test_layers_start_on_their_inputs():
     layer.start_at(x, torch.Generator().manual_seed(0))
     assert isinstance(layer.path, nn.Identity)
     assert {tuple(key) for key in layer.keys.tolist()} <= {tuple(row) for row in x.tolist()}
+    few = LocalMeanLayer(3, 2, n_keys=20)
+    few.start_at(x, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    keys = x[torch.randperm(50, generator=generator)[:20]]
+    assert_array_equal(few.keys.detach(), keys)
+    mix = torch.randn(3, 2, generator=generator)
+    assert_allclose(few.values.detach(), (keys - keys.mean(0)) @ mix / math.sqrt(3), rtol=0, atol=1e-6)  # float32
+    apart = np.sort(np.linalg.norm(keys[:, None] - keys, axis=2), axis=1)[:, 1:4]
+    assert few.log_bandwidth.exp().item() == pytest.approx(np.sort(apart.ravel())[29], rel=1e-6)  # of 60, the lower
+    for one in LocalMeanStack([3, 4, 2], n_keys=7, bandwidth=0.3):
+        assert len(one.keys) == 7 and one.log_bandwidth.exp().item() == pytest.approx(0.3, rel=1e-6)
     same = LocalMeanLayer(1, 1, n_keys=4)
     same.start_at(torch.zeros(5, 1))
     assert same.log_bandwidth.item() == 0
@@ -702,3 +855,6 @@ def test_a_flat_kernel_that_reaches_nobody_still_stacks():
     assert_allclose(stacked_mean([[9.0]], [(x, Flat(0.1)), (x, Flat(0.1))], [1.0, 2.0, 3.0, 4.0]), [4.0])
     with pytest.raises(ValueError, match=r"^query 0 has no key in reach"):
         stacked_mean([[9.0]], [(x, Flat(0.1))], [1.0, 2.0, 3.0, 4.0], empty="raise")
+    for below, above in (([[9.0]], [9.0]), (x, [9.0])):  # the first layer is asked at the keys of the second
+        with pytest.raises(ValueError, match=r"^query 0 has no key in reach"):
+            compose([above], [(x, Flat(0.1)), (below, Flat(0.1))], empty="raise")

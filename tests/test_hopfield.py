@@ -483,6 +483,19 @@ def test_balls_that_do_not_meet_give_each_pattern_back():
     assert not DenseAssociativeMemory("epanechnikov", beta=0.1).fit(x).stable_.any()
 
 
+def test_an_epanechnikov_memory_knows_no_unit_of_its_patterns():
+    rng = np.random.default_rng(0)
+    x, states = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
+    plain = DenseAssociativeMemory("epanechnikov", beta=4.0, tol=0.05).fit(x)
+    assert 0 < plain.stable_.sum() < 60
+    for size in (2.0**-10, 2.0**10):  # by powers of two next to nothing is rounded
+        memory = DenseAssociativeMemory("epanechnikov", beta=4.0 / size**2, tol=0.05).fit(size * x)
+        np.testing.assert_array_equal(memory.stable_, plain.stable_)
+        found, wanted = memory.trace(size * states), plain.trace(states)
+        np.testing.assert_array_equal(found.n_iter, wanted.n_iter)
+        np.testing.assert_allclose(found.states, size * wanted.states, rtol=0, atol=1e-12 * size)
+
+
 @pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
 def test_a_bit_that_nobody_weighs_stays_as_it_is(update):
     rng = np.random.default_rng(0)

@@ -153,6 +153,15 @@ def test_a_memory_settles_where_the_softmax_mean_stands_still(seed):
     np.testing.assert_array_equal(ModernHopfield(beta=4.0, tol=1e-12).fit(x).predict(states), found.states)
 
 
+def test_a_memory_knows_no_unit_of_its_patterns():
+    x, states = stored(0)
+    plain = ModernHopfield(beta=4.0, tol=1e-3).fit(x).trace(states)
+    for size in (2.0**-20, 2.0**20):  # by powers of two next to nothing is rounded
+        found = ModernHopfield(beta=4.0 / size**2, tol=1e-3).fit(size * x).trace(size * states)
+        np.testing.assert_array_equal(found.n_iter, plain.n_iter)
+        np.testing.assert_allclose(found.states, size * plain.states, rtol=0, atol=1e-12 * size)
+
+
 @pytest.mark.parametrize("ratio", [0.5, 1.3, 3.0])
 def test_two_opposite_patterns_fork_where_beta_times_the_norm_squared_is_one(ratio):
     a = 1.7

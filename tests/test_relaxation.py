@@ -152,6 +152,9 @@ def test_objects_without_support_stay_as_they_are():
     model = RelaxationLabeling().fit(graph, p)
     assert_array_equal(model.probabilities_[2], p[2])
     assert_array_equal(model.labels_, [0, 0, 1])
+    for rule in ("multiplicative", "additive"):  # nor has it a mean, where supports are means
+        last = relaxation_path(graph, p, steps=3, rule=rule, normalize=True)[-1]
+        assert_allclose(last[2], p[2], rtol=1e-15)  # (1 + 0)p over its sum is one rounding
     one = RelaxationLabeling(kernel=Gaussian(1.0)).fit([[0.0, 1.0]], [[0.5, 0.5]])
     assert_array_equal(one.probabilities_, [[0.5, 0.5]])  # a single object of even odds has nothing to go by
     assert one.stopped_ == "settled" and one.n_iter_ == 1
@@ -186,6 +189,16 @@ GRAPH = sparse.csr_array(np.eye(2))
     ({"compatibility": -2 * np.eye(2), "rule": "additive"}, (GRAPH, P),
      "the additive rule needs supports of at least -1: with these weights and compatibilities they can be as low as "
      "-2; divide by that, or use normalize=True with compatibilities in [-1, 1]"),
+    ({"compatibility": -np.eye(2), "rule": "additive", "normalize": False}, (2 * GRAPH, P),
+     "the additive rule needs supports of at least -1: with these weights and compatibilities they can be as low as "
+     "-2; divide by that, or use normalize=True with compatibilities in [-1, 1]"),
+    ({"rule": "additive", "normalize": False}, (-3 * GRAPH, P),
+     "the additive rule needs supports of at least -1: with these weights and compatibilities they can be as low as "
+     "-3; divide by that, or use normalize=True with compatibilities in [-1, 1]"),
+    # One in a million is more than three roundings of single precision.
+    ({}, (X, np.array([[0.5, 0.500005], [0.5, 0.5]], dtype=np.float32)),
+     "the rows of P must be probabilities, none negative and their sum one; row 0 has the least entry 0.5 and the sum "
+     "1.000005007"),
     ({"kernel": Gaussian()}, (GRAPH, P), "a sparse X holds the weights themselves, so kernel must be None"),
     ({}, (sparse.eye_array(3), P), "a sparse X must have shape (2, 2), a row for each object, or (4, 4), a row for "
                                    "each label of each object; got shape (3, 3)"),

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import nnls
+from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.semi_supervised import LabelPropagation as TheirPropagation
@@ -162,6 +163,10 @@ def test_duplicates_a_single_sample_and_constant_features():
     x = np.array([[0.0], [0.0], [0.0], [1.0], [1.0]])
     found = LabelPropagation(Gaussian(0.1)).fit(x, [0, -1, -1, 1, -1])
     assert_allclose(found.label_distributions_, [[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]], atol=1e-8)
+    for model in (LabelPropagation(Gaussian(0.1)), LinearNeighborhoodPropagation(2)):
+        # Who takes all from the neighbours holds the labels.
+        assert_array_equal(clone(model).set_params(alpha=1.0).fit(x, [0, -1, -1, 1, -1]).label_distributions_,
+                           clone(model).fit(x, [0, -1, -1, 1, -1]).label_distributions_)
     one = LabelPropagation().fit([[3.0]], [7])
     assert_array_equal(one.predict([[5.0]]), [7])
     flat = LabelPropagation().fit(np.ones((5, 2)), [0, 0, 1, -1, -1])
@@ -245,6 +250,10 @@ def test_linear_propagation_against_a_linear_system(alpha):
     assert_allclose(model.label_distributions_, want, rtol=0, atol=1e-8)
     # A point that is a sample is rebuilt by that sample but for the ridge; the values differ by no more than one.
     assert_allclose(model.predict_proba(x[:5]), want[:5], rtol=0, atol=0.02)
+    # A point between samples and one outside of them have the weights that a sample there would have.
+    for query in (x[:2].mean(0), 3 * x[0] - 2 * x.mean(0)):
+        row = linear_neighborhoods(np.vstack([x, query]), n_neighbors=8).toarray()[-1, :-1]
+        assert_allclose(model.predict_proba(query[None])[0], row @ model.label_distributions_, rtol=0, atol=1e-12)
 
 
 @parametrize_with_checks(
@@ -291,6 +300,8 @@ X, Y = [[0.0], [1.0], [2.0]], [0, 1, -1]
     ({"tol": -1}, Y, "tol must be a number of at least 0, got -1"),
     ({"max_iter": 0}, Y, "max_iter must be an integer of at least 1, got 0"),
     ({}, [-1, -1, -1], "y must hold a label beside -1, which means none, got 3 times -1"),
+    ({}, [0.5, 1.5, -1], "Unknown label type: continuous. Maybe you are trying to fit a classifier, which expects "
+                         "discrete classes on a regression target with continuous values."),
     ({"kernel": NearestNeighbors(4)}, Y, "n_neighbors must be at most the number of keys, 3, got 4"),
 ])
 def test_what_must_hold_is_said(params, y, message):

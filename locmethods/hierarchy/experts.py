@@ -86,7 +86,7 @@ def gaussian_gate(slopes: ArrayLike, intercepts: ArrayLike, *, bandwidth: float 
     """
     slopes, intercepts, width = _of_experts("slopes", slopes, "intercepts", intercepts, bandwidth)
     centers = width**2 * slopes
-    return Gate(centers, intercepts + (centers**2).sum(1) / (2 * width**2))
+    return Gate(centers, intercepts + ((width * slopes) ** 2).sum(1) / 2)  # centers of 1e200 have no squares
 
 
 def softmax_gate(
@@ -124,7 +124,7 @@ def softmax_gate(
     centers = as_array("centers", centers)
     log_prior = np.zeros(centers.shape[:1]) if log_prior is None else log_prior
     centers, log_prior, width = _of_experts("centers", centers, "log_prior", log_prior, bandwidth)
-    return centers / width**2, log_prior - (centers**2).sum(1) / (2 * width**2)
+    return centers / width**2, log_prior - ((centers / width) ** 2).sum(1) / 2  # centers of 1e200 have no squares
 
 
 def _of_experts(rows, matrix, numbers, vector, bandwidth):

@@ -89,6 +89,17 @@ def test_agrees_with_statsmodels():
         assert_allclose(ours, model.fit(rows)[0], rtol=1e-12)  # sums of 80 terms
 
 
+def test_far_queries_have_the_logarithm_of_their_formula():
+    apart, d = 30, 40
+    query, keys = np.zeros((1, d)), np.repeat([[1.0], [2.0]], d, axis=1)
+    keys[:, apart:] = 0.0  # both keys differ from the query in 30 of 40 features
+    found = lm.local_sum(query, keys, np.ones(2), kernel=Categorical(0.1, n_levels=4)).log_normaliser
+    want = np.log(2) + apart * np.log(0.1 / 3) + (d - apart) * np.log(0.9)
+    assert_allclose(found, [want], rtol=1e-14)  # a handful of roundings
+    found = lm.local_sum([[0.0]], [[2.0], [2.0]], np.ones(2), kernel=Ordered(1e-40)).log_normaliser
+    assert_allclose(found, [np.log(2) + 2 * np.log(1e-40)], rtol=1e-14)
+
+
 @pytest.mark.parametrize("d", [1, 2])
 def test_far_queries_keep_their_digits(d):
     keys = np.column_stack([np.linspace(0, 1, 40), np.arange(40) % 3])

@@ -179,6 +179,9 @@ def test_labels_are_codes_by_the_levels():
     codes = np.array([[50.0, 2], [60, 0], [70, 2], [80, 1]])
     assert_array_equal(lm.local_mean(table, table, y, kernel=both.hollow()),
                        lm.local_mean(codes, codes, y, kernel=both.hollow()))
+    batches, their_codes, ys = (np.stack([part, part[::-1]]) for part in (table, codes, y))
+    assert_array_equal(lm.local_mean(batches, batches, ys, kernel=both),
+                       lm.local_mean(their_codes, their_codes, ys, kernel=both))
     apart = kernel.on([0], slice(1, 2))
     assert_array_equal(apart(np.array([["Ulm", "?"]])[:, :1], table), kernel(["Ulm"], town))
 

@@ -116,10 +116,10 @@ def test_gradients_go_elsewhere(taken):
 
 
 def test_a_large_sum_takes_the_faster_of_two_engines():
-    points = sample(2100, 16)
-    for kernel, outputs, expected in ((Exponential(4.0), 16, True), (Exponential(4.0), 1, False),
-                                      (Gaussian(4.0), 16, False)):
-        values = sample(2100, outputs)
+    for kernel, features, outputs, expected in (
+            (Exponential(4.0), 16, 16, True), (Exponential(4.0), 17, 17, True), (Exponential(4.0), 12, 12, False),
+            (Exponential(4.0), 16, 1, False), (Gaussian(4.0), 16, 16, False)):
+        points, values = sample(2100, features), sample(2100, outputs)
         assert (lm.explain(points, points, values, kernel=kernel).engine == "attention") == expected
 
 

@@ -1,5 +1,6 @@
 """The one chooser: what it says it would do is what it does, and it can be overruled."""
 
+import re
 import subprocess
 import sys
 
@@ -57,6 +58,13 @@ def test_nothing_is_computed_to_explain(monkeypatch):
     said = lm.explain(LARGE, LARGE, kernel=Epanechnikov(0.1))
     assert said.pairs < 0.2 * 3000**2 and said.block_pairs < 0.5 * (3000 / 32) * (3000 / 64)
     assert "leaving out blocks" in said.how and "ranks" in said.refusals["neighbors"]
+
+
+def test_the_blocks_of_the_slow_way_are_counted_to_the_last():
+    said = lm.explain(LARGE, LARGE, kernel=Matern32())
+    rows, columns = map(int, re.search(r"blocks of (\d+) × (\d+) scores", said.how).groups())
+    assert 3000 % rows and 3000 % columns  # the last ones are shorter, and blocks all the same
+    assert said.block_pairs == len(range(0, 3000, rows)) * len(range(0, 3000, columns))
 
 
 def test_each_refusal_is_a_reason():

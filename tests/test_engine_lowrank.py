@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -159,6 +160,9 @@ def test_without_a_tolerance_every_digit_is_there_and_another_engine_is_taken():
         lm.local_mean(x, x, v, kernel=Gaussian(3.0))
     with lm.engines.forced("lowrank"), pytest.raises(ValueError, match="no tolerance is given"):
         lm.local_sum(x, x, v, kernel=Gaussian(3.0))
+    blocks = lm.prepare(da.from_array(x, chunks=(3000, 3)), da.from_array(v, chunks=3000), kernel=Gaussian(3.0))
+    mean = lm.local_mean(x, x, v, kernel=Gaussian(3.0))
+    np.testing.assert_allclose(blocks.mean(x), mean, rtol=0, atol=1e-12 * 3000)  # as engines agree: of the largest
 
 
 @pytest.mark.parametrize(("kernel", "n", "d", "why"), [

@@ -20,6 +20,7 @@ from locmethods.kernels import (
     Linear,
     NearestNeighbors,
     Polynomial,
+    Radial,
     Shepard,
     Triangular,
     Tricube,
@@ -215,6 +216,43 @@ def test_each_input_may_be_the_only_one_with_a_gradient(wanted, small):
     got = lm.local_mean(q, k, v, kernel=Gaussian(h))
     assert got.requires_grad
     agree(gradients([got], one), gradients([w @ v / w.sum(-1, keepdim=True)], one))
+
+
+class Rational(Radial):
+    """K = (1 + r²/h²)^−α, of which α may learn, too."""
+
+    def __init__(self, bandwidth=1.0, alpha=1.0):
+        super().__init__(bandwidth=bandwidth)
+        self.alpha = alpha
+
+    def log_profile(self, u2, xp):
+        return -self.alpha * xp.log1p(u2)
+
+
+def cauchy(q, k):  # of length two
+    return 1 / (1 + square(q, k) / 4)
+
+
+ALONE = {
+    "a multiple's": (lambda h: 2.0 * Gaussian(h), gauss),
+    "a multiple": (lambda h: h * Gaussian(1.0) + Cauchy(2.0), lambda q, k, h: h * gauss(q, k, 1.0) + cauchy(q, k)),
+    "first of a product": (lambda h: Gaussian(h) * Cauchy(2.0), lambda q, k, h: gauss(q, k, h) * cauchy(q, k)),
+    "last of a product": (lambda h: Cauchy(2.0) * Gaussian(h), lambda q, k, h: gauss(q, k, h) * cauchy(q, k)),
+    "first of a sum": (lambda h: Gaussian(h) + Cauchy(2.0), lambda q, k, h: gauss(q, k, h) + cauchy(q, k)),
+    "last of a sum": (lambda h: Cauchy(2.0) + Gaussian(h), lambda q, k, h: gauss(q, k, h) + cauchy(q, k)),
+    "not the length": (lambda h: Rational(2.0, h), lambda q, k, h: cauchy(q, k) ** h),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_one_number_of_a_kernel_may_be_all_that_learns(name):
+    kernel, matrix = ALONE[name]
+    q, k, v, h = inputs((1100, 3), (1100, 3), (1100, 2), grad=False)  # what learns not, compiled loops would take
+    h.requires_grad_()
+    w = matrix(q, k, h)
+    got = lm.local_mean(q, k, v, kernel=kernel(h))
+    assert got.requires_grad
+    agree(gradients([got], [h]), gradients([w @ v / w.sum(-1, keepdim=True)], [h]))
 
 
 SHAPES = [((2, N, 3), (2, N, 3), (2, N, 2)), ((2, N, 3), (N, 3), (N, 2)), ((N, 3), (2, N, 3), (2, N, 2)),

@@ -89,6 +89,17 @@ def test_agrees_with_statsmodels():
         assert_allclose(ours, model.fit(rows)[0], rtol=1e-12)  # sums of 80 terms
 
 
+def test_far_queries_have_the_logarithm_of_their_formula():
+    apart, d = 30, 40
+    query, keys = np.zeros((1, d)), np.repeat([[1.0], [2.0]], d, axis=1)
+    keys[:, apart:] = 0.0  # both keys differ from the query in 30 of 40 features
+    found = lm.local_sum(query, keys, np.ones(2), kernel=Categorical(0.1, n_levels=4)).log_normaliser
+    want = np.log(2) + apart * np.log(0.1 / 3) + (d - apart) * np.log(0.9)
+    assert_allclose(found, [want], rtol=1e-14)  # a handful of roundings
+    found = lm.local_sum([[0.0]], [[2.0], [2.0]], np.ones(2), kernel=Ordered(1e-40)).log_normaliser
+    assert_allclose(found, [np.log(2) + 2 * np.log(1e-40)], rtol=1e-14)
+
+
 @pytest.mark.parametrize("d", [1, 2])
 def test_far_queries_keep_their_digits(d):
     keys = np.column_stack([np.linspace(0, 1, 40), np.arange(40) % 3])
@@ -168,6 +179,9 @@ def test_labels_are_codes_by_the_levels():
     codes = np.array([[50.0, 2], [60, 0], [70, 2], [80, 1]])
     assert_array_equal(lm.local_mean(table, table, y, kernel=both.hollow()),
                        lm.local_mean(codes, codes, y, kernel=both.hollow()))
+    batches, their_codes, ys = (np.stack([part, part[::-1]]) for part in (table, codes, y))
+    assert_array_equal(lm.local_mean(batches, batches, ys, kernel=both),
+                       lm.local_mean(their_codes, their_codes, ys, kernel=both))
     apart = kernel.on([0], slice(1, 2))
     assert_array_equal(apart(np.array([["Ulm", "?"]])[:, :1], table), kernel(["Ulm"], town))
 

@@ -144,6 +144,19 @@ def test_a_wide_kernel_gives_the_mean_and_a_narrow_one_the_nearest_value():
     np.testing.assert_array_equal(lm.local_mean(query, keys, values, kernel=Gaussian(1e-7)), nearest)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+def test_a_far_query_of_a_batch_weighs_by_every_coordinate(kind):
+    # Far off along the first coordinate, in which the keys agree: of a square of 2⁶⁰ rounding would leave nothing else.
+    rng = np.random.default_rng(0)
+    keys, values = np.zeros((2, 6, 3)), rng.normal(size=(2, 6))
+    keys[..., 1:] = rng.integers(-2, 3, size=(2, 6, 2))
+    query = np.array([[[2.0**30, 1.0, 0.0]], [[2.0**30, 0.0, -1.0]]])  # one query in each batch, fewer than coordinates
+    weight = np.exp(-0.5 * np.square(query - keys)[..., 1:].sum(-1))
+    want = (weight * values).sum(-1, keepdims=True) / weight.sum(-1, keepdims=True)
+    got = lm.local_mean(kind(query), kind(keys), kind(values), kernel=Gaussian(1.0))
+    np.testing.assert_allclose(got, want, rtol=1e-13)  # sums of six terms
+
+
 def test_far_query_takes_the_nearest_value():  # the quotient would be 0/0
     got = lm.local_mean(np.array([[1e6]]), np.array([[0.0], [1.0]]), np.array([10.0, 20.0]), kernel=Gaussian(1.0))
     np.testing.assert_array_equal(got, [20.0])

@@ -137,6 +137,15 @@ def test_the_mode_of_numbers_is_the_highest_place_of_a_fine_grid(kernel):
         assert height[0] >= height[1:].max() * (1 - 1e-6), (seed, h)  # a grid may miss the top, never pass it
 
 
+@pytest.mark.parametrize("unit", [2.0**-20, 2.0**20])
+def test_the_mode_of_numbers_has_their_unit(unit):
+    rng = np.random.default_rng(0)
+    keys, values = rng.uniform(size=(25, 1)), rng.normal(size=25)
+    plainly = lm.local_mode([[0.5]], keys, values, kernel=Gaussian(0.2), value_kernel=Tricube(0.6))
+    got = lm.local_mode([[0.5]], keys, values * unit, kernel=Gaussian(0.2), value_kernel=Tricube(0.6 * unit))
+    assert_allclose(got, plainly * unit, rtol=1e-6)  # a top is flat: heights of 1e-16 tell places of 1e-8 apart
+
+
 def test_where_two_peaks_are_alike_the_higher_one_wins():
     # The single heaviest value stands alone; a group of lighter ones is denser.
     values = np.array([0.0, 5.0, 5.2, 5.4, 5.6])

@@ -127,6 +127,14 @@ def test_a_tie_goes_to_the_widest_of_all():
 # ---- the search ----------------------------------------------------------------------------------------------------
 
 
+def test_a_power_is_searched_alike_in_every_unit():
+    X, y = sample(4)
+    found, other = (select_bandwidth(X * unit, y, kernel=Shepard(), criterion="loo") for unit in (1.0, 2.0**40))
+    assert_allclose(other.candidates[[0, -1]], found.candidates[[0, -1]], rtol=1e-12)  # the range has no unit
+    assert_allclose(other.scores.min(), found.scores.min(), rtol=1e-6)  # a valley is flat where it is deepest
+    assert found.at_edge == other.at_edge == ()
+
+
 @pytest.mark.parametrize(("kernel", "name"), [
     (Gaussian(), "bandwidth"), (Laplace(), "bandwidth"), (Epanechnikov(), "radius"), (Flat(), "radius"),
     (Shepard(), "power")], ids=repr)

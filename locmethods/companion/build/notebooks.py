@@ -17,10 +17,15 @@ _PICTURES = ("image/", "text/html", "text/markdown", "application/javascript")
 
 
 def environment(root, page, threads):
-    """Return the environment of a chapter's process and its kernel."""
+    """Return the environment of a chapter's process and its kernel.
+
+    Threads of OpenMP wait asleep: those that spin take the cores from whatever else runs, and what takes a third of a
+    second on a quiet machine took half a minute beside other work.
+    """
     return os.environ | dict.fromkeys(_THREADS, str(threads)) | {
         records.FOLDER: str(Path(root) / "_build" / "records"), records.CHAPTER: page.stem, "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1", "IPYTHONDIR": str(Path(root) / "_build" / "ipython"), "MPLBACKEND": "agg",
+        "OMP_WAIT_POLICY": "passive",
         "SCIPY_ARRAY_API": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "JUPYTER_PATH": os.pathsep.join([os.path.join(sys.prefix, "share", "jupyter"),
                                          os.environ.get("JUPYTER_PATH", "")]).rstrip(os.pathsep)}

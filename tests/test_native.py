@@ -480,6 +480,21 @@ def test_a_processor_with_wider_vectors_gives_the_same_products(tmp_path):
     assert said.split() == ["32", "16"]
 
 
+def test_loops_use_the_whole_of_a_processors_vectors(tmp_path):
+    """Without our asking for them LLVM leaves half of each idle on some processors."""
+    said = in_a_fresh_process("""
+        import numpy as np
+        from llvmlite import binding
+        from numba import njit
+        from locmethods.engines.native import loops
+        outer = njit(lambda x: loops.exponentials(x, -1.0))
+        outer(np.ones(64))
+        print("zmm" in outer.inspect_asm(outer.signatures[0]), bool(binding.get_host_cpu_features().get("avx512f")))
+        """, tmp_path)
+    used, there = said.split()
+    assert used == there
+
+
 def test_loops_are_compiled_where_nothing_can_be_kept(tmp_path):
     said = in_a_fresh_process("""
         import numpy as np

@@ -86,6 +86,21 @@ def _number(context, bits):
     return number(bits), generate
 
 
+@intrinsic
+def whole_vectors(context):
+    """Let the function that calls this handle as many numbers at once as the processor can.
+
+    For some processors LLVM keeps to half of their vectors, since long ones lower the clock for all that runs beside.
+    Our loops do nothing else, and take two thirds of the time with whole ones. Where there are no longer ones nothing
+    changes.
+    """
+    def generate(context, builder, signature, arguments):
+        # llvmlite's own `add` knows no attributes that are strings.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+    return types.void(), generate
+
+
 def _one_of_two(instruction):
     """Return a function of two floating numbers, neither NaN, that is one of LLVM's instructions.
 
@@ -190,6 +205,7 @@ def inner_products(query, keys, out):
 @inner
 def exponentials(x, scale):
     """Write exp(scale · x) in place of x ≤ 80/scale, two at a time: each is a chain of steps that wait for another."""
+    whole_vectors()
     half = len(x) // 2
     left, right = x[:half], x[half:2 * half]
     for j in range(half):
@@ -212,6 +228,7 @@ def total_and_sum(weight, values):
 @summing
 def dot(x, y):
     """Return Σ x y."""
+    whole_vectors()
     total = x.dtype.type(0)
     for j in range(len(x)):
         total += x[j] * y[j]
@@ -221,6 +238,7 @@ def dot(x, y):
 @summing
 def total_of(x):
     """Return Σ x."""
+    whole_vectors()
     total = x.dtype.type(0)
     for j in range(len(x)):
         total += x[j]
@@ -230,6 +248,7 @@ def total_of(x):
 @summing
 def add_up(weight, values, numerator):
     """Add Σ w v to `numerator` for values of shape (o, ≥ n), o ≥ 1, and return Σ w, for n weights."""
+    whole_vectors()
     total, first = total_and_sum(weight, values)
     numerator[0] += first
     for o in range(1, len(values)):
@@ -261,6 +280,7 @@ def least_gap(x, centre):
 @summing
 def squared_distance(query, key):
     """Return ‖q − k‖²."""
+    whole_vectors()
     total = 0.0
     for k in range(len(query)):
         gap = key[k] - query[k]

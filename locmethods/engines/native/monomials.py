@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, inlined, summing
+from locmethods.engines.native.loops import compiled, inlined, summing, whole_vectors
 
 TILE = 128  # points whose coordinates stay in a core's nearest cache
 
@@ -18,6 +18,7 @@ TILE = 128  # points whose coordinates stay in a core's nearest cache
 @summing
 def _dot(x, y):
     """Return Σ x y over a tile."""
+    whole_vectors()
     total = 0.0
     for j in range(TILE):
         total += x[j] * y[j]
@@ -95,6 +96,7 @@ def add_moments(points, weight, degree, moments):
     degree : int, at least 1
     moments : ndarray of shape (c, count)
     """
+    whole_vectors()
     d, columns = len(points), len(weight)
     depth, last = walk(d, degree)
     x, w, product = np.empty((d, TILE)), np.empty((columns, TILE)), np.empty(TILE)
@@ -129,6 +131,7 @@ def powers(points, moments, degree, out):
     degree : int, at least 1
     out : ndarray of shape (degree + 1, c, n)
     """
+    whole_vectors()
     d, columns = len(points), len(moments)
     depth, last = walk(d, degree)
     x, part, found = np.empty((d, TILE)), np.empty(TILE), np.empty((degree + 1, columns, TILE))

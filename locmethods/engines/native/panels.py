@@ -27,6 +27,7 @@ from locmethods.engines.native.loops import (
     least_gap,
     squared_distance,
     total_of,
+    whole_vectors,
 )
 from locmethods.engines.native.profiles import weigh
 
@@ -114,6 +115,7 @@ def multiply(left, first, panels, out):
     panels : ndarray of shape (n_panels, d, width)
     out : ndarray of shape (ROWS, ≥ n_panels · width)
     """
+    whole_vectors()
     for j in range(len(panels)):
         _multiply_panel(left, first, panels[j], out, j * panels.shape[2])
 
@@ -191,6 +193,7 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
     peak : ndarray of shape (b,)
         For SOFTMAX the largest score so far; the sums are divided by its exponential.
     """
+    whole_vectors()
     outputs, wide = numerator.shape[1], keys.shape[1] * keys.shape[3]
     nothing = math.inf  # a product that has no weight
     if route != DISTANCE:

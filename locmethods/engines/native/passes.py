@@ -17,6 +17,7 @@ from locmethods.engines.native.loops import (
     least_gap,
     smaller,
     squares,
+    whole_vectors,
 )
 from locmethods.engines.native.profiles import IS_EXPONENTIAL, IS_POLYNOMIAL, weigh, weigh_inversely
 
@@ -181,6 +182,7 @@ def add_blocks(factors, rows, size, columns, order, values, own, begin, end, sta
     extreme : ndarray of shape (n_queries,)
         Left as it is.
     """
+    whole_vectors()
     _pass(one, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, numerator, total, extreme)
 
@@ -193,6 +195,7 @@ def add_inverse(factors, rows, size, columns, order, values, own, begin, end, st
     Parameters are those of `add_blocks`, except that `extreme` is the least squared distance so far: the sums are
     those of (√extreme/r)ᵖ.
     """
+    whole_vectors()
     _pass(inverse, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, numerator, total, extreme)
 
@@ -205,6 +208,7 @@ def add_products(factors, rows, size, columns, order, values, own, begin, end, s
     Parameters are those of `add_blocks`, except that `extreme` is the greatest score of the exponentials so far: the
     sums are divided by its exponential.
     """
+    whole_vectors()
     _pass(several, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, numerator, total, extreme)
 
@@ -223,6 +227,7 @@ def write_products(factors, query, columns, own, out):
         The key for which each query has no weight; none if empty.
     out : ndarray of shape (b, n)
     """
+    whole_vectors()
     d, n = columns.shape
     tile, more = np.empty((d, ROW), columns.dtype), np.empty(ROW, columns.dtype)
     for start in range(0, n, ROW):
@@ -262,6 +267,7 @@ def write_scaled(kind, square, query, columns, own, out):
         The key for which each query has no weight; none if empty.
     out : ndarray of shape (b, n)
     """
+    whole_vectors()
     for i in range(len(query)):
         part = out[i]
         squares(query[i], columns, part)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from locmethods.engines.native.loops import exponentials, inlined, inner, larger
+from locmethods.engines.native.loops import exponentials, inlined, inner, larger, whole_vectors
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -223,6 +223,7 @@ def weigh(kind, x, square, inverse):
     square, inverse : floats of x's type
         length² and 1/length².
     """
+    whole_vectors()
     if kind == IS_GAUSSIAN:
         _weigh_gaussian(x, square, inverse)
     elif kind == IS_LAPLACE:

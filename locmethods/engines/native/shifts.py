@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, exponential, inlined, inner, larger
+from locmethods.engines.native.loops import compiled, exponential, inlined, inner, larger, whole_vectors
 from locmethods.engines.native.profiles import weigh
 
 INTERPOLATED = -1  # the number of a kernel that only windows of pictures have: e^(−x/2), linear between powers of two
@@ -38,6 +38,7 @@ def _squares(guide, plane, row, first, shift, out):
 @inner
 def _filtered(rows, kept, begin, profile, out):
     """Write Σ profile[k] · rows[(begin + k) mod `kept`] into `out`, two rows at a time."""
+    whole_vectors()
     n, size = len(out), len(profile)
     if size % 2 == 1:
         row, a = rows[begin % kept, :n], profile[0]
@@ -57,6 +58,7 @@ def _filtered(rows, kept, begin, profile, out):
 @inner
 def _along(row, profile, out):
     """Write Σ profile[k] · row[j + k] into out[j], two at a time."""
+    whole_vectors()
     n, size = len(out), len(profile)
     if size % 2 == 1:
         a = profile[0]
@@ -84,6 +86,7 @@ def _counted(x, surplus, most):
 @inner
 def _interpolate(x):
     """Turn squared distances into 2^⌊z⌋ (1 + z − ⌊z⌋) with z = −x/(2 log 2) − BELOW, in place."""
+    whole_vectors()
     one, zero, two = x.dtype.type(1), x.dtype.type(0), x.dtype.type(math.log(2))
     slope, below = x.dtype.type(-0.5 / math.log(2)), x.dtype.type(BELOW)
     for j in range(len(x)):
@@ -97,6 +100,7 @@ def _interpolate(x):
 @inner
 def _add(weight, scale, values, plane, row, first, sums, own_plane, own_row, own_first):
     """Add scale · K · v for a row of pixels to their sums, and scale · K to the last of these."""
+    whole_vectors()
     n = len(weight)
     for channel in range(len(values)):
         out = sums[channel, own_plane, own_row, own_first:own_first + n]
@@ -134,6 +138,7 @@ def add_shifts(guide, values, sums, begin, end, shifts, factors, profiles, margi
     surplus, most : floats of the guide's type
         What is taken from squared distances; the greatest that counts.
     """
+    whole_vectors()
     across, down, along = profiles
     size = values.shape[1] - 2 * margin[0], values.shape[2] - 2 * margin[1], values.shape[3] - 2 * margin[2]
     one = guide.dtype.type(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, inlined, total_of
+from locmethods.engines.native.loops import compiled, inlined, total_of, whole_vectors
 from locmethods.engines.native.panels import ROWS, multiply
 from locmethods.engines.native.passes import gather, inverse, one, several
 
@@ -81,6 +81,7 @@ def stack_blocks(factors, rows, size, columns, order, values, own, begin, end, s
     factors, rows, size, columns, order, own, begin, end, start, first, tile, spare, names, numerator, total, extreme
         As in `passes.add_blocks`.
     """
+    whole_vectors()
     _pass(one, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, beside, products, numerator, total, extreme)
 
@@ -89,6 +90,7 @@ def stack_blocks(factors, rows, size, columns, order, values, own, begin, end, s
 def stack_inverse(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                   names, beside, products, numerator, total, extreme):
     """Do what `stack_blocks` does for inverse distances; `extreme` is that of `passes.add_inverse`."""
+    whole_vectors()
     _pass(inverse, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, beside, products, numerator, total, extreme)
 
@@ -97,5 +99,6 @@ def stack_inverse(factors, rows, size, columns, order, values, own, begin, end, 
 def stack_products(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                    names, beside, products, numerator, total, extreme):
     """Do what `stack_blocks` does for a product of factors; `extreme` is that of `passes.add_products`."""
+    whole_vectors()
     _pass(several, factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
           names, beside, products, numerator, total, extreme)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, dot, inner
+from locmethods.engines.native.loops import compiled, dot, inner, whole_vectors
 
 TILE = 512  # keys whose monomials stay in a core's nearest cache
 
@@ -12,6 +12,7 @@ TILE = 512  # keys whose monomials stay in a core's nearest cache
 @inner
 def _gather(points, values, weight, index, kept, used):
     """Copy the keys that have weight, points first, into the columns of `kept`, and their weights into `used`."""
+    whole_vectors()
     n = 0
     for j in range(len(weight)):
         index[n] = j  # overwritten by the next one if this one has no weight: faster than to ask first
@@ -29,6 +30,7 @@ def _gather(points, values, weight, index, kept, used):
 @inner
 def _fill(at, kept, start, parents, features, tile, n):
     """Write into the rows of `tile` the monomials of n keys from `start` on, and their values."""
+    whole_vectors()
     p, d = len(parents), len(at)
     for s in range(p):
         row, source, x = tile[s, :n], kept[features[s], start:start + n], at[features[s]]
@@ -60,6 +62,7 @@ def add_products(at, points, weight, values, parents, features, mean, products):
     products : ndarray of shape (b, p, p + o)
         Σ w (m_s − m̄_s)(m_t − m̄_t), centred before they are multiplied; the values come after the monomials.
     """
+    whole_vectors()
     p, both = len(parents), len(parents) + len(values)
     kept, used = np.empty((len(points) + len(values), weight.shape[1]), weight.dtype), np.empty_like(weight[0])
     index = np.empty(weight.shape[1], np.uint32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -120,4 +121,5 @@ def get_bin_seeds(X: ArrayLike, bin_size: float, min_bin_freq: int = 1) -> np.nd
     if len(cells) == len(X):
         warnings.warn(f"no two points share a cell of size {bin_size:g}, so all points are used as seeds", stacklevel=2)
         return X
-    return cells * (bin_size if np.isscalar(bin_size) else size)  # a number's type tells that of the seeds
+    unit: Any = bin_size if np.isscalar(bin_size) else size  # a number's type tells that of the seeds
+    return cells * unit

@@ -303,16 +303,18 @@ await page.reload({ waitUntil: 'load' });
 const open = await page.evaluate(() => [...document.querySelectorAll('.ledger-item[open]')].map((item) => item.id));
 verdict('a link opens its claim', open.length === 1 ? [] : [`open: ${open}`]);
 // Formulas that are folded away are set when their claim is opened, and the others at once.
-const bare = () => page.evaluate(async () => {
-  await new Promise((ready) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(ready))); });
-  await window.MathJax.startup.promise;
-  const formulas = [...document.querySelectorAll('.ledger-item .math')].filter((node) => !node.querySelector('mjx-container'));
-  return [formulas.length, formulas.filter((node) => !node.closest('details:not([open]) > :not(summary)')).length];
-});
-const [folded, missed] = await bare();
-await page.evaluate(() => document.querySelectorAll('.ledger-item').forEach((item) => { item.open = true; }));
-const [left] = await bare();
-verdict('formulas of the ledger', folded > 0 && missed === 0 && left === 0 ? [] : [`${folded} not set at first, ${missed} of them in sight; ${left} when all are open`]);
+{
+  const bare = () => page.evaluate(async () => {
+    await new Promise((ready) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(ready))); });
+    await window.MathJax.startup.promise;
+    const formulas = [...document.querySelectorAll('.ledger-item .math')].filter((node) => !node.querySelector('mjx-container'));
+    return [formulas.length, formulas.filter((node) => !node.closest('details:not([open]) > :not(summary)')).length];
+  });
+  const [folded, missed] = await bare();
+  await page.evaluate(() => document.querySelectorAll('.ledger-item').forEach((item) => { item.open = true; }));
+  const [left] = await bare();
+  verdict('formulas of the ledger', folded > 0 && missed === 0 && left === 0 ? [] : [`${folded} not set at first, ${missed} of them in sight; ${left} when all are open`]);
+}
 await live(browser, root, shapes, patience, verdict);
 
 // The family map: each box and edge is a link with a name that shows its focus, and the list beside it has the same.

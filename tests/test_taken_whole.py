@@ -95,43 +95,40 @@ def test_solutions_stand_open_on_paper_and_code_stays_folded(root):
     assert "the code" not in text, "opened without its bar, code left an empty box"
 
 
+def words_on_sheets(root, page, words):
+    """Print a page without our rules for paper and with them: which of the words stand on each of its sheets."""
+    from pypdf import PdfReader
+
+    rules = f"<style>{(ROOT / 'book' / '_assets' / 'book.css').read_text()}</style>"
+    found = []
+    for style in ("", rules):
+        write_whole(root / "_build" / "html" / "book" / "means.html", style + page)
+        printed.make(root)
+        sheets = PdfReader(root / "_build" / "html" / "downloads" / "means.pdf").pages
+        found.append([[word in sheet.extract_text() for word in words] for sheet in sheets])
+    return found
+
+
 @pytest.mark.slow
 @needs_chromium
 def test_codes_frame_stands_on_the_sheet_of_its_code(root):
     """Eight lines where four have room: without our rule for paper the frame stays behind, empty."""
-    from pypdf import PdfReader
-
     lines = f'<div class="highlight" style="break-inside: avoid"><pre>{"code<br>" * 8}</pre></div>'
     code = f'<div class="cell_input"><span>frame</span>{lines}</div>'
     page = f'<main class="bd-content"><div style="height: 225mm"></div>{code}</main>'
-    rules = f"<style>{(ROOT / 'book' / '_assets' / 'book.css').read_text()}</style>"
-    sheets = []
-    for style in ("", rules):
-        write_whole(root / "_build" / "html" / "book" / "means.html", style + page)
-        printed.make(root)
-        found = PdfReader(root / "_build" / "html" / "downloads" / "means.pdf").pages
-        sheets.append([[word in sheet.extract_text() for word in ("frame", "code")] for sheet in found])
+    sheets = words_on_sheets(root, page, ("frame", "code"))
     assert sheets == [[[True, False], [False, True]], [[False, False], [True, True]]]
 
 
 @pytest.mark.slow
 @needs_chromium
 def test_a_claim_on_paper_shows_all_its_comparisons_on_the_sheet_of_its_name(root):
-    from pypdf import PdfReader
-
     more = '<details class="claim-more"><summary>2 more</summary><p>folded</p></details>'
     card = f'<div class="cell_output"><div class="claim-card" style="height: 40mm">card {more}</div></div>'
     page = f'<main class="bd-content"><div style="height: 235mm"></div><div class="cell_input">name</div>{card}</main>'
-    rules = f"<style>{(ROOT / 'book' / '_assets' / 'book.css').read_text()}</style>"
-    sheets = []
-    for style in ("", rules):
-        write_whole(root / "_build" / "html" / "book" / "means.html", style + page)
-        printed.make(root)
-        found = PdfReader(root / "_build" / "html" / "downloads" / "means.pdf").pages
-        sheets.append([[word in sheet.extract_text() for word in ("name", "card", "2 more", "folded")]
-                       for sheet in found])
-    assert sheets == [[[True, False, False, False], [False, True, True, False]],
-                      [[False, False, False, False], [True, True, False, True]]]
+    assert words_on_sheets(root, page, ("name", "card", "2 more", "folded")) == [
+        [[True, False, False, False], [False, True, True, False]],
+        [[False, False, False, False], [True, True, False, True]]]
 
 
 def test_the_menu_leads_to_the_pages_pdf():

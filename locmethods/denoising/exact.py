@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from locmethods.arrays.checks import as_number, check_option, check_positive
 from locmethods.arrays.empty import EMPTY
 from locmethods.arrays.estimators import FLOATS, validate_data
-from locmethods.denoising.noise import NOISES, RANGE, kernel_of, log_factor
+from locmethods.denoising.noise import NOISES, as_level, kernel_of, log_factor
 from locmethods.kernels import Gaussian
 from locmethods.means import prepare
 from locmethods.numerics.units import exponent_of, in_unit, largest_of
@@ -256,12 +256,10 @@ class EmpiricalDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _level(self, sigma):
         sigma = self.sigma if sigma is None else sigma
+        if self.noise == "poisson":
+            return as_level("sigma", sigma, " under Poisson noise, which its square counts")
         check_positive("sigma", sigma)
-        sigma = as_number("sigma", sigma)
-        if self.noise == "poisson" and not RANGE[0] <= sigma <= RANGE[1]:
-            raise ValueError(f"sigma must be from {RANGE[0]} to {RANGE[1]} under Poisson noise, which its square "
-                             f"counts, got {sigma!r}")
-        return sigma
+        return as_number("sigma", sigma)
 
     @property
     def _bandwidth(self):

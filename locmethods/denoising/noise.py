@@ -21,11 +21,11 @@ from locmethods.kernels.restricted import without_own
 
 NOISES = ("gaussian", "laplace", "uniform", "poisson")
 LEAST = 1e-300  # an intensity below it is taken for it, so that its logarithm is a number
-RANGE = 1e-150, 1e150  # of a length whose square is a normal number
+RANGE = 1e-150, 1e150  # of numbers whose squares are normal
 
 
-def as_level(name, value):
-    """Return a level of noise, or another length that is to be squared, as a float.
+def as_level(name, value, why=""):
+    """Return a level of noise that is to be squared, as a float; `why` goes on in the error's sentence.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def as_level(name, value):
     check_positive(name, value)
     level = as_number(name, value)
     if not RANGE[0] <= level <= RANGE[1]:
-        raise ValueError(f"{name} must be from {RANGE[0]} to {RANGE[1]}, got {value!r}")
+        raise ValueError(f"{name} must be from {RANGE[0]} to {RANGE[1]}{why}, got {value!r}")
     return level
 
 

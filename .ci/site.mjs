@@ -247,7 +247,8 @@ for (const [shape, viewport] of Object.entries(shapes)) {
         theme: document.documentElement.dataset.theme, ink: getComputedStyle(document.querySelector('article p')).color, ground: getComputedStyle(document.body).backgroundColor,
         wrong: drawings.filter((image) => !image.src.endsWith('.light.svg') || image.src.includes('.narrow.') || !image.complete || !image.naturalWidth).map((image) => image.src),
         missing: [...document.querySelectorAll('figure')].filter((figure) => shown(figure) && figure.querySelector('img.themed') && ![...figure.querySelectorAll('img')].some(shown)).map((figure) => figure.id),
-        bars: [...document.querySelectorAll('details.hide:not([open]), details.page-box:not([open]), .frame-bar, button')].filter(shown).length,
+        bars: [...document.querySelectorAll('details.hide:not([open]), details.page-box:not([open]), input, button')].filter(shown).length,
+        mute: [...document.querySelectorAll('.frame-bar output')].filter((note) => !shown(note) || !/one of \d+ drawings/.test(getComputedStyle(note, '::after').content)).length,
         parted: [...document.querySelectorAll('figure, .claim-card, tr')].filter((node) => shown(node) && getComputedStyle(node).breakInside !== 'avoid').length,
       };
     });
@@ -256,6 +257,7 @@ for (const [shape, viewport] of Object.entries(shapes)) {
     if (seen.ground !== 'rgb(255, 255, 255)') faults.push(`the ground is ${seen.ground}`);
     faults.push(...seen.wrong.map((src) => `not the drawing for paper, or not loaded: ${src}`), ...seen.missing.map((id) => `no drawing in ${id}`));
     if (seen.bars) faults.push(`${seen.bars} bars and buttons that do nothing`);
+    if (seen.mute) faults.push(`${seen.mute} drawings with a slider do not say of how many they are one`);
     if (seen.parted) faults.push(`${seen.parted} figures, cards and rows may be parted`);
     await paper.emulateMedia({ media: 'screen', colorScheme: 'dark' });
     if (!await becomes('dark')) faults.push('after printing the screen is not dark again');

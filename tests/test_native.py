@@ -16,6 +16,7 @@ from scipy.special import softmax
 
 import locmethods as lm
 from locmethods.engines.native import engine, loops, panels, profiles
+from locmethods.engines.native.layout import aligned
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -90,21 +91,37 @@ def kernels_of(length):
             Polynomial(4)]
 
 
-@pytest.mark.parametrize(("dtype", "lowest", "ulp"), [("f4", -59.0, 2e-7), ("f8", -599.0, 5e-16)])
-def test_the_exponential_is_numpys_to_two_units_and_zero_far_below(dtype, lowest, ulp):
+@pytest.mark.parametrize("scale", [-1.0, 1.0, -0.37, -123.4])
+@pytest.mark.parametrize(("dtype", "lowest"), [("f4", -59.0), ("f8", -599.0)])
+def test_exponentials_are_numpys_to_a_few_units_and_zero_far_below(dtype, lowest, scale):
+    exponentials, scale = from_python(loops.exponentials), np.dtype(dtype).type(scale)
+    exponents = np.concatenate([np.linspace(lowest, 0, 20001), [0.0, 1.0, 80.0]])
+    x = (exponents / scale).astype(dtype)
+    # The exponents once more, without a rounding that float32 or float64 would show.
+    exponents = x.astype(np.longdouble) * np.longdouble(scale)
+    exponentials(x, scale)
+    allowed = (2 + 2 * np.abs(exponents)) * np.finfo(dtype).eps  # as the function promises
+    assert (np.abs(x / np.exp(exponents) - 1) <= allowed).all()
+    far = (np.array([1.01 * lowest - 1, 100 * lowest, -1e30, -np.inf]) / scale).astype(dtype)
+    exponentials(far, scale)
+    assert not far.any()
+    none = np.array([0.0, np.nan], dtype)
+    exponentials(none, scale)
+    assert none.tolist() == [1.0, 0.0]
+
+
+def test_a_power_of_two_is_exact_for_whole_numbers():
     @loops.compiled
     def apply(x, out):
         for j in range(len(x)):
-            out[j] = loops.exponential(x[j])
+            out[j] = loops.power_of_two(x[j], x.dtype.type(1))
 
-    x = np.concatenate([np.linspace(lowest, 0, 20001), [0.0, 1.0, 80.0]]).astype(dtype)
-    out = np.empty_like(x)
-    apply(x, out)
-    np.testing.assert_allclose(out, np.exp(x.astype(float)), rtol=ulp)
-    far = np.array([1.01 * lowest - 1, 100 * lowest, -1e30, -np.inf], dtype)
-    apply(far, out)
-    assert not out[:4].any()
-    assert loops.exponential(1.0) == math.e
+    for dtype, lowest in (("f4", -86), ("f8", -865)):
+        x = np.arange(lowest, 116).astype(dtype)
+        out = np.empty_like(x)
+        apply(x, out)
+        assert (out == 2.0**x.astype(float)).all()
+    assert loops.power_of_two(3.0, 2.0) == 64.0
 
 
 @pytest.mark.parametrize("d", [*range(1, 10), 17])
@@ -115,6 +132,32 @@ def test_squares_are_squared_distances(d, dtype):
     loops.squares(query[0], np.ascontiguousarray(keys.T), out)
     expected = np.square(query[0].astype(float) - keys[:99].astype(float)).sum(1)
     np.testing.assert_allclose(out, expected, rtol=(d + 2) * np.finfo(dtype).eps)  # a rounding for each operation
+
+
+@pytest.mark.parametrize("beyond", [(), (3,)])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_row_is_copied_and_nothing_beside_it(dtype, beyond):
+    copy = njit(lambda *given: loops.copy_row(*given))
+    source = np.random.default_rng(0).normal(size=(4, 10, *beyond)).astype(dtype)
+    out = np.zeros((3, 8, *beyond), dtype)
+    copy(source, 2, 5, out, 1, 4)
+    expected = np.zeros_like(out)
+    expected[2, 1:5] = source[2, 5:9]
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_arrays_of_two_types_are_not_copied():
+    copy = njit(lambda *given: loops.copy_row(*given))
+    with pytest.raises(TypeError, match="of one type are copied, got array.float64, 2d, C. and array.float32"):
+        copy(np.zeros((2, 2)), 0, 0, np.zeros((2, 2), np.float32), 0, 1)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 5), (0, 4)])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_memory_begins_where_a_line_of_the_cache_does(dtype, shape):
+    arrays = [aligned(shape, dtype) for _ in range(9)]
+    assert all(array.ctypes.data % 64 == 0 for array in arrays if array.size)
+    assert {(array.shape, array.dtype.str[1:], array.flags.c_contiguous) for array in arrays} == {(shape, dtype, True)}
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3, 4, 5, 8])

@@ -100,7 +100,7 @@ def test_it_runs_in_an_empty_folder_with_the_package_alone(tmp_path):
     write_whole(tmp_path / "home" / "fuzzy.ipynb", nbformat.writes(made))
     shutil.copytree(ROOT / "locmethods", tmp_path / "installed" / "locmethods",
                     ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {name: value for name, value in notebooks.environment(ROOT, page, 1).items()
+    environment = {name: value for name, value in notebooks.environment(ROOT, page).items()
                    if not name.startswith("LOCMETHODS")}
     environment |= {"PYTHONPATH": str(tmp_path / "installed"), "IPYTHONDIR": str(tmp_path / "ipython")}
     script = ("import sys, nbformat, nbclient; nb = nbformat.read(sys.argv[1], as_version=4); "

@@ -16,16 +16,15 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _PICTURES = ("image/", "text/html", "text/markdown", "application/javascript")
 
 
-def environment(root, page, threads):
+def environment(root, page):
     """Return the environment of a chapter's process and its kernel.
 
-    Threads of OpenMP wait asleep: those that spin take the cores from whatever else runs, and what takes a third of a
-    second on a quiet machine took half a minute beside other work.
+    Libraries have one thread: with more they add up in another order, and of neighbours equally far they find others,
+    so that a figure would depend on the machine and on what ran beside it.
     """
-    return os.environ | dict.fromkeys(_THREADS, str(threads)) | {
+    return os.environ | dict.fromkeys(_THREADS, "1") | {
         records.FOLDER: str(Path(root) / "_build" / "records"), records.CHAPTER: page.stem, "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1", "IPYTHONDIR": str(Path(root) / "_build" / "ipython"), "MPLBACKEND": "agg",
-        "OMP_WAIT_POLICY": "passive",
         "SCIPY_ARRAY_API": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "JUPYTER_PATH": os.pathsep.join([os.path.join(sys.prefix, "share", "jupyter"),
                                          os.environ.get("JUPYTER_PATH", "")]).rstrip(os.pathsep)}

@@ -74,7 +74,7 @@ def try_one(root, name, parameters):
     if unknown := [parameter for parameter in parameters if parameter not in known]:
         raise pages.BookError(f"{pages.name_of(page)} has no parameter {', '.join(unknown)}; it has "
                               f"{', '.join(known) or 'none'}")
-    kept = notebooks.environment(root, page, os.cpu_count() or 1)
+    kept = notebooks.environment(root, page)
     for variable in (records.FOLDER, records.CHAPTER):  # a trial leaves no record for the book
         kept.pop(variable)
         os.environ.pop(variable, None)
@@ -107,9 +107,9 @@ def _parameters_of(notebook):
     return next((cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])), "")
 
 
-def _spawn(root, page, command, threads):
+def _spawn(root, page, command):
     """Run a chapter in a process of its own; return (seconds, what it said if it failed)."""
-    began, variables = time.perf_counter(), notebooks.environment(root, page, threads)
+    began, variables = time.perf_counter(), notebooks.environment(root, page)
     if command != "book":
         variables.pop(records.FOLDER)  # the records are those of the book's run
     done = subprocess.run([sys.executable, "-m", "locmethods.companion", "one", page.stem, "--as", command,
@@ -126,13 +126,12 @@ def run_all(root, todo, command, jobs):
         If chapters failed; the others have run.
     """
     jobs = max(1, min(jobs, len(todo)))
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     failed = []
     if command == "book":
         for page in todo:
             forget(root, page)
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_spawn, root, page, command, threads): page for page in todo}
+        waiting = {pool.submit(_spawn, root, page, command): page for page in todo}
         for number, done in enumerate(as_completed(waiting), start=1):
             page, (seconds, said) = waiting[done], done.result()
             print(f"[{number}/{len(todo)}] {page.stem:<16} {'FAILED' if said else 'done'} after {seconds:.0f} s",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from locmethods.engines import pruned
-from locmethods.engines.native.layout import in_stacks
+from locmethods.engines.native.layout import aligned, in_stacks
 from locmethods.engines.native.tree import everything, search, whole
 from locmethods.kernels.bound import once
 from locmethods.numerics.threads import PART, in_threads
@@ -83,7 +83,7 @@ def _way(layout, outputs, dtype):
         loop = add_products if several else add_inverse if singular else add_blocks
 
         def memory():
-            return *(np.empty((rows, wide), dtype) for rows in (d, outputs, 3)), np.empty(wide, np.int64)
+            return *(aligned((rows, wide), dtype) for rows in (d, outputs, 3)), np.empty(wide, np.int64)
         return _in_rows, loop, memory
 
     from locmethods.engines.native.panels import ROWS, width
@@ -94,8 +94,10 @@ def _way(layout, outputs, dtype):
     count = -(-outputs // beside)
 
     def memory():
-        return (np.empty((d, wide), dtype), np.empty((count, wide, beside), dtype), np.empty((3, wide), dtype),
-                np.empty(wide, np.int64), np.zeros(ROWS * wide, dtype), np.empty((ROWS, count * beside), dtype))
+        weights = aligned((ROWS * wide,), dtype)
+        weights[:] = 0
+        return (aligned((d, wide), dtype), aligned((count, wide, beside), dtype), aligned((3, wide), dtype),
+                np.empty(wide, np.int64), weights, aligned((ROWS, count * beside), dtype))
     return _in_stacks, loop, memory
 
 

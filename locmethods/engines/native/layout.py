@@ -16,6 +16,7 @@ from locmethods.kernels.bound import once
 # being at most one for a power of the inner product, and which coordinates of the points belong to it.
 FACTOR = np.dtype([("kind", np.int64), ("length", np.float64), ("offset", np.float64), ("size", np.float64),
                    ("first", np.int64), ("last", np.int64)], align=True)
+LINE = 64  # bytes that a cache moves at once
 SLICE = 4096  # rows that are looked at once: large temporary arrays would cost more than what is done with them
 
 
@@ -206,6 +207,13 @@ def widest(points, centre):
     return math.sqrt(max(squares, default=0.0))
 
 
+def aligned(shape, dtype):
+    """Return memory for an array that begins where a line of the cache does: vectors across two take twice as long."""
+    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8)
+    skipped = -memory.ctypes.data % LINE
+    return memory[skipped:memory.size - LINE + skipped].view(dtype).reshape(shape)
+
+
 def in_stacks(values, tiles, wide, width, dtype):
     """Return values of shape (n_keys, n_outputs) as (tiles, n_stacks, wide, width), filled up with zeros.
 
@@ -215,4 +223,6 @@ def in_stacks(values, tiles, wide, width, dtype):
     stacks = -(-outputs // width)
     filled = np.zeros((tiles * wide, stacks * width), dtype)
     filled[:n, :outputs] = values
-    return np.ascontiguousarray(filled.reshape(tiles, wide, stacks, width).swapaxes(1, 2))
+    out = aligned((tiles, stacks, wide, width), dtype)
+    out[...] = filled.reshape(tiles, wide, stacks, width).swapaxes(1, 2)
+    return out

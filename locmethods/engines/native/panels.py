@@ -17,14 +17,13 @@ from numba.extending import intrinsic
 
 from locmethods.engines.native.loops import (
     add_up,
-    compiled,
-    exponential,
-    exponentials,
+    borrowing,
     greatest,
     inlined,
     inner,
     larger,
     least_gap,
+    power_of_two,
     squared_distance,
     total_of,
     whole_vectors,
@@ -144,21 +143,21 @@ def raise_to(row, offset, inverse, degree):
 
 @inlined
 def exponentials_below(row, inverse, peak):
-    """Turn inner products s into exp(s · inverse − p), in place, and return p: `peak`, or the greatest if that is more.
+    """Turn inner products s into exp((s − p) · inverse), in place, and return p: `peak`, or the greatest s if more.
 
     p is −∞ as long as every product is.
     """
-    top = larger(peak, greatest(row) * inverse)
+    top = larger(peak, greatest(row))
     shift = top if top > -math.inf else row.dtype.type(0)
+    rate = row.dtype.type(inverse / math.log(2))
     for j in range(len(row)):
-        row[j] = row[j] * inverse - shift
-    exponentials(row, row.dtype.type(1))
+        row[j] = power_of_two(row[j] - shift, rate)
     return top
 
 
-@compiled
+@borrowing
 def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query, keys, n, query64, keys64, own, values,
-              stacked, numerator, total, count, peak):
+              stacked, weight, more, numerator, total, count, peak):
     """Pass all keys by some queries, a tile after the other, and add up their weights and weighted values.
 
     Parameters
@@ -186,20 +185,20 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
     stacked : ndarray of shape (n_tiles, n_stacks, n_panels · width, width), or with no stacks
         Outputs that are added up by products of matrices; zero where the last tile is. The weights themselves are not:
         a column of ones would, beside as many outputs as a panel has columns, be a panel of its own.
+    weight, more : ndarray of shape (ROWS, n_panels · width) and (ROWS, n_stacks · width)
+        Memory for weights, and for their products with `stacked`.
     numerator, total : ndarray of shape (b, o) and (b,)
         float64.
     count : integer ndarray of shape (b,) or (0,)
         Receives how many weights are not zero.
     peak : ndarray of shape (b,)
-        For SOFTMAX the largest score so far; the sums are divided by its exponential.
+        For SOFTMAX the largest product so far; the sums are divided by the exponential of it times `inverse`.
     """
     whole_vectors()
     outputs, wide = numerator.shape[1], keys.shape[1] * keys.shape[3]
     nothing = math.inf  # a product that has no weight
     if route != DISTANCE:
         nothing = -math.inf if route == SOFTMAX else -offset
-    weight = np.empty((ROWS, wide), query.dtype)
-    more = np.empty((ROWS, stacked.shape[1] * keys.shape[3]), query.dtype)
     for tile in range(len(keys)):
         start = tile * wide
         here, held = min(wide, n - start), values[tile]
@@ -213,7 +212,7 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
                 if route == SOFTMAX:
                     top = exponentials_below(row, inverse, peak[i])
                     if top > peak[i]:
-                        shrink = exponential(peak[i] - top)
+                        shrink = math.exp((peak[i] - top) * inverse)
                         total[i] *= shrink
                         for o in range(outputs):
                             numerator[i, o] *= shrink

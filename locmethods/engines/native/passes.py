@@ -8,13 +8,15 @@ import numpy as np
 
 from locmethods.engines.native.loops import (
     add_up,
+    borrowing,
     compiled,
-    exponential,
+    copy_row,
     greatest,
     inlined,
     inner_products,
     larger,
     least_gap,
+    power_of_two,
     smaller,
     squares,
     whole_vectors,
@@ -30,12 +32,10 @@ def gather(columns, order, values, begin, end, last, piece, at, hollow, tile, he
     width, wide = 0, len(names)
     while piece < last and width < wide:
         some = wide - width if at + wide - width < end[piece] else end[piece] - at
-        for k in range(len(tile)):  # in loops: an assignment of slices takes seconds to compile
-            for j in range(some):
-                tile[k, width + j] = columns[k, at + j]
+        for k in range(len(tile)):
+            copy_row(columns, k, at, tile, width, some)
         for o in range(len(held)):
-            for j in range(some):
-                held[o, width + j] = values[o, at + j]
+            copy_row(values, o, at, held, width, some)
         if hollow:
             for j in range(some):
                 names[width + j] = order[at + j]
@@ -112,9 +112,10 @@ def several(factors, query, tile, names, own, part, spare, extreme):
     top = larger(extreme, greatest(score))
     if top == -math.inf:
         return 1.0, top
+    rate = part.dtype.type(1 / math.log(2))
     for j in range(len(part)):
-        part[j] *= exponential(score[j] - top)
-    return exponential(extreme - top) if extreme < top else 1.0, top
+        part[j] *= power_of_two(part.dtype.type(score[j] - top), rate)
+    return math.exp(extreme - top) if extreme < top else 1.0, top
 
 
 @inlined
@@ -150,7 +151,7 @@ def _pass(weights, factors, rows, size, columns, order, values, own, begin, end,
                 total[i] += add_up(part, held, numerator[i])
 
 
-@compiled
+@borrowing
 def add_blocks(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                names, numerator, total, extreme):
     """Add up K v and K over the keys that some blocks of queries must see: one kernel of the distance.
@@ -187,7 +188,7 @@ def add_blocks(factors, rows, size, columns, order, values, own, begin, end, sta
           names, numerator, total, extreme)
 
 
-@compiled
+@borrowing
 def add_inverse(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                 names, numerator, total, extreme):
     """Do what `add_blocks` does for inverse distances.
@@ -200,7 +201,7 @@ def add_inverse(factors, rows, size, columns, order, values, own, begin, end, st
           names, numerator, total, extreme)
 
 
-@compiled
+@borrowing
 def add_products(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                  names, numerator, total, extreme):
     """Do what `add_blocks` does for a product of factors.
@@ -250,7 +251,7 @@ def write_products(factors, query, columns, own, out):
                 part[own[i] - start] = 0
 
 
-@compiled
+@borrowing
 def write_scaled(kind, square, query, columns, own, out):
     """Write the weights of a kernel of the distance whose length is another for each query.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from locmethods.engines.native.differences import FAR, MANY_OUTPUTS
-from locmethods.engines.native.layout import in_stacks, widest
+from locmethods.engines.native.layout import aligned, in_stacks, widest
 from locmethods.kernels.bound import once
 from locmethods.numerics.threads import PART, in_threads
 
@@ -78,7 +78,9 @@ def _cut_up(points, wide, width):
     tiles = -(-m // wide)
     filled = np.zeros((tiles * wide, d), points.dtype)
     filled[:m] = points
-    return np.ascontiguousarray(filled.reshape(tiles, wide // width, width, d).swapaxes(2, 3))
+    out = aligned((tiles, wide // width, d, width), points.dtype)
+    out[...] = filled.reshape(tiles, wide // width, width, d).swapaxes(2, 3)
+    return out
 
 
 def _left(layout, route):
@@ -151,13 +153,14 @@ def sums(layout, values, route, held, index=None):
 
     def add(first, last):
         rows = slice(first, last)
+        weight, more = (aligned((panels.ROWS, columns), route.dtype) for columns in (wide, stacked.shape[1] * width))
         panels.pass_keys(way, kind, *numbers, degree, left[rows], right, n_keys, q64[rows], k64, own[rows], singly,
-                         stacked, numerator[rows], total[rows], count[rows], peak[rows])
+                         stacked, weight, more, numerator[rows], total[rows], count[rows], peak[rows])
 
     # As many queries as are multiplied at once, or a multiple: fewer would cost as much.
     in_threads(add, n, panels.ROWS * max(1, min(QUERIES, PART // n_keys) // panels.ROWS))
     if way == panels.SOFTMAX:
-        return (numerator, total, peak + layout.query @ route.centre / length), None
+        return (numerator, total, (peak + layout.query @ route.centre) / length), None
     found = numerator, total, np.zeros(n)
     if way == panels.POWER:
         # (q·k + c)/size is off by a unit, its p-th power by p units: too much where most are small.

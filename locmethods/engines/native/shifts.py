@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, exponential, inlined, inner, larger, whole_vectors
+from locmethods.engines.native.loops import compiled, inlined, inner, larger, power_of_two, whole_vectors
 from locmethods.engines.native.profiles import weigh
 
 INTERPOLATED = -1  # the number of a kernel that only windows of pictures have: e^(−x/2), linear between powers of two
@@ -87,13 +87,13 @@ def _counted(x, surplus, most):
 def _interpolate(x):
     """Turn squared distances into 2^⌊z⌋ (1 + z − ⌊z⌋) with z = −x/(2 log 2) − BELOW, in place."""
     whole_vectors()
-    one, zero, two = x.dtype.type(1), x.dtype.type(0), x.dtype.type(math.log(2))
+    one, zero = x.dtype.type(1), x.dtype.type(0)
     slope, below = x.dtype.type(-0.5 / math.log(2)), x.dtype.type(BELOW)
     for j in range(len(x)):
         counts = x[j] < math.inf
         z = (x[j] if counts else zero) * slope - below
         whole = x.dtype.type(math.floor(z))
-        weight = exponential(whole * two) * (one + z - whole)
+        weight = power_of_two(whole, one) * (one + z - whole)
         x[j] = weight if counts else zero
 
 

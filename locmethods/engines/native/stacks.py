@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, inlined, total_of, whole_vectors
+from locmethods.engines.native.loops import borrowing, copy_row, inlined, total_of, whole_vectors
 from locmethods.engines.native.panels import ROWS, multiply
 from locmethods.engines.native.passes import gather, inverse, one, several
 
@@ -20,9 +20,7 @@ def _gather_values(values, begin, end, last, piece, at, held):
     while piece < last and width < wide:
         some = wide - width if at + wide - width < end[piece] else end[piece] - at
         for s in range(len(held)):
-            for j in range(some):
-                for c in range(held.shape[2]):
-                    held[s, width + j, c] = values[s, at + j, c]
+            copy_row(values, s, at, held, width, some)
         width += some
         at += some
         if at == end[piece]:
@@ -63,7 +61,7 @@ def _pass(weights, factors, rows, size, columns, order, values, own, begin, end,
                         numerator[i, o] += products[i - group, o]
 
 
-@compiled
+@borrowing
 def stack_blocks(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                  names, beside, products, numerator, total, extreme):
     """Add up K v and K over the keys that some blocks of queries must see, as `passes.add_blocks` does.
@@ -86,7 +84,7 @@ def stack_blocks(factors, rows, size, columns, order, values, own, begin, end, s
           names, beside, products, numerator, total, extreme)
 
 
-@compiled
+@borrowing
 def stack_inverse(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                   names, beside, products, numerator, total, extreme):
     """Do what `stack_blocks` does for inverse distances; `extreme` is that of `passes.add_inverse`."""
@@ -95,7 +93,7 @@ def stack_inverse(factors, rows, size, columns, order, values, own, begin, end, 
           names, beside, products, numerator, total, extreme)
 
 
-@compiled
+@borrowing
 def stack_products(factors, rows, size, columns, order, values, own, begin, end, start, first, tile, held, spare,
                    names, beside, products, numerator, total, extreme):
     """Do what `stack_blocks` does for a product of factors; `extreme` is that of `passes.add_products`."""

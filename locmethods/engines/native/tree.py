@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locmethods.engines.native.loops import compiled, inlined, larger, smaller
+from locmethods.engines.native.loops import borrowing, inlined, larger, smaller
 from locmethods.engines.native.profiles import IS_SHEPARD, log_weight
 
 FAN = 4
@@ -94,7 +94,7 @@ def _select(points, order, axis, first, last, middle):
             return
 
 
-@compiled
+@borrowing
 def _cut(points, order, size, begin, end):
     """Do what `cut` does, in place; `begin` and `end` are memory for what is still to be cut."""
     n, d = points.shape
@@ -190,7 +190,7 @@ def gap_and_span(low, high, i, other_low, other_high, j, first, last):
     return gap, span
 
 
-@compiled
+@borrowing
 def log_bounds(factors, low, high, i, other_low, other_high, j):
     """Return two numbers between which log K lies for every pair of points from two boxes, whatever their rounding.
 
@@ -253,7 +253,7 @@ def least_total(factors, low, high, block, boxes, spared, stack):
     return scale + math.log(found) if found > 0 else -math.inf
 
 
-@compiled
+@borrowing
 def _search(factors, low, high, boxes, tolerance, spared, first, last, stack, begin, end, start):
     """Do what `search` does; `stack` is memory, and the other arrays receive the pieces."""
     found = 0

@@ -148,7 +148,7 @@ def test_a_row_is_copied_and_nothing_beside_it(dtype, beyond):
 
 def test_arrays_of_two_types_are_not_copied():
     copy = njit(lambda *given: loops.copy_row(*given))
-    with pytest.raises(TypeError, match=r"one type are copied, got array\(float64, 2d, C\) and array\(float32, 2d, C\)"):
+    with pytest.raises(TypeError, match=r"are copied, got array\(float64, 2d, C\) and array\(float32, 2d, C\)"):
         copy(np.zeros((2, 2)), 0, 0, np.zeros((2, 2), np.float32), 0, 1)
 
 

@@ -574,9 +574,9 @@ def test_a_change_in_one_file_is_compiled_into_the_others(tmp_path):
     assert in_a_fresh_process(code, tmp_path / "kept").split() == ["1.0"]
     loops_file = tmp_path / "locmethods" / "engines" / "native" / "loops.py"
     source = loops_file.read_text()
-    assert source.count("a, b = left[j] * scale") == 1
-    loops_file.write_text(source.replace("a, b = left[j] * scale", "a, b = left[j] + scale"))
-    assert in_a_fresh_process(code, tmp_path / "kept").split() == ["0.60653066"]  # exp(0 − ½)
+    assert source.count("= power_of_two(x[j], rate)") == 1
+    loops_file.write_text(source.replace("= power_of_two(x[j], rate)", "= power_of_two(x[j] + 1, rate)"))
+    assert in_a_fresh_process(code, tmp_path / "kept").split() == ["0.60653066"]  # exp(−(0 + 1)/2)
 
 
 @pytest.mark.parametrize("kernel", [Laplace(2.0), Triangular(9.0)], ids=repr)

@@ -66,7 +66,7 @@ def a_bit_is_the_sign_of_a_signed_local_sum(seed=0):
     clean = [one_update(HopfieldNetwork(self_coupling=keep).fit(x), x) for keep in (True, False)]
     yield at_least("bits that the diagonal holds", (kept != freed).mean(), 0.02,
                    because="the field's standard deviation is √(nd) and the diagonal n: a share near n/√(2πnd), which "
-                           "is a tenth",
+                           "is an eighth",
                    broken=(clean[0] != clean[1]).mean(), how="states that are stored patterns, of strong fields")
     network = HopfieldNetwork(update="synchronous", max_steps=1).fit(x)
     with warnings.catch_warnings(action="ignore"):  # one update is what is asked

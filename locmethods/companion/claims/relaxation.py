@@ -335,9 +335,9 @@ def anchored_labels_tend_to_a_resolvent(seed=0):
 
 @claim("F7", kind="counter-example")
 def a_product_is_no_iterated_mean(seed=0):
-    r"""If nothing is held and the weights are symmetric, positive and include each object's own, averages of labels end
-    in one opinion for all, while the multiplicative rule is not linear in $p$ and ends, from almost every start, at
-    corners of the simplex."""
+    r"""If nothing is held, a label is supported by the same label alone, and the weights are symmetric, positive and
+    include each object's own, averages of labels end in one opinion for all, while the multiplicative rule is not
+    linear in $p$ and ends, from almost every start, at corners of the simplex."""
     rng = np.random.default_rng(seed)
     places, p, other = rng.uniform(0, 4, (60, 2)), some_labels(rng, 60, 3), some_labels(rng, 60, 3)
     weights = gaussian(places, places, 0.7)

@@ -487,7 +487,7 @@ def what_is_close_together_is_averaged(seed=0):
 def a_window_retrieves_exactly_and_invents(seed=0):
     r"""The steps of the memory with the energy $-\log\sum_i \max(0, 1 - \beta\lVert x_i - \xi\rVert^2/2)$ are means
     over the flat window of radius $\sqrt{2/\beta}$; if the patterns' balls of that radius are disjoint every pattern is
-    retrieved exactly from within its ball, and where they overlap there are minima that nobody stored."""
+    retrieved exactly from within its ball, and where they overlap there may be minima that nobody stored."""
     rng = np.random.default_rng(seed)
     x, states = rng.normal(size=(80, 2)), rng.normal(size=(50, 2))
     radius = 0.6

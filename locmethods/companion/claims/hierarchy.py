@@ -291,8 +291,8 @@ def across_planes(query, keys, weights, n_components):
 
 @claim("L5", kind="order", sources=("nelles2001",))
 def many_small_experts_learn_smooth_functions(seed=0):
-    r"""Experts at $M$ places at equal distances on an interval, each the tangent of a smooth function at its place, mixed
-    by Gaussians whose width follows the distance, miss the function by $O(M^{-2})$; where the weights are triangles,
+    r"""Experts at $M$ places at equal distances on a line, each the tangent of a smooth function at its place, mixed by
+    Gaussians whose width follows the distance, miss the function by $O(M^{-2})$; where the weights are triangles,
     constants in the tangents' place do."""
     phase = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     numbers = np.array([20, 40, 80, 160])

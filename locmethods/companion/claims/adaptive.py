@@ -57,11 +57,11 @@ def widths_that_follow_the_density_gain_two_orders(seed=0):
     yield order("the order of one width", widths, fixed, 2, within=0.02, because="the next term is 3h²/4 of this one",
                 broken=clipped, how="a width for each key")
     yield order("the order of bounded widths", widths, clipped, 4, within=0.1,
-                because="the next term is of relative order h²",
+                because="the next term is 4h² of this one",
                 broken=free, how="no bound, so that far keys are felt everywhere")
     # λ(z) = exp((z² − 1)/4) relative to the geometric mean, and the bias (h⁴/24)·3·(1/p)⁗ g² at the centre.
     leading = widths**4 / 8 * 3 * np.sqrt(2 * np.pi) * np.exp(-1) / (2 * np.pi)
-    yield same("its constant", clipped, leading, relative=0.06, because="the next term is of relative order h²",
+    yield same("its constant", clipped, leading, relative=0.06, because="the next term is 4h² of this one",
                broken=free, how="no bound")
 
     places = np.array([[-1.0], [0.0], [0.7]])
@@ -356,7 +356,7 @@ def a_forest_is_a_kernel(seed=0):
     r"""The prediction of a forest whose trees answer with the means of their leaves is the local mean under its leaf
     kernel, bootstrap counts included; a quantile regression forest and a local linear forest without its ridge are the
     local quantile and line under the same kernel. Trees boosted for the squared error have no such kernel: they are
-    linear in the targets once their leaves are fixed, but with negative weights."""
+    linear in the targets once their leaves are fixed, but with weights that may be negative."""
     patients, progress = datasets.diabetes()
     mixed = np.random.default_rng(seed).permutation(442)
     x, y, asked = patients[mixed[:300]], progress[mixed[:300]], patients[mixed[300:]]

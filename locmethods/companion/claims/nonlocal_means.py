@@ -92,7 +92,7 @@ def the_flow_changes_its_sign(seed=0):
     steepness = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
     found = np.array([flow_of(shift, 0.02, 0.02 * abs(np.cos(shift)) / s) for s in steepness])
     yield same("all slopes", found, expected.flow(steepness), within=2e-3,
-               because="curvature of higher order over a window of 0.02, and a grid of a hundredth of it",
+               because="curvature of higher order over a window of 0.02, and a grid of a five-hundredth of it",
                broken=np.full(7, 1 / 6), how="the formula of gentle slopes everywhere")
     steep = flow_of(shift, 0.5, 0.01) * (0.5 / 0.01) ** 2 * np.cos(shift) ** 2
     yield same("steep slopes", steep, -1.0, within=0.05, because="the next term is of order h²",

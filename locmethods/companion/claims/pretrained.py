@@ -134,10 +134,10 @@ def a_bias_of_the_keys_is_idle(seed=0):
 
 @claim("N22", kind=("identity", "counter-example"), sources=("tsai2019", "bachrach2014", "zhang2021"))
 def the_exponential_is_a_gaussian_with_a_prior(seed=0):
-    r"""In the pretrained model the kernel $e^{q\cdot k/\sqrt d}$ is the Gaussian of bandwidth $d^{1/4}$ times the prior
-    $e^{\lVert k\rVert^2/2\sqrt d}$ of a key, and the Gaussian alone on keys lifted to one sphere, but not the Gaussian
-    alone; lifted with the queries, the Epanechnikov kernel whose edge is a right angle is the product $q\cdot k$ where
-    it is positive."""
+    r"""In the pretrained model the kernel $e^{q\cdot k/\sqrt d}$ is, up to a factor of the query, the Gaussian of
+    bandwidth $d^{1/4}$ times the prior $e^{\lVert k\rVert^2/2\sqrt d}$ of a key, and the Gaussian alone on keys lifted
+    to one sphere, but not the Gaussian alone; on a sphere of radius $R$, to which queries are lifted too, the
+    Epanechnikov kernel whose edge is a right angle is $q\cdot k/R^2$ where that is positive."""
     queries, keys, values = a_head(seed)
     right = bert.softmax(queries @ keys.T / TEMPERATURE) @ values
     gauss, prior = Gaussian(BANDWIDTH), Exponential(2 * TEMPERATURE).on(one, square)
@@ -269,7 +269,7 @@ def sharp_and_even_heads_exclude_each_other(seed=0):
     r"""If the largest of $n$ weights is $p$, their entropy is at most
     $-p\ln p - (1-p)\ln\frac{1-p}{n-1}$, so that of four tokens or more no head is both one-hot ($p \ge 0.6$) and
     uniform (0.85 of $\ln n$); in the pretrained model the third head of the first layer is nearly one-hot because it is
-    positional, all its weight on the token before."""
+    positional, nearly all its weight on the token before."""
     sentences, numbers = picked(seed, 2)
     looks = [minilm().look(sentence).weights for sentence in sentences]
     slow = [np.array(bert.bert(file(), ids).weights) for ids in numbers]

@@ -304,9 +304,9 @@ def pure_attention_collapses_at_a_cubic_rate(seed=0):
 
 @claim("N14", kind="counter-example", sources=("dong2021",))
 def stacked_means_alone_destroy_their_input(seed=0):
-    r"""In units of $\sqrt{n\tau}$ the logarithm of the spread triples with each layer of pure attention, so that a
-    handful of literal iterations leave nothing but rounding; a residual of one half makes the loss linear, a factor of
-    one half a layer."""
+    r"""With identity maps and near consensus, in units of $\sqrt{n\tau}$, the logarithm of the spread triples with each
+    layer of pure attention, so that a handful of literal iterations leave nothing but rounding; a residual of one half
+    makes the loss linear, a factor of one half a layer."""
     shape = tokens(seed, 16)[0]
     x = math.sqrt(16 * 1.5) * 0.1 * (shape - shape.mean(0)) / np.linalg.norm(shape - shape.mean(0), 2)
     pure, half = [x], [x]
@@ -364,8 +364,8 @@ def random_features_are_unbiased(seed=0):
 @claim("N17", kind=("identity", "counter-example"), sources=("katharopoulos2020",))
 def linear_attention_is_a_recurrent_network(seed=0):
     r"""Causal attention with $K = \phi(q)\cdot\phi(k)$ and $\phi > 0$ is a recurrent network whose state is
-    $\sum_j \phi(k_j) v_j^\top$ and $\sum_j \phi(k_j)$; without $\phi > 0$ it is no mean: the plain linear kernel gives
-    negative weights to about half of the keys, and totals of either sign."""
+    $\sum_j \phi(k_j) v_j^\top$ and $\sum_j \phi(k_j)$; without $\phi > 0$ it need not be a mean: the plain linear
+    kernel gives negative weights to about half of Gaussian keys, and totals of either sign."""
     query, keys, values = tokens(seed, 40, 40, 40)
     kernel = np.exp(query) @ np.exp(keys).T * np.tri(40)
     expected = averaged(kernel, values)

@@ -182,8 +182,8 @@ def retrieval(codes, labels, kept):
 @claim("P6", kind="inequality", sources=("deng2022",))
 def a_prefix_retrieves_better_than_a_random_part(seed=0):
     r"""Codes of new digits, by Neural Eigenmaps trained on a Gaussian's pairs of 500 others and cut to their first
-    eight components after the constant, find a digit's like better than eight random ones of the 24 do, in each of
-    five trainings."""
+    eight components after the constant, find a digit's like better than eight random ones of the 24 do in the mean of
+    two draws, in each of five trainings."""
     x, y = datasets.digits()
     x, y = x[:700].astype(np.float32), y[:700]
     rng, first, random, spoilt = np.random.default_rng(seed), [], [], []
@@ -268,7 +268,7 @@ def the_contrastive_loss_learns_a_span(seed=0):
     first, second = np.nonzero(np.ones((8, 8)))
     ritz = RayleighRitz().fit(values[first], values[second], sample_weight=joint.ravel())
     turned = ritz.transform(values)
-    # Another basis of the same two functions, a quarter of a half turn away from the first.
+    # Another basis of the same two functions, forty degrees away from the first.
     turn = np.array([[1, 0, 0], [0, np.cos(0.7), -np.sin(0.7)], [0, np.sin(0.7), np.cos(0.7)]])
     yield same("equal eigenvalues, as a span", turned @ turned.T, psi[:, :3] @ psi[:, :3].T, within=0.03,
                because="three hundred steps of descent end near the minimum",

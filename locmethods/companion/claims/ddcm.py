@@ -140,6 +140,9 @@ def decoding_repeats_the_walk(seed=0):
                broken=codes[:6, :, 0], how="indices that were chosen")
     yield same("drawn", drawn.pictures, follow(6, lambda t, clean, book: random[:, 12 - t])[0], within=1e-8,
                because="twelve steps of rounded sums", broken=pictures[:6], how="indices that were chosen")
+    yield same("drawn, decoded", codec.decode(drawn.codes), drawn.pictures, within=0,
+               because="the same operations in the same order",
+               broken=stranger.decode(drawn.codes), how="codebooks of another seed")
     seen = codec.encode(new, return_pictures=True)
     yield same("compressed", seen.pictures, pictures, within=1e-8, because="twelve steps of rounded sums",
                broken=stranger.decode(codes), how="codebooks of another seed")

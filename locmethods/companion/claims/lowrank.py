@@ -296,16 +296,19 @@ def a_polynomial_in_the_exponentials_place_errs_within_a_bound(seed=0):
     inner = x @ x.T / h**2
 
     def by_taylor(degree):
-        """Return the means under Taylor's polynomial, and their bounds by its remainder."""
+        """Return the means under Taylor's polynomial, their bounds by its remainder, and the least g (P − Q)."""
         powers = np.arange(degree + 1)
         weight = own * (inner[..., None] ** powers / factorial(powers)).sum(-1)
         rest = own * abs(inner) ** (degree + 1) / factorial(degree + 1) * np.exp(np.maximum(inner, 0))
         mean = weight @ values / weight.sum(1)
-        return mean, (rest * abs(values - mean[:, None])).sum(1) / (weight - rest).sum(1)
+        return mean, (rest * abs(values - mean[:, None])).sum(1) / (weight - rest).sum(1), (weight - rest).min()
 
-    mean, bound = by_taylor(8)
+    mean, bound, least = by_taylor(8)
+    few, _, negative = by_taylor(2)
+    yield at_least("the condition", least, 0.0, because="P and Q are taken at all arguments that occur",
+                   broken=negative, how="degree two, whose remainder exceeds it")
     yield at_most("the bound", abs(mean - true), bound, within=1e-14, because="the rounding of 300 numbers",
-                  broken=(abs(by_taylor(2)[0] - true), bound),
+                  broken=(abs(few - true), bound),
                   how="the mean of degree two under the bound of degree eight")
     many = roll(2500, seed)  # fewer pairs of points are not worth a polynomial
     height = (many[:, 0] > 0).astype(float)
@@ -313,5 +316,5 @@ def a_polynomial_in_the_exponentials_place_errs_within_a_bound(seed=0):
     with lm.engines.forced("lowrank"):
         found = lm.local_mean(many, many, height, kernel=Gaussian(h), tolerance=1e-3)
     yield at_most("at a tolerance", abs(found - weights @ height / weights.sum(1)), 1e-3,
-                  because="the largest value is one", broken=abs(by_taylor(2)[0] - true),
+                  because="the largest value is one", broken=abs(few - true),
                   how="Taylor's polynomial of degree two, and no bound")

@@ -200,7 +200,8 @@ def the_distortion_falls_with_the_root_of_the_dimension(seed=0):
 
     few = np.zeros(64)
     few[:4] = [0.8, 0.4, 0.4, 0.2]  # a vector of few entries, with which the four differ most
-    kappa, k, draws = (few**4).sum(), 16, 800
+    # Of 64 rows so many that to draw them with or without replacement makes a difference of a factor of four.
+    kappa, k, draws = (few**4).sum(), 48, 800
     off = np.array([lengths_of(name, few, k, draws, seed) - 1 for name in ("gaussian", "sign", "sparse", "hadamard")])
     unscaled = (off[2] + 1) / 8 - 1
     yield at_most("no bias", abs(off.mean(1)) / off.std(1) * np.sqrt(draws), 5, because="five standard errors",
@@ -220,12 +221,12 @@ def the_distortion_falls_with_the_root_of_the_dimension(seed=0):
                 because="five standard errors of the slope, over eight matrices of each size",
                 broken=row, how="one row that is repeated")
 
-    cloud, eps, trials = rng.normal(size=(40, 200)), 0.5, 40
+    cloud, eps, trials = rng.normal(size=(40, 200)), 0.5, 200
     enough, alone = (dimension(40, eps, promise, failure=0.5) for promise in ("all", "pairs"))
     kept = {size: np.mean([distortion(cloud, RandomProjection(size, random_state=1000 * seed + t).fit_transform(
         cloud)).worst <= eps for t in range(trials)]) for size in (enough, alone)}
     yield at_least("how often all pairs are kept", kept[enough], 0.5, within=4 * 0.5 / np.sqrt(trials),
-                   because="four standard errors of a share of forty",
+                   because="four standard errors of a share of two hundred",
                    broken=kept[alone], how="the dimension that keeps each pair for itself")
 
 

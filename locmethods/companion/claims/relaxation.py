@@ -287,6 +287,8 @@ def held_labels_extend_harmonically(seed=0):
     radius = np.abs(np.linalg.eigvals(mean[np.ix_(~known, ~known)])).max()
     yield at_most("no more than the labels", path, 1.0, within=1e-12, because="rounding of means of numbers up to one",
                   broken=weights @ hot.sum(1), how="sums of weights in the place of means")
+    yield at_least("no less than nothing", path, 0.0, within=1e-12, because="rounding of means of numbers from zero on",
+                   broken=signed(x, 8) @ np.nan_to_num(start[:, 0]), how="weights that may be negative")
     yield same("the rate", (left[1:] / left[:-1]) ** (1 / 50), radius, within=1e-2,
                because="after 150 averages a mode that is faster by δ, and as strong at first, shifts the rate by "
                        "δ e^(-150 δ), which is 0.0025 at most",

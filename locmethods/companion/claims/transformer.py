@@ -300,6 +300,9 @@ def pure_attention_collapses_at_a_cubic_rate(seed=0):
         yield same(f"{name}: the constant", found[0] / sizes[0] ** 3, 1 / (16 * 1.5), relative=0.05,
                    because="a term of higher order, and the common mean's pull on the weights",
                    broken=found[0] / sizes[0] ** 2, how="the square in place of the cube")
+        yield same(f"{name}: a residual", stays[0] / sizes[0], 1.0, within=0.01,
+                   because="the cube of a twentieth over 24 is a ten-thousandth of it",
+                   broken=found[0] / sizes[0], how="no residual connection")
 
 
 @claim("N14", kind="counter-example", sources=("dong2021",))
@@ -389,6 +392,9 @@ def linear_attention_is_a_recurrent_network(seed=0):
     yield at_most("the least total beside its terms", (total / abs(signs).sum(1)).min(), 0.0,
                   because="a total below zero belongs to no mean", broken=(positive.sum(1) / positive.sum(1)).min(),
                   how="positive features")
+    yield at_least("the greatest", (total / abs(signs).sum(1)).max(), 0.0,
+                   because="a total above zero beside those below", broken=(-positive.sum(1) / positive.sum(1)).max(),
+                   how="positive features of keys that are turned round")
 
 
 @claim("N18", kind="identity", sources=("oswald2023", "geva2021"))

@@ -124,6 +124,15 @@ def test_a_power_of_two_is_exact_for_whole_numbers():
     assert loops.power_of_two(3.0, 2.0) == 64.0
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_whole_powers_are_products(dtype):
+    power, one = njit(lambda x, n, one: loops.whole_power(x, n, one)), np.dtype(dtype).type(1)
+    for n in range(16):
+        for x in np.array([0.0, 0.3, 1.0, 1.7], dtype):
+            # At most six products, each rounded.
+            assert power(x, n, one) == pytest.approx(math.prod([float(x)] * n), rel=3 * np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("d", [*range(1, 10), 17])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_squares_are_squared_distances(d, dtype):

@@ -184,6 +184,21 @@ def _power_of_two(x, rate):
 
 
 @inlined
+def whole_power(x, n, one):
+    """Return xⁿ for a whole number 0 ≤ n < 16, `one` being of x's type.
+
+    There is no loop that ends sooner for some n, which would keep LLVM from handling many x at once.
+    """
+    found = x if n & 1 else one
+    second = x * x
+    fourth = second * second
+    found *= second if n & 2 else one
+    found *= fourth if n & 4 else one
+    found *= fourth * fourth if n & 8 else one
+    return found
+
+
+@inlined
 def squares(query, keys, out):
     """Write ‖q − k‖² for one query of shape (d,) and as many keys, of shape (d, ≥ n), as `out` has room for.
 

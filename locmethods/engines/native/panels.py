@@ -26,6 +26,7 @@ from locmethods.engines.native.loops import (
     power_of_two,
     squared_distance,
     total_of,
+    whole_power,
     whole_vectors,
 )
 from locmethods.engines.native.profiles import weigh
@@ -132,13 +133,10 @@ def correct(row, centre, band, query, keys):
 @inlined
 def raise_to(row, offset, inverse, degree):
     """Turn inner products s into ((s + offset) · inverse)ᵖ, in place, for an even degree p."""
+    half, one = degree // 2, row.dtype.type(1)
     for j in range(len(row)):
         size = (row[j] + offset) * inverse
-        square = size * size
-        power = square
-        for _ in range(degree // 2 - 1):
-            power *= square
-        row[j] = power
+        row[j] = whole_power(size * size, half, one)
 
 
 @inlined

@@ -19,6 +19,7 @@ from locmethods.engines.native.loops import (
     power_of_two,
     smaller,
     squares,
+    whole_power,
     whole_vectors,
 )
 from locmethods.engines.native.profiles import IS_EXPONENTIAL, IS_POLYNOMIAL, weigh, weigh_inversely
@@ -92,9 +93,11 @@ def several(factors, query, tile, names, own, part, spare, extreme):
                 score[j] += more[j] / length
         elif kind == IS_POLYNOMIAL:
             inner_products(query[a:b], tile[a:b], more)
+            half, one = int(length) // 2, part.dtype.type(1)
+            offset, size = part.dtype.type(factor.offset), part.dtype.type(1 / factor.size)
             for j in range(len(part)):
-                power = (more[j] + factor.offset) / factor.size
-                part[j] *= power ** int(length)
+                power = (more[j] + offset) * size
+                part[j] *= whole_power(power * power, half, one)
         else:
             squares(query[a:b], tile[a:b], more)
             weigh(kind, more, more.dtype.type(length * length), more.dtype.type(1 / (length * length)))

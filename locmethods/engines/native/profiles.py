@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from locmethods.engines.native.loops import exponentials, inlined, inner, larger, whole_vectors
+from locmethods.engines.native.loops import exponentials, inlined, inner, larger, whole_power, whole_vectors
 from locmethods.kernels import (
     Biweight,
     Cauchy,
@@ -278,10 +278,8 @@ def weigh_inversely(x, least, power):
         for j in range(len(x)):
             x[j] = one if x[j] == 0 else zero
         return
-    odd = power % 2 == 1
+    half, odd, least = power // 2, power % 2 == 1, x.dtype.type(least)
     for j in range(len(x)):
         ratio = least / x[j]
-        weight = math.sqrt(ratio) if odd else one
-        for _ in range(power // 2):
-            weight *= ratio
-        x[j] = weight
+        weight = whole_power(ratio, half, one)
+        x[j] = weight * math.sqrt(ratio) if odd else weight

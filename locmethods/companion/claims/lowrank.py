@@ -304,9 +304,9 @@ def a_polynomial_in_the_exponentials_place_errs_within_a_bound(seed=0):
         return mean, (rest * abs(values - mean[:, None])).sum(1) / (weight - rest).sum(1), (weight - rest).min()
 
     mean, bound, least = by_taylor(8)
-    few, _, negative = by_taylor(2)
+    few = by_taylor(2)[0]
     yield at_least("the condition", least, 0.0, because="P and Q are taken at all arguments that occur",
-                   broken=negative, how="degree two, whose remainder exceeds it")
+                   broken=by_taylor(1)[2], how="degree one, whose remainder exceeds it")
     yield at_most("the bound", abs(mean - true), bound, within=1e-14, because="the rounding of 300 numbers",
                   broken=(abs(few - true), bound),
                   how="the mean of degree two under the bound of degree eight")

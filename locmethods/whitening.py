@@ -287,8 +287,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     """Whitening x ↦ (x − βμ) U Λ^(−γ/2), the first k coordinates.
 
     U and Λ are the eigenvectors and eigenvalues, decreasing, of the second moment Σ_β about βμ. Distances of whitened
-    points are √((x − y) Σ_β^(−γ) (x − y)ᵀ) if all coordinates are kept, Euclid's at γ = 0 and Mahalanobis's at
-    β = γ = 1 [mahalanobis1936]_; the size of `beta` otherwise moves the origin from which cosines are measured.
+    points are √((x − y) Σ_β^(−γ) (x − y)ᵀ) if all coordinates are kept and Σ_β has full rank, Euclid's at γ = 0 and
+    Mahalanobis's at β = γ = 1 [mahalanobis1936]_; otherwise `beta` moves the origin from which cosines are measured.
 
     Parameters
     ----------

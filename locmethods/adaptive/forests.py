@@ -60,7 +60,7 @@ class ForestKernel(Kernel):
     ------
     TypeError
         If `forest` is no such forest. Boosted trees are none: each is fitted to what the trees before it have left,
-        so that some targets enter with negative weights.
+        so that targets may enter with negative weights.
     ValueError
         When points are compared: if the keys are not the sample that the forest was fitted on, or points have another
         number of features.

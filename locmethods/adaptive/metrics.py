@@ -97,7 +97,7 @@ class LearnedMetric(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     It minimises Σᵢ ℓ(yᵢ, m₋ᵢ), where m₋ᵢ = Σⱼ Kᵢⱼ yⱼ / Σⱼ Kᵢⱼ over j ≠ i and Kᵢⱼ = exp(−‖A(xᵢ − xⱼ)‖²/2), by L-BFGS
     [byrd1995]_ along the analytic slope (`leave_one_out_slope`). With the squared error that is metric learning for
     kernel regression [weinberger2007]_; with the probability of the own class it is neighbourhood components analysis
-    [goldberger2004]_. Without i in its own mean the map could grow without end, each sample remembering itself.
+    [goldberger2004]_. With i in its own mean the map could grow without end, each sample remembering itself.
 
     A transformer: its output is for any kernel of the distance of width one, as in
     ``make_pipeline(LearnedMetric(), LocalMeanRegressor(Gaussian(1.0)))``.

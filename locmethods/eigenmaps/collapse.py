@@ -67,7 +67,7 @@ def least_alpha(eigenvalues: ArrayLike, n_components: int) -> float:
     Parameters
     ----------
     eigenvalues : array-like of shape (n,)
-        In descending order, the first `n_components` positive; the last of those wanted may be zero or less.
+        In descending order. Those before the `n_components`-th must be positive; that one may be zero or less.
     n_components : int
         k, from 1 to n. For k = 1 nothing need be kept apart, and α* is zero.
 

@@ -232,8 +232,9 @@ class BarlowTwinsLoss(nn.Module):
 class SpectralContrastiveLoss(nn.Module):
     """Spectral contrastive: −2 E[zᵀz′] + E[(zᵀz̃)²], pairs against strangers [haochen2021]_.
 
-    It is ‖zzᵀ − κ‖² up to a constant, so outputs that minimise it are √μⱼ ψⱼ, turned by any rotation: they span the
-    first eigenfunctions, unordered. Strangers z̃ are the other pairs' second sides, or with weights all of them.
+    It is ‖zzᵀ − κ‖² up to a constant, so outputs that minimise it are √μⱼ ψⱼ, turned by any rotation, if those μⱼ ≥ 0:
+    they span the first eigenfunctions, unordered. Strangers z̃ are the other pairs' second sides, or with weights all
+    of them.
 
     Examples
     --------

@@ -45,7 +45,7 @@ def transport_cost(probabilities: ArrayLike, targets: ArrayLike, embeddings: Arr
 
     the loss of [ren2024]_. With a truth q that is spread over tokens it is :math:`\sum_{ij} p_i q_j c_{ij}`, the cost
     of the plan that sends each token's mass everywhere in proportion: an upper bound of the distance, which is zero
-    for no spread prediction, the truth itself included.
+    for no prediction if q is spread over different directions, the truth itself included.
 
     Parameters
     ----------

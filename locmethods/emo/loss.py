@@ -40,8 +40,8 @@ class EMOLoss(nn.Module):
     - ``"adaptive"``: ½ (C + [C/T] T), whose value is C: the loss of [ren2024]_,
     - ``"adaptive-2"``: T + [T/C] C, whose value is 2T, a second mix of its authors' code.
 
-    The last two have gradients along that of log C + log T, with the lengths C/2 and T. Of these losses cross-entropy,
-    "mixed" with λ = 0, alone is a proper scoring rule; `mixed_optimum` says what the others are least at.
+    The last two have gradients along that of log C + log T, C/2 and T times as long. Of these losses cross-entropy
+    alone, "mixed" with λ = 0, leads to the truth in general; `mixed_optimum` says where "pure" and "mixed" are least.
 
     Parameters
     ----------

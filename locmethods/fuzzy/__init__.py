@@ -3,7 +3,8 @@
 A rule "if x₁ is low and x₂ is high then y = f(x)" fires by the degree to which x belongs to its fuzzy sets
 [zadeh1965]_. A Takagi–Sugeno system averages the rules' answers by their firing [takagi1985]_: that is a local mean
 whose keys are the rules. Mamdani's system cuts the rules' output sets, joins them and takes a middle of what comes out
-[mamdani1975]_; with sums and products in place of maxima and minima it is a local mean too [kosko1994]_.
+[mamdani1975]_; with sums and products in place of maxima and minima, and the centroid, it is a local mean too
+[kosko1994]_.
 """
 
 from locmethods.fuzzy.mamdani import MamdaniSystem

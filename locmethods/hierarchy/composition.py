@@ -135,8 +135,9 @@ def residual_layers(
     """Return the states of a stack of averaging layers with a residual path.
 
     With ``skip="previous"`` a layer is v ← (1 − α)v + αK̃v: every eigenvalue λ of K̃ becomes 1 − α + αλ, and the stack
-    collapses, only later. With ``skip="input"`` it is v ← (1 − α)v₀ + αK̃v, which tends to (1 − α)(I − αK̃)⁻¹v₀ at a
-    rate of at least α: the input is never forgotten [gasteiger2019]_.
+    collapses, later if no λ is negative. With ``skip="input"`` it is v ← (1 − α)v₀ + αK̃v, which for α < 1 tends
+    to (1 − α)(I − αK̃)⁻¹v₀, what is left to go shrinking by α a layer or faster: the input is never forgotten
+    [gasteiger2019]_.
 
     Parameters
     ----------

@@ -223,10 +223,11 @@ def _with_prior(query, centers, kernel, log_prior, empty="nearest"):
 class LocalExperts(RegressorMixin, BaseEstimator):
     """Linear experts that answer near their centers, by expectation and maximisation [jordan1994]_ [xu1995]_.
 
-    The sample is taken for one of the mixture Σ_j π_j N(x; c_j, h²I) N(y; f_j(x), s_j²). Given the sample, the share of
-    expert j in a datum is known; given the shares, each expert is a ridge regression with weights, and its center a
-    weighted mean. Either half raises the likelihood. The prediction E(y | x) is a local mean of the experts' answers
-    whose kernel is π_j exp(−‖x − c_j‖²/2h²); it is also the one under a softmax gate, see `softmax_gate`.
+    The sample is taken for one of the mixture Σ_j π_j N(x; c_j, h²I) N(y; f_j(x), s_j²). Given the experts, the share
+    of each in a datum is known; given the shares, each expert is a ridge regression with weights, and its center a
+    weighted mean. Neither half lowers the likelihood, the ridge counted in. The prediction E(y | x) is a local mean of
+    the experts' answers whose kernel is π_j exp(−‖x − c_j‖²/2h²); it is also the one under a softmax gate, see
+    `softmax_gate`.
 
     Parameters
     ----------

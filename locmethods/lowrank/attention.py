@@ -169,7 +169,7 @@ def nystrom_attention(query: ArrayLike, keys: ArrayLike, values: ArrayLike, n_la
 
     Landmarks q̃, k̃ are the means of segments of queries and keys. B V are the local means at the landmarks q̃; F mixes
     landmarks k̃ around each query; A is the averaging matrix from q̃ to k̃, whose inverse joins them. So the cost is
-    O(n m) for n tokens and m landmarks. The rows of F A⁻¹ B sum to one, but its entries may be negative. It is not
+    O(n m + m³) for n tokens and m landmarks. The rows of F A⁻¹ B sum to one, but its entries may be negative. It is not
     causal: a segment's mean knows its last token.
 
     Parameters
@@ -184,7 +184,7 @@ def nystrom_attention(query: ArrayLike, keys: ArrayLike, values: ArrayLike, n_la
     inverse : {"exact", "iterated"}, default="exact"
         "exact": the pseudo-inverse of A. "iterated": what `max_iter` steps of `iterated_inverse` leave of it, as in
         the Nyströmformer: directions in which A is weak are damped, which is better where A is nearly singular and
-        never exact.
+        inexact elsewhere, and the rows of F A⁺ B need not sum to one.
     max_iter : int, default=6
         Steps of "iterated".
     rcond : float, optional

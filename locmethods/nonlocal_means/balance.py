@@ -59,8 +59,8 @@ def balanced_nonlocal_means(
 ) -> Balanced:
     """Denoise by non-local means whose averaging matrix is symmetric: W = D K D with all sums one [milanfar2013b]_.
 
-    The matrix of non-local means, K divided by its row sums, is not symmetric: a pixel with many like it counts more,
-    all in all, than one with few. For a symmetric K of positive diagonal there is one diagonal D > 0 that makes
+    The matrix of non-local means, K divided by its row sums, is not symmetric: as a rule a pixel with many like it
+    counts more, all in all, than one with few. For a symmetric K of positive diagonal one diagonal D > 0 makes
     D K D doubly stochastic [sinkhorn1967]_, and the matrix is then nearest to K, in Kullback–Leibler divergence, among
     all such. It is found by d ← √(d / (K d)) [knight2014]_, each step a pass of window sums.
 

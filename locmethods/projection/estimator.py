@@ -28,7 +28,8 @@ class RandomProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     """Multiply the sample by a random matrix: few dimensions that nearly keep all distances [johnson1984]_.
 
     x becomes A x, with A of shape (k, d) drawn so that ‖A x‖² is ‖x‖² on average. Nothing is learned: the matrix
-    depends on the sample's shape alone, and points that come later are kept as well as those of `fit`.
+    depends on the sample's shape alone, and points that come later are kept as well as those of `fit`, unless they were
+    chosen by what it does.
 
     Parameters
     ----------

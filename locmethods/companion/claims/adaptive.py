@@ -57,11 +57,11 @@ def widths_that_follow_the_density_gain_two_orders(seed=0):
     yield order("the order of one width", widths, fixed, 2, within=0.02, because="the next term is 3h²/4 of this one",
                 broken=clipped, how="a width for each key")
     yield order("the order of bounded widths", widths, clipped, 4, within=0.1,
-                because="the next term is of relative order h²",
+                because="the next term is 4h² of this one",
                 broken=free, how="no bound, so that far keys are felt everywhere")
     # λ(z) = exp((z² − 1)/4) relative to the geometric mean, and the bias (h⁴/24)·3·(1/p)⁗ g² at the centre.
     leading = widths**4 / 8 * 3 * np.sqrt(2 * np.pi) * np.exp(-1) / (2 * np.pi)
-    yield same("its constant", clipped, leading, relative=0.06, because="the next term is of relative order h²",
+    yield same("its constant", clipped, leading, relative=0.06, because="the next term is 4h² of this one",
                broken=free, how="no bound")
 
     places = np.array([[-1.0], [0.0], [0.7]])
@@ -250,11 +250,14 @@ def a_positive_kernel_is_attention(seed=0):
     $\log K$, at most its lesser side; for a Gaussian of $d$ features that is at most $d + 2$."""
     rng = np.random.default_rng(seed)
     x, values = rng.normal(size=(30, 2)), rng.normal(size=30)
-    for name, weights, rank in (("Cauchy", 1 / (1 + distances(x, x) ** 2), 30), ("Gaussian", gaussian(x, x, 1.0), 4)):
+    cauchy, normal = 1 / (1 + distances(x, x) ** 2), gaussian(x, x, 1.0)
+    sizes = (("Cauchy", cauchy, 30, 4, "the head of a Gaussian, d + 2"),
+             ("Gaussian", normal, 4, np.linalg.matrix_rank(normal), "the rank of K in place of that of log K"))
+    for name, weights, rank, other, how in sizes:
         found = attention_factors(weights)
         less = attention_factors(weights, rank=2)
         yield same(f"the size of the head, {name}", found.query.shape[1], rank, because="it is a count",
-                   broken=np.linalg.matrix_rank(weights) - (rank == 30), how="the rank of K in place of that of log K")
+                   broken=other, how=how)
         yield same(f"the kernel, {name}", Exponential(1.0)(found.query, found.keys), weights, relative=1e-11,
                    because="exponents of size ten, from a factorisation with rounding 10⁻¹³",
                    broken=np.exp(less.query @ less.keys.T), how="a head of size two")
@@ -332,10 +335,10 @@ def a_balanced_kernel_keeps_the_mean(seed=0):
     balanced = rows[:, None] * kernel * columns
     ours = found.scale[:, None] * kernel * found.scale
     stochastic = averages(kernel)
-    yield same("the matrix", ours, balanced, within=1e-5,
+    yield same("the matrix", ours, balanced, within=1e-6,
                because="sums that are one to 10⁻⁹, and ways that differ by 10³ times as much",
                broken=stochastic, how="division by row sums alone")
-    yield same("the smooth", found.mean(values), balanced @ values, within=1e-5,
+    yield same("the smooth", found.mean(values), balanced @ values, within=1e-6,
                because="sums that are one to 10⁻⁹, and ways that differ by 10³ times as much",
                broken=stochastic @ values, how="division by row sums alone")
     yield same("its columns", ours.sum(0), 1, within=1e-8, because="it stops at 10⁻⁹",
@@ -356,7 +359,7 @@ def a_forest_is_a_kernel(seed=0):
     r"""The prediction of a forest whose trees answer with the means of their leaves is the local mean under its leaf
     kernel, bootstrap counts included; a quantile regression forest and a local linear forest without its ridge are the
     local quantile and line under the same kernel. Trees boosted for the squared error have no such kernel: they are
-    linear in the targets once their leaves are fixed, but with negative weights."""
+    linear in the targets once their leaves are fixed, but with weights that may be negative."""
     patients, progress = datasets.diabetes()
     mixed = np.random.default_rng(seed).permutation(442)
     x, y, asked = patients[mixed[:300]], progress[mixed[:300]], patients[mixed[300:]]
@@ -412,7 +415,7 @@ def a_forest_is_a_kernel(seed=0):
                how="negative weights set to zero")
     yield at_most("their weights are negative", signed.min(1), -1e-4,
                   because="rounding is 10⁻¹⁶, and a mean weight is 1/300",
-                  broken=weights.max(1), how="the weights of a random forest")
+                  broken=weights.min(1), how="the weights of a random forest")
 
 
 @claim("K9", kind="identity", sources=("ribeiro2016",))

@@ -291,9 +291,9 @@ def across_planes(query, keys, weights, n_components):
 
 @claim("L5", kind="order", sources=("nelles2001",))
 def many_small_experts_learn_smooth_functions(seed=0):
-    r"""Experts at $M$ places at equal distances, each the tangent of a smooth function at its place, mixed by Gaussians
-    whose width follows the distance, miss the function by $O(M^{-2})$; where the weights are triangles, constants in
-    the tangents' place do."""
+    r"""Experts at $M$ places at equal distances on a line, each the tangent of a smooth function at its place, mixed by
+    Gaussians whose width follows the distance, miss the function by $O(M^{-2})$; where the weights are triangles,
+    constants in the tangents' place do."""
     phase = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     numbers = np.array([20, 40, 80, 160])
     x = np.linspace(0, 1, 4001)
@@ -357,7 +357,7 @@ def two_layers_copy_and_one_cannot(seed=0):
     heads = np.array([induction_head([*text, 0], n_tokens=4)[-1] for text in TEXTS])
     won = heads[:, 1] - heads[:, 2]
     yield same("bids of one layer balance", bids[0] + bids[1], bids[2] + bids[3], within=1e-12,
-               because="the same sixteen numbers in another order", broken=(won[0] + won[1], won[2] + won[3]),
+               because="the same eight numbers in another order", broken=(won[0] + won[1], won[2] + won[3]),
                how="two layers, of which the first has written what stood before")
     yield same("the greatest margin", greatest_margin(one_layer_features()), 0.0, within=1e-9,
                because="a linear programme, solved to rounding",

@@ -64,9 +64,9 @@ def a_bit_is_the_sign_of_a_signed_local_sum(seed=0):
                because="both are signs of whole numbers", broken=kept, how="weights with their diagonal")
     # A bit changes if its own weight outvotes the others: |field without it| < n, and the sign is against the bit.
     clean = [one_update(HopfieldNetwork(self_coupling=keep).fit(x), x) for keep in (True, False)]
-    yield at_least("bits that the diagonal holds", (kept != freed).mean(), 0.02,
+    yield at_least("bits that the diagonal holds", (kept != freed).mean(), 0.1,
                    because="the field's standard deviation is √(nd) and the diagonal n: a share near n/√(2πnd), which "
-                           "is a tenth",
+                           "is an eighth",
                    broken=(clean[0] != clean[1]).mean(), how="states that are stored patterns, of strong fields")
     network = HopfieldNetwork(update="synchronous", max_steps=1).fit(x)
     with warnings.catch_warnings(action="ignore"):  # one update is what is asked
@@ -181,7 +181,8 @@ def how_many_patterns_hebb_holds(seed=0):
     exact = np.array([capacity.hebbian_error(n, 200) for n in counts])
     error = np.maximum(error, np.sqrt(exact / 120_000))
     yield same("bits wrong after one update, in standard errors", (mean - exact) / error, 0, within=6.0,
-               because="of ten batches or more, or of 120,000 bits if that error is more",
+               because="of ten batches or more, or of 120,000 bits if that error is more; ten batches may put an "
+                       "error at half of what it is, and six are three then",
                broken=(np.array([np.mean(row) for row in held]) - exact) / error,
                how="the diagonal kept, which holds the bits")
     sizes = np.array([100, 400, 1600, 6400])
@@ -225,7 +226,7 @@ def how_many_patterns_hebb_holds(seed=0):
 def a_steeper_energy_holds_more(seed=0):
     r"""With the energy $-\sum_\mu (x_\mu \cdot s)^p$ and random patterns an update flips a stored bit with the
     probability $\tfrac12\operatorname{erfc}\sqrt{d^{p-1}/(2\,(2p-3)!!\,n)}$, as $d$ and $n$ grow; with
-    $-\sum_\mu \exp(x_\mu \cdot s)$ the share of wrong bits falls with $d$ even for $n = 2^{d/2}$ patterns."""
+    $-\sum_\mu \exp(x_\mu \cdot s)$ it is at most a bound that falls with $d$ even for $n = 2^{d/2}$ patterns."""
     rng = np.random.default_rng(seed)
     found, laws, steeper = [], [], []
     for degree, d, n in ((2, 50, 15), (3, 50, 400), (3, 50, 1200), (4, 30, 1200)):
@@ -424,14 +425,14 @@ def two_patterns_fork(seed=0):
     yield same("below the fork", warm, np.zeros((3, 1)), within=1e-10,
                because="the map shrinks distances by at least a fifth a step, until a step is 10⁻¹³ long",
                broken=cold, how="βa² above one")
-    loads = 1 + np.array([0.005, 0.01, 0.02, 0.05])
+    loads = 1 + np.array([0.0025, 0.005, 0.01, 0.02])
     roots = [brentq(lambda z, c=c: z - math.tanh(c * z), 1e-6, 1) for c in loads]
     branch, uneven = ([ModernHopfield(beta=c / a**2, tol=1e-11, max_steps=100_000).fit(p).recall([[a]])[0, 0] / a
                        for c in loads] for p in (x, np.array([[a], [-0.9 * a]])))
-    yield same("above it", branch, roots, within=1e-7, because="steps of 10⁻¹¹ at a rate of at most 1 − 2·0.005 nearly",
+    yield same("above it", branch, roots, within=1e-7, because="steps of 10⁻¹¹ at a rate of at most 1 − 2·0.0025 nearly",
                broken=uneven, how="two patterns of unequal length")
     yield order("how the branch leaves", loads - 1, branch, 0.5, within=0.02,
-                because="the next term is six fifths of βa² − 1 in the square",
+                because="the next term takes nine fifths of βa² − 1 off the square, and 0.007 off the slope",
                 broken=uneven, how="two patterns of unequal length, which part without a fork")
     counts = [modes_of_two(a, a / math.sqrt(c)) for c in (0.9, 1.1)]
     yield same("modes of two Gaussians", counts, [1, 2], because="a count on a grid of 2,001 places",
@@ -448,7 +449,7 @@ def modes_of_two(a, h):
 
 @claim("G10", kind="counter-example", sources=("ramsauer2021",))
 def what_is_close_together_is_averaged(seed=0):
-    r"""If the patterns of a group are close, $\beta\Delta_i \ll 1$, while other groups are far, a state near one of
+    r"""If the patterns of a group are close, $\beta\lVert x_i - x_j\rVert^2 \ll 1$, while other groups are far, a state near one of
     them does not end at a memory: it ends at a fixed point close to the mean of its group, which nobody stored."""
     rng = np.random.default_rng(seed)
     corners = 3 * np.eye(6)[:4]
@@ -476,9 +477,11 @@ def what_is_close_together_is_averaged(seed=0):
     counted = lm.effective_sample_size(ends, x, kernel=Exponential(temperature=0.5))
     yield same("how many are averaged", counted, 1 / (shares**2).sum(1), relative=1e-9, because="32 weights, rounded",
                broken=np.full(32, 32.0), how="all patterns counted")
-    lengths = np.array([separation(x).max(), np.linalg.norm(mean, axis=1).min()])
-    yield at_most("separation within a group", 2.0 * lengths[0], 0.5,
-                  because="half of the squared distance of patterns of one norm, 0.1 or less here",
+    groups = x.reshape(4, 8, 6)
+    apart = 0.5 * ((groups[:, :, None] - groups[:, None]) ** 2).sum(-1)
+    yield at_most("products within a group", 2.0 * apart.max(), 0.5,
+                  because="half of a squared distance is Δ for patterns of one norm: 0.05 on average here, and no more "
+                          "than 0.2 among 112",
                   broken=2.0 * separation(corners).max(), how="the four groups' centres alone, nine apart")
 
 
@@ -486,7 +489,7 @@ def what_is_close_together_is_averaged(seed=0):
 def a_window_retrieves_exactly_and_invents(seed=0):
     r"""The steps of the memory with the energy $-\log\sum_i \max(0, 1 - \beta\lVert x_i - \xi\rVert^2/2)$ are means
     over the flat window of radius $\sqrt{2/\beta}$; if the patterns' balls of that radius are disjoint every pattern is
-    retrieved exactly from within its ball, and where they overlap there are minima that nobody stored."""
+    retrieved exactly from within its ball, and where they overlap there may be minima that nobody stored."""
     rng = np.random.default_rng(seed)
     x, states = rng.normal(size=(80, 2)), rng.normal(size=(50, 2))
     radius = 0.6

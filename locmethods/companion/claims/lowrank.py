@@ -87,9 +87,9 @@ def a_block_of_the_rank_says_all(seed=0):
 @claim("T2", kind=("counter-example", "identity"), sources=("williams2001", "drineas2005"))
 def nystrom_leaves_the_cone(seed=0):
     r"""For a positive semi-definite $K$ Nyström's $\hat K = CW^{-1}C^\top$ is exact in the chosen rows and leaves a
-    positive semi-definite residual, which the optimal core does not; but of a Gaussian kernel on 300 points of a Swiss
-    roll, at half a standard deviation and rank 30, more than a tenth of the entries of $\hat K$ are negative, and local
-    means with it leave the range of their values."""
+    positive semi-definite residual, neither of which the optimal core promises; but of a Gaussian kernel on 300 points
+    of a Swiss roll, at half a standard deviation and rank 30, more than a tenth of the entries of $\hat K$ are
+    negative, and local means with it leave the range of their values."""
     x = roll(300, seed)
     exact = gaussian(x, x, 0.5)
     model = nystrom(x, 30, kernel=Gaussian(0.5), random_state=seed)
@@ -135,8 +135,8 @@ def rows_and_columns_drawn_apart_blow_up(seed=0):
     yield at_least("drawn apart, the skeleton", np.median(apart), 50 * np.median(by_hand),
                    because="factors from 800 to 6,000 were seen", broken=np.median(optimal), how="the optimal core")
     yield at_most("drawn apart, the optimal core", np.median(optimal), 2 * np.median(by_hand),
-                  because="projections on two random spaces instead of one", broken=np.median(apart),
-                  how="the skeleton")
+                  because="√2 by two projections' squares, each at most a skeleton's; the rest as draws differ",
+                  broken=np.median(apart), how="the skeleton")
 
 
 @claim("T4", kind="inequality", sources=("sorensen2016",))
@@ -208,9 +208,10 @@ def sampled_by_what_counts(seed=0):
 @claim("T6", kind=("identity", "counter-example"), sources=("xiong2021",))
 def landmarks_of_attention_are_no_average(seed=0):
     r"""Rows of the Nyströmformer's $FA^{-1}B$ sum to one, and with as many landmarks as tokens it is the attention
-    itself; but for random queries and keys more than a tenth of its entries are negative, and its error is larger than
-    the attention in the median of nine draws. Six steps of the iteration damp what $A^{-1}$ magnifies, so that the
-    error is smaller than the attention; and never exact."""
+    itself; but for 128 random queries and keys in 16 dimensions and 16 landmarks more than a tenth of its entries are
+    negative, and its error is larger than the attention in the median of nine draws. Six steps of the iteration damp
+    what $A^{-1}$ magnifies, so that the error is smaller than the attention; but rows no longer sum to one, and with
+    as many landmarks as tokens it is not exact."""
     rng = np.random.default_rng(seed)
     draws = [tuple(rng.normal(size=(2, 128, 16))) for _ in range(9)]
     query, keys = draws[0]
@@ -266,7 +267,9 @@ def kahans_matrix_misleads_pivots(seed=0):
                broken=select_columns(matrix, 59, "norm", random_state=seed), how="columns drawn by their lengths")
     last = abs(triangle[-1, -1])
     rotated = matrix @ np.linalg.qr(np.random.default_rng(seed).normal(size=(60, 60)))[0]
-    yield at_least("the last entry", last / sizes[-1], 1e6, because="the angle's power of sixty",
+    # The inverse has the entry cos θ (1 + cos θ)⁵⁸/sin⁵⁹θ, and sin⁵⁹θ is the last entry.
+    yield at_least("the last entry", last / sizes[-1], 1e6,
+                   because="cos 1.2 (1 + cos 1.2)⁵⁸ is 2·10⁷, and an entry of the inverse is at most 1/σ",
                    broken=abs(qr(rotated, mode="r", pivoting=True)[0][-1, -1]) / sizes[-1],
                    how="the same singular values in columns turned by chance")
     found = interpolative(matrix, 59)
@@ -293,16 +296,19 @@ def a_polynomial_in_the_exponentials_place_errs_within_a_bound(seed=0):
     inner = x @ x.T / h**2
 
     def by_taylor(degree):
-        """Return the means under Taylor's polynomial, and their bounds by its remainder."""
+        """Return the means under Taylor's polynomial, their bounds by its remainder, and the least g (P − Q)."""
         powers = np.arange(degree + 1)
         weight = own * (inner[..., None] ** powers / factorial(powers)).sum(-1)
         rest = own * abs(inner) ** (degree + 1) / factorial(degree + 1) * np.exp(np.maximum(inner, 0))
         mean = weight @ values / weight.sum(1)
-        return mean, (rest * abs(values - mean[:, None])).sum(1) / (weight - rest).sum(1)
+        return mean, (rest * abs(values - mean[:, None])).sum(1) / (weight - rest).sum(1), (weight - rest).min()
 
-    mean, bound = by_taylor(8)
+    mean, bound, least = by_taylor(8)
+    few = by_taylor(2)[0]
+    yield at_least("the condition", least, 0.0, because="P and Q are taken at all arguments that occur",
+                   broken=by_taylor(1)[2], how="degree one, whose remainder exceeds it")
     yield at_most("the bound", abs(mean - true), bound, within=1e-14, because="the rounding of 300 numbers",
-                  broken=(abs(by_taylor(2)[0] - true), bound),
+                  broken=(abs(few - true), bound),
                   how="the mean of degree two under the bound of degree eight")
     many = roll(2500, seed)  # fewer pairs of points are not worth a polynomial
     height = (many[:, 0] > 0).astype(float)
@@ -310,5 +316,5 @@ def a_polynomial_in_the_exponentials_place_errs_within_a_bound(seed=0):
     with lm.engines.forced("lowrank"):
         found = lm.local_mean(many, many, height, kernel=Gaussian(h), tolerance=1e-3)
     yield at_most("at a tolerance", abs(found - weights @ height / weights.sum(1)), 1e-3,
-                  because="the largest value is one", broken=abs(by_taylor(2)[0] - true),
+                  because="the largest value is one", broken=abs(few - true),
                   how="Taylor's polynomial of degree two, and no bound")

@@ -41,7 +41,7 @@ def a_margin_makes_classification_retrieval(seed=0):
     # Classes of very different widths: of a narrow one the condition holds, of a wide one it doesn't.
     prototypes = np.linalg.qr(rng.normal(size=(6, 6)))[0]
     labels = np.repeat(np.arange(6), 12)
-    points = prototypes[labels] + np.repeat([0.03, 0.06, 0.09, 0.12, 0.5, 0.7], 12)[:, None] * rng.normal(size=(72, 6))
+    points = prototypes[labels] + np.repeat([0.03, 0.06, 0.09, 0.12, 0.25, 0.3], 12)[:, None] * rng.normal(size=(72, 6))
     points *= rng.uniform(0.1, 10, size=(72, 1))
     found = margin_condition(points, labels, prototypes)
     cosine = unit(points) @ unit(prototypes).T
@@ -54,6 +54,11 @@ def a_margin_makes_classification_retrieval(seed=0):
     yield same("average precision", average_precision(points, labels), theirs, within=1e-13,
                because="means of eleven quotients", broken=softmax(cosine, axis=1)[np.arange(72), labels],
                how="probabilities of the own class, which rank no sample")
+    strangers = margin_condition(points, labels, np.roll(prototypes, 1, axis=0)).holds
+    yield at_least("how many are promised", found.holds.sum(), 1, because="of the narrow classes it holds, or of nobody",
+                   broken=strangers.sum(), how="the prototypes of other classes")
+    yield same("promises", found.holds, expected > 0, because="the slack is positive, or it is not",
+               broken=classified, how="samples that are merely classified rightly")
     yield at_least("who is promised", np.where(found.holds, theirs, 1.0), 1.0, within=0,
                    because="nobody of another class stands in front, or somebody does",
                    broken=np.where(classified, theirs, 1.0), how="samples that are merely classified rightly")
@@ -229,11 +234,12 @@ def a_margin_helps_the_trained_classes(seed=0):
     pixels, none, margin = (np.array(scores[name]) for name in scores)
     yield same("first loss", losses[0], started, relative=1e-4, because="float32 with a scale of ten",
                broken=np.log(7), how="equal chances for the seven classes")
-    yield at_least("trained classes", margin[:, 0], none[:, 0], within=0, because="at each of the five seeds",
+    yield at_least("trained classes", margin[:, 0], none[:, 0], within=0,
+                   because="better is better, at each of the five seeds",
                    broken=pixels[:, 0], how="raw pixels in place of the network with a margin")
     for name, learned, in (("no margin", none), ("a margin", margin)):
         yield at_most(f"unseen classes, {name}", learned[:, 1], pixels[:, 1], within=0,
-                      because="at each of the five seeds", broken=learned[:, 0],
+                      because="worse is worse, at each of the five seeds", broken=learned[:, 0],
                       how="the trained classes in place of the unseen ones")
 
 

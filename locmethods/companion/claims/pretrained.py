@@ -134,10 +134,10 @@ def a_bias_of_the_keys_is_idle(seed=0):
 
 @claim("N22", kind=("identity", "counter-example"), sources=("tsai2019", "bachrach2014", "zhang2021"))
 def the_exponential_is_a_gaussian_with_a_prior(seed=0):
-    r"""In the pretrained model the kernel $e^{q\cdot k/\sqrt d}$ is the Gaussian of bandwidth $d^{1/4}$ times the prior
-    $e^{\lVert k\rVert^2/2\sqrt d}$ of a key, and the Gaussian alone on keys lifted to one sphere, but not the Gaussian
-    alone; lifted with the queries, the Epanechnikov kernel whose edge is a right angle is the product $q\cdot k$ where
-    it is positive."""
+    r"""In the pretrained model the kernel $e^{q\cdot k/\sqrt d}$ is, up to a factor of the query, the Gaussian of
+    bandwidth $d^{1/4}$ times the prior $e^{\lVert k\rVert^2/2\sqrt d}$ of a key, and the Gaussian alone on keys lifted
+    to one sphere, but not the Gaussian alone; on a sphere of radius $R$, to which queries are lifted too, the
+    Epanechnikov kernel whose edge is a right angle is $q\cdot k/R^2$ where that is positive."""
     queries, keys, values = a_head(seed)
     right = bert.softmax(queries @ keys.T / TEMPERATURE) @ values
     gauss, prior = Gaussian(BANDWIDTH), Exponential(2 * TEMPERATURE).on(one, square)
@@ -221,7 +221,7 @@ def epanechnikov(queries, keys):
 def the_derivative_of_a_head_is_a_covariance(seed=0):
     r"""In a head $\partial m/\partial q = C_w(v, k)/\sqrt d$, the covariance of values and keys under the head's own
     weights $w$, and its norm is at most $\tfrac12(1 - \sum_i w_i^2)\,D_v D_k/\sqrt d$ with the diameters $D_v$, $D_k$
-    of values and keys: a head that has made up its mind no longer listens."""
+    of values and keys, which two keys attain: a head that has made up its mind no longer listens."""
     queries, keys, values = a_head(seed)
     weights = bert.softmax(queries @ keys.T / TEMPERATURE)
     covariance = np.array([cross_covariance(row, values, keys) for row in weights])
@@ -239,6 +239,17 @@ def the_derivative_of_a_head_is_a_covariance(seed=0):
     yield same("local moments", moments.covariance[:, :WIDTH, WIDTH:], covariance, within=1e-9,
                because="products of size 100 in float64", broken=equal, how="equal weights in place of the head's")
 
+    def norm_and_bound(count):
+        """Return the covariance's norms and their bounds where queries, made short, see the first keys alone."""
+        some, near = values[:count], keys[:count]
+        share = bert.softmax(0.1 * queries @ near.T / TEMPERATURE)
+        found = lm.local_moments(0.1 * queries, near, np.concatenate([some, near], axis=1),
+                                 kernel=Exponential(TEMPERATURE))
+        norms = np.linalg.norm(found.covariance[:, :WIDTH, WIDTH:], 2, axis=(1, 2))
+        return norms, (1 - (share**2).sum(1)) / 2 * diameter(some) * diameter(near)
+
+    yield same("who attains it", *norm_and_bound(2), within=1e-9, because="products of size 100 in float64",
+               broken=norm_and_bound(3), how="three keys, which are not all farthest apart along one line")
     queries, keys, values = a_head(seed, layer=0, head=2)  # of all heads the sharpest
     weights = bert.softmax(queries @ keys.T / TEMPERATURE)
     moments = lm.local_moments(queries, keys, np.concatenate([values, keys], axis=1), kernel=Exponential(TEMPERATURE))
@@ -269,7 +280,7 @@ def sharp_and_even_heads_exclude_each_other(seed=0):
     r"""If the largest of $n$ weights is $p$, their entropy is at most
     $-p\ln p - (1-p)\ln\frac{1-p}{n-1}$, so that of four tokens or more no head is both one-hot ($p \ge 0.6$) and
     uniform (0.85 of $\ln n$); in the pretrained model the third head of the first layer is nearly one-hot because it is
-    positional, all its weight on the token before."""
+    positional, nearly all its weight on the token before."""
     sentences, numbers = picked(seed, 2)
     looks = [minilm().look(sentence).weights for sentence in sentences]
     slow = [np.array(bert.bert(file(), ids).weights) for ids in numbers]
@@ -357,10 +368,12 @@ def heads_alone_collapse_at_a_cubic_rate(seed=0):
     near_by = [torch.from_numpy(middle + size * (look.states[layer] - middle)) for size in sizes]
     with torch.no_grad():
         means = [heads(one[None], one[None], one[None], need_weights=False)[0][0] for one in near_by]
+    kept = np.stack([one + mean for one, mean in zip(near_by, means, strict=True)])
     yield order("cube", sizes, token_spread(np.stack(means)), 3, within=0.25,
-                because="the next power of the largest size, 0.08",
-                broken=token_spread(np.stack([one + mean for one, mean in zip(near_by, means, strict=True)])),
-                how="the residual")
+                because="the next power of the largest size, 0.08", broken=token_spread(kept), how="the residual")
+    yield order("first power", sizes, token_spread(kept), 1, within=0.1,
+                because="the heads leave no more than a cube beside it", broken=token_spread(np.stack(means)),
+                how="no residual")
     all_values = [np.linalg.norm(one - one.mean(0)) / np.linalg.norm(one) for one in look.states]
     yield same("spread", token_spread(look.states), [spread_by_svd(one) for one in look.states], within=1e-5,
                because="float32", broken=all_values, how="norms of all singular values in place of the largest")

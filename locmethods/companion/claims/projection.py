@@ -123,8 +123,8 @@ def first_dimension(pairs, eps, risk):
 def a_gaussian_kernel_moves_less_than_the_distances(seed=0):
     r"""If squared distances are off by a share of at most $\varepsilon < 1$, a Gaussian kernel moves by at most
     $\varepsilon(1-\varepsilon)^{(1-\varepsilon)/\varepsilon}$, whatever the bandwidth, and the bound is reached; with
-    $\delta$ the most that it moves, a local mean of $n$ values moves by at most
-    $2\delta\, n \max_i |v_i| / \sum_i K(x^*, x_i)$."""
+    $\eta$ the most that it moves, a local mean of $n$ values moves by at most
+    $2\eta\, n \max_i |v_i| / \sum_i K(x^*, x_i)$."""
     shares = np.array([0.01, 0.1, 0.3, 0.5, 0.9])
     # As a function of log t, t = r²/2h²; its maximum lies between t = 1 and t = −log(1 − ε)/ε = 2.6.
     most = [-minimize_scalar(lambda s, eps=eps: np.exp(-np.exp(s)) - np.exp(-(1 - eps) * np.exp(s)),
@@ -200,7 +200,8 @@ def the_distortion_falls_with_the_root_of_the_dimension(seed=0):
 
     few = np.zeros(64)
     few[:4] = [0.8, 0.4, 0.4, 0.2]  # a vector of few entries, with which the four differ most
-    kappa, k, draws = (few**4).sum(), 16, 800
+    # Of 64 rows so many that to draw them with or without replacement makes a difference of a factor of four.
+    kappa, k, draws = (few**4).sum(), 48, 800
     off = np.array([lengths_of(name, few, k, draws, seed) - 1 for name in ("gaussian", "sign", "sparse", "hadamard")])
     unscaled = (off[2] + 1) / 8 - 1
     yield at_most("no bias", abs(off.mean(1)) / off.std(1) * np.sqrt(draws), 5, because="five standard errors",
@@ -220,12 +221,12 @@ def the_distortion_falls_with_the_root_of_the_dimension(seed=0):
                 because="five standard errors of the slope, over eight matrices of each size",
                 broken=row, how="one row that is repeated")
 
-    cloud, eps, trials = rng.normal(size=(40, 200)), 0.5, 40
+    cloud, eps, trials = rng.normal(size=(40, 200)), 0.5, 200
     enough, alone = (dimension(40, eps, promise, failure=0.5) for promise in ("all", "pairs"))
     kept = {size: np.mean([distortion(cloud, RandomProjection(size, random_state=1000 * seed + t).fit_transform(
         cloud)).worst <= eps for t in range(trials)]) for size in (enough, alone)}
     yield at_least("how often all pairs are kept", kept[enough], 0.5, within=4 * 0.5 / np.sqrt(trials),
-                   because="four standard errors of a share of forty",
+                   because="four standard errors of a share of two hundred",
                    broken=kept[alone], how="the dimension that keeps each pair for itself")
 
 
@@ -241,9 +242,9 @@ def lengths_of(method, u, k, draws, seed):
 @claim("S5", kind="counter-example", sources=("su2021",))
 def in_few_dimensions_it_is_no_use(seed=0):
     r"""To keep all pairs of 1,797 digits of 64 pixels the exact bound asks for more than 64 dimensions at
-    $\varepsilon \le 0.9$, and principal components of equal number keep their squared distances better; those of
-    sentences, as weighted words, they keep worse on average; and a point that is chosen after the matrix may lose its
-    whole distance."""
+    $\varepsilon \le 0.9$, and 16 or 32 principal components keep their squared distances better than as many random
+    dimensions do; 64 of them keep those of sentences, as weighted words, worse on average; and a point that is chosen
+    after the matrix may lose its whole distance."""
     digits = datasets.digits().x
     shares = (0.1, 0.3, 0.5, 0.7, 0.9)
     yield at_least("dimensions that are asked for", [dimension(1797, eps) for eps in shares], 65,

@@ -109,7 +109,9 @@ def symmetric_support_only_rises(seed=0):
     q = weights @ ended.probabilities_ @ c
     most = (q.max(1) - (ended.probabilities_ * q).sum(1)) / q.max(1)
     early = weights @ slow[3] @ c
-    yield at_most("where it ends", most, 0.0, within=1e-5, because="the last step moved nothing by more than 10⁻¹⁰",
+    yield at_most("where it ends", most, 0.0, within=1e-5,
+                   because="it stopped at a step of 10⁻¹⁰, and a label likelier than 10⁻⁵ that had more support than "
+                           "this share would have moved farther",
                   broken=(early.max(1) - (slow[3] * early).sum(1)) / early.max(1), how="a stop after three steps")
     yield same("the excess it reports", model.excess_, excess(weights, c, slow[-1]), within=1e-9,
                because="the same rounding", broken=excess(weights, c, p), how="the excess of the start")
@@ -285,6 +287,8 @@ def held_labels_extend_harmonically(seed=0):
     radius = np.abs(np.linalg.eigvals(mean[np.ix_(~known, ~known)])).max()
     yield at_most("no more than the labels", path, 1.0, within=1e-12, because="rounding of means of numbers up to one",
                   broken=weights @ hot.sum(1), how="sums of weights in the place of means")
+    yield at_least("no less than nothing", path, 0.0, within=1e-12, because="rounding of means of numbers from zero on",
+                   broken=signed(x, 8) @ np.nan_to_num(start[:, 0]), how="weights that may be negative")
     yield same("the rate", (left[1:] / left[:-1]) ** (1 / 50), radius, within=1e-2,
                because="after 150 averages a mode that is faster by δ, and as strong at first, shifts the rate by "
                        "δ e^(-150 δ), which is 0.0025 at most",
@@ -333,9 +337,9 @@ def anchored_labels_tend_to_a_resolvent(seed=0):
 
 @claim("F7", kind="counter-example")
 def a_product_is_no_iterated_mean(seed=0):
-    r"""If nothing is held and the weights are symmetric, positive and include each object's own, averages of labels end
-    in one opinion for all, while the multiplicative rule is not linear in $p$ and ends, from almost every start, at
-    corners of the simplex."""
+    r"""If nothing is held, a label is supported by the same label alone, and the weights are symmetric, positive and
+    include each object's own, averages of labels end in one opinion for all, while the multiplicative rule is not
+    linear in $p$ and ends, from almost every start, at corners of the simplex."""
     rng = np.random.default_rng(seed)
     places, p, other = rng.uniform(0, 4, (60, 2)), some_labels(rng, 60, 3), some_labels(rng, 60, 3)
     weights = gaussian(places, places, 0.7)
@@ -343,9 +347,10 @@ def a_product_is_no_iterated_mean(seed=0):
     degrees = weights.sum(1)
     relaxed = lm.RelaxationLabeling(kernel=Gaussian(0.7), tol=1e-12, max_iter=20_000).fit(places, p)
     yield same("averages", averaged, np.tile(degrees @ p / degrees.sum(), (60, 1)), within=1e-6,
-               because="the second mode has faded",
+               because="4,000 steps leave e⁻⁴⁰ of a mode that loses a hundredth at each",
                broken=relaxed.probabilities_, how="products in the place of averages")
-    yield same("products", relaxed.probabilities_.max(1), 1.0, within=1e-6, because="what is left shrinks at each step",
+    yield same("products", relaxed.probabilities_.max(1), 1.0, within=1e-6,
+               because="it stopped at a step of 10⁻¹², and what is left shrinks by a share at each",
                broken=averaged.max(1), how="averages in the place of products")
     mean = averages(weights)
     step = [relaxation_path(places, start, steps=1, kernel=Gaussian(0.7))[1] for start in (p, other, (p + other) / 2)]
@@ -357,12 +362,12 @@ def a_product_is_no_iterated_mean(seed=0):
 
 @claim("F8", kind="algorithm", sources=("wang2008", "roweis2000"))
 def linear_neighbourhoods_propagate(seed=0):
-    r"""Linear neighbourhood propagation is the weights of locally linear embedding, with the condition that none is
-    negative, followed by propagation with held labels."""
+    r"""With held labels, linear neighbourhood propagation is the weights of locally linear embedding, with the
+    condition that none is negative, followed by averages with the labels put back at each step."""
     x, labels, hot = some_digits(seed, n=200)
     weights = rebuilt(x, x, 8, own=False)
     free = linear_neighborhoods(x, n_neighbors=8).toarray()
-    yield same("the weights", free, weights, within=1e-8, because="two solvers of problems with eight unknowns",
+    yield same("the weights", free, weights, within=1e-8, because="two solvers, and a condition of 10³ times rounding",
                broken=signed(x, 8), how="weights that may be negative")
     with warnings.catch_warnings(action="ignore"):  # of digits that no label reaches
         model = LinearNeighborhoodPropagation(8).fit(x, labels)

@@ -112,8 +112,8 @@ def repetition_saturates(seed=0):
 @claim("W3", kind="identity", sources=("rocchio1971", "su2024b"))
 def a_profile_is_a_local_mean(seed=0):
     r"""A score is linear in the query. So the score of a reader's profile, the mean of the clicked pages' keywords with
-    the weight of each click, is that mean of the scores of the clicked pages, and a local mean over all documents is
-    one over the query's words."""
+    the weight of each click, is that mean of the scores for each clicked page's keywords, and a local mean over all
+    documents is one over the query's words, each weighted by what it adds to all scores."""
     rng = np.random.default_rng(seed)
     documents, texts, queries, asked = collection(seed)
     model = BM25().fit(texts)

@@ -300,13 +300,16 @@ def pure_attention_collapses_at_a_cubic_rate(seed=0):
         yield same(f"{name}: the constant", found[0] / sizes[0] ** 3, 1 / (16 * 1.5), relative=0.05,
                    because="a term of higher order, and the common mean's pull on the weights",
                    broken=found[0] / sizes[0] ** 2, how="the square in place of the cube")
+        yield same(f"{name}: a residual", stays[0] / sizes[0], 1.0, within=0.01,
+                   because="the cube of a twentieth over 24 is a ten-thousandth of it",
+                   broken=found[0] / sizes[0], how="no residual connection")
 
 
 @claim("N14", kind="counter-example", sources=("dong2021",))
 def stacked_means_alone_destroy_their_input(seed=0):
-    r"""In units of $\sqrt{n\tau}$ the logarithm of the spread triples with each layer of pure attention, so that a
-    handful of literal iterations leave nothing but rounding; a residual of one half makes the loss linear, a factor of
-    one half a layer."""
+    r"""With identity maps and near consensus, in units of $\sqrt{n\tau}$, the logarithm of the spread triples with each
+    layer of pure attention, so that a handful of literal iterations leave nothing but rounding; a residual of one half
+    makes the loss linear, a factor of one half a layer."""
     shape = tokens(seed, 16)[0]
     x = math.sqrt(16 * 1.5) * 0.1 * (shape - shape.mean(0)) / np.linalg.norm(shape - shape.mean(0), 2)
     pure, half = [x], [x]
@@ -364,8 +367,8 @@ def random_features_are_unbiased(seed=0):
 @claim("N17", kind=("identity", "counter-example"), sources=("katharopoulos2020",))
 def linear_attention_is_a_recurrent_network(seed=0):
     r"""Causal attention with $K = \phi(q)\cdot\phi(k)$ and $\phi > 0$ is a recurrent network whose state is
-    $\sum_j \phi(k_j) v_j^\top$ and $\sum_j \phi(k_j)$; without $\phi > 0$ it is no mean: the plain linear kernel gives
-    negative weights to about half of the keys, and totals of either sign."""
+    $\sum_j \phi(k_j) v_j^\top$ and $\sum_j \phi(k_j)$; without $\phi > 0$ it need not be a mean: the plain linear
+    kernel gives negative weights to about half of Gaussian keys, and totals of either sign."""
     query, keys, values = tokens(seed, 40, 40, 40)
     kernel = np.exp(query) @ np.exp(keys).T * np.tri(40)
     expected = averaged(kernel, values)
@@ -389,6 +392,9 @@ def linear_attention_is_a_recurrent_network(seed=0):
     yield at_most("the least total beside its terms", (total / abs(signs).sum(1)).min(), 0.0,
                   because="a total below zero belongs to no mean", broken=(positive.sum(1) / positive.sum(1)).min(),
                   how="positive features")
+    yield at_least("the greatest", (total / abs(signs).sum(1)).max(), 0.0,
+                   because="a total above zero beside those below", broken=(-positive.sum(1) / positive.sum(1)).max(),
+                   how="positive features of keys that are turned round")
 
 
 @claim("N18", kind="identity", sources=("oswald2023", "geva2021"))

@@ -86,7 +86,7 @@ def equal(axes, table):
 
 
 def scores(axes, table):
-    """What a judge says of samples, and how many different words they have, against the temperature of one model."""
+    """What a judge says of samples, and cross-entropy on new text, against the temperature of one model."""
     left, right = axes
     for row in table["judged"]:
         left.plot(table["temperature"], row, color="C0", linewidth=1, alpha=0.6, linestyle="-", marker="")

@@ -88,7 +88,7 @@ def copies(axes, table):
 
 
 def answers(axes, table):
-    """The Nile by seven rules, their lines fitted together and one by one."""
+    """The Nile by six rules, their lines fitted together and one by one."""
     for ax, name in zip(axes, ("together", "one by one"), strict=True):
         ax.scatter(table["year"], table["flow"], s=14, alpha=0.45, color="C3", linewidths=0, zorder=1)
         ends, lines = table["span"], table[f"{name}: lines"]

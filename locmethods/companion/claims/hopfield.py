@@ -429,7 +429,8 @@ def two_patterns_fork(seed=0):
     roots = [brentq(lambda z, c=c: z - math.tanh(c * z), 1e-6, 1) for c in loads]
     branch, uneven = ([ModernHopfield(beta=c / a**2, tol=1e-11, max_steps=100_000).fit(p).recall([[a]])[0, 0] / a
                        for c in loads] for p in (x, np.array([[a], [-0.9 * a]])))
-    yield same("above it", branch, roots, within=1e-7, because="steps of 10⁻¹¹ at a rate of at most 1 − 2·0.0025 nearly",
+    yield same("above it", branch, roots, within=1e-7,
+               because="steps of 10⁻¹¹ at a rate of at most 1 − 2·0.0025 nearly",
                broken=uneven, how="two patterns of unequal length")
     yield order("how the branch leaves", loads - 1, branch, 0.5, within=0.02,
                 because="the next term takes nine fifths of βa² − 1 off the square, and 0.007 off the slope",
@@ -449,8 +450,9 @@ def modes_of_two(a, h):
 
 @claim("G10", kind="counter-example", sources=("ramsauer2021",))
 def what_is_close_together_is_averaged(seed=0):
-    r"""If the patterns of a group are close, $\beta\lVert x_i - x_j\rVert^2 \ll 1$, while other groups are far, a state near one of
-    them does not end at a memory: it ends at a fixed point close to the mean of its group, which nobody stored."""
+    r"""If the patterns of a group are close, $\beta\lVert x_i - x_j\rVert^2 \ll 1$, while other groups are far, a
+    state near one of them does not end at a memory: it ends at a fixed point close to the mean of its group, which
+    nobody stored."""
     rng = np.random.default_rng(seed)
     corners = 3 * np.eye(6)[:4]
     x = (corners[:, None] + 0.1 * rng.normal(size=(4, 8, 6))).reshape(-1, 6)

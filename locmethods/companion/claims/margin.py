@@ -55,7 +55,8 @@ def a_margin_makes_classification_retrieval(seed=0):
                because="means of eleven quotients", broken=softmax(cosine, axis=1)[np.arange(72), labels],
                how="probabilities of the own class, which rank no sample")
     strangers = margin_condition(points, labels, np.roll(prototypes, 1, axis=0)).holds
-    yield at_least("how many are promised", found.holds.sum(), 1, because="of the narrow classes it holds, or of nobody",
+    yield at_least("how many are promised", found.holds.sum(), 1,
+                   because="of the narrow classes it holds, or of nobody",
                    broken=strangers.sum(), how="the prototypes of other classes")
     yield same("promises", found.holds, expected > 0, because="the slack is positive, or it is not",
                broken=classified, how="samples that are merely classified rightly")

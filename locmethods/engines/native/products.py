@@ -157,8 +157,9 @@ def sums(layout, values, route, held, index=None):
         panels.pass_keys(way, kind, *numbers, degree, left[rows], right, n_keys, q64[rows], k64, own[rows], singly,
                          stacked, weight, more, numerator[rows], total[rows], count[rows], peak[rows])
 
-    # As many queries as are multiplied at once, or a multiple: fewer would cost as much.
-    in_threads(add, n, panels.ROWS * max(1, min(QUERIES, PART // n_keys) // panels.ROWS))
+    # As many queries as are multiplied at once, or a multiple: fewer would cost as much. Keys that no cache holds are
+    # read anew for each part, so that parts are longer here, up to a quarter of a second.
+    in_threads(add, n, panels.ROWS * max(1, min(QUERIES, 4 * PART // n_keys) // panels.ROWS))
     if way == panels.SOFTMAX:
         return (numerator, total, (peak + layout.query @ route.centre) / length), None
     found = numerator, total, np.zeros(n)

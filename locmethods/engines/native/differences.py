@@ -16,6 +16,7 @@ from locmethods.numerics.threads import PART, in_threads
 # in float64 by a few times 1e-16 · s, which is 2e-13 here. Below it `far` computes relative to the nearest key.
 FAR = {np.float32: -12.0, np.float64: -400.0}
 MANY_OUTPUTS = 8  # more: the values' sums are products of matrices
+LEAST = 1 << 20  # pairs of a part, or about a millisecond: to hand a shorter one to a thread takes as long
 CACHE = 24 << 10  # bytes of a tile of keys, values and weights: a core's nearest cache holds 32 KiB
 
 
@@ -63,7 +64,8 @@ def sums(layout, values, dtype, blocks, lost, held, index=None):
              *memory(), numerator, total, extreme)
 
     count = queries.boxes.blocks
-    in_threads(add, count, max(1, min(64, count // 32, PART // (queries.boxes.size * len(layout.keys)))))
+    pairs = queries.boxes.size * len(layout.keys)  # of a block of queries, at most: mostly few of them are seen
+    in_threads(add, count, max(1, LEAST // pairs, min(64, count // 32, 8 * PART // pairs)))
     back = np.argsort(queries.order) if blocks else slice(None)
     scale = _scales(layout, extreme, singular, queries.order)
     found = numerator[back], total[back], scale[back]

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 
 from threadpoolctl import threadpool_limits
 
-PART = 1 << 25  # pairs of a part, at most: some hundredths of a second
+PART = 1 << 25  # pairs that take some hundredths of a second: parts are few times as long at most
 
 
 def number_of_threads():

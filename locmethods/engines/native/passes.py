@@ -237,8 +237,7 @@ def write_products(factors, query, columns, own, out):
     for start in range(0, n, ROW):
         width = min(ROW, n - start)
         for k in range(d):
-            for j in range(width):
-                tile[k, j] = columns[k, start + j]
+            copy_row(columns, k, start, tile, 0, width)
         for i in range(len(query)):
             part = out[i, start:start + width]
             for f in range(len(factors)):

@@ -24,7 +24,7 @@ def pytest_configure(config):
         return
     from locmethods.companion.build import notebooks, records
 
-    os.environ.update(notebooks.environment(ROOT, ROOT / "page.md", threads=1))
+    os.environ.update(notebooks.environment(ROOT, ROOT / "page.md"))
     for name in (records.FOLDER, records.CHAPTER):
         os.environ.pop(name, None)
     if not hasattr(config, "workerinput"):

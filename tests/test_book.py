@@ -5,6 +5,7 @@ import functools
 import importlib.util
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -367,3 +368,18 @@ def test_a_notebook_is_remembered_when_every_cell_of_it_agreed(conftest, tmp_pat
     remember.pytest_sessionfinish()
     assert [path.name for path in (tmp_path / "_build" / "checked").iterdir()] == ["whole"]
     assert [page.stem for page in stale.due(tmp_path)] == ["half", "red"]
+
+
+def test_pytest_runs_a_notebook_in_the_chapters_environment_with_the_books_comparison(tmp_path):
+    """The hooks as make test calls them, in a process of their own: one cell agrees, the other does not."""
+    sources = ["import os\nprint(os.environ['OMP_NUM_THREADS'], os.environ['PYTHONHASHSEED'])", "print('now')"]
+    kept = ["1 0\n", "then\n"]
+    cells = [nbformat.v4.new_code_cell(source, execution_count=count, outputs=[stream(text)])
+             for count, (source, text) in enumerate(zip(sources, kept, strict=True), start=1)]
+    write_whole(tmp_path / "two.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    options = ["-p", "conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "--nbval", "--nbval-current-env"]
+    ran = subprocess.run([sys.executable, "-m", "pytest", "-q", *options, str(tmp_path / "two.ipynb")],
+                         cwd=ROOT, capture_output=True, text=True, timeout=120,
+                         env=os.environ | {"OMP_NUM_THREADS": "2", "PYTHONHASHSEED": "5"})
+    assert "1 failed, 1 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "If the change is meant, run make freeze" in ran.stdout

@@ -15,7 +15,7 @@ from numba import njit
 from scipy.special import softmax
 
 import locmethods as lm
-from locmethods.engines.native import engine, loops, panels, profiles
+from locmethods.engines.native import engine, layout, loops, panels, profiles
 from locmethods.engines.native.layout import aligned
 from locmethods.kernels import (
     Biweight,
@@ -489,10 +489,12 @@ def test_products_in_doubt_are_settled_by_differences(d):
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("outputs", [1, 10**6], ids=["one vector", "two vectors"])
 @pytest.mark.parametrize(("n", "d", "count"), [(6, 1, 1), (1, 5, 3), (13, 66, 2)])
-def test_rows_of_a_product_come_from_registers(dtype, n, d, count):
+def test_rows_of_a_product_come_from_registers(dtype, outputs, n, d, count):
     rng = np.random.default_rng(n)
-    width = panels.width(dtype)
+    width = panels.width(dtype, outputs)
+    assert width * np.dtype(dtype).itemsize == panels.VECTOR * (1 if outputs == 1 else 2)
     left, right = rng.normal(size=(n, d)).astype(dtype), rng.normal(size=(d, count * width)).astype(dtype)
     cut = np.ascontiguousarray(right.reshape(d, count, width).swapaxes(0, 1))
     for first in range(0, n, panels.ROWS):
@@ -503,6 +505,36 @@ def test_rows_of_a_product_come_from_registers(dtype, n, d, count):
         bound = d * np.finfo(dtype).eps * (abs(left[rows]).astype(float) @ abs(right).astype(float))
         assert (abs(out[:, :count * width] - expected) <= bound).all()
         assert (out[:, count * width:] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_panel_is_one_vector_wide_where_that_holds_all_outputs(dtype):
+    lanes = panels.VECTOR // np.dtype(dtype).itemsize
+    assert [panels.width(dtype, outputs) for outputs in (1, lanes, lanes + 1, 5 * lanes)] == [
+        lanes, lanes, 2 * lanes, 2 * lanes]
+
+
+@pytest.mark.parametrize(("n", "outputs", "tiles", "wide"), [(12, 6, 3, 4), (9, 7, 3, 4), (3, 2, 1, 4), (8, 4, 2, 4)])
+def test_values_in_stacks_are_those_given_and_zeros(n, outputs, tiles, wide):
+    width = 3
+    values = np.random.default_rng(n).normal(size=(n, outputs))
+    found = layout.in_stacks(values, tiles, wide, width, np.float32)
+    assert found.dtype == np.float32 and found.ctypes.data % layout.LINE == 0
+    assert found.shape == (tiles, -(-outputs // width), wide, width)
+    for tile, stack, key, column in np.ndindex(found.shape):
+        i, o = tile * wide + key, stack * width + column
+        assert found[tile, stack, key, column] == (np.float32(values[i, o]) if i < n and o < outputs else 0)
+
+
+@pytest.mark.parametrize("n", [4, 8, 9, 15])
+def test_points_in_panels_are_those_given_and_zeros(n):
+    wide, width, d = 8, 4, 3
+    points = np.random.default_rng(n).normal(size=(n, d))
+    found = layout.in_panels(points, wide, width)
+    assert found.shape == (-(-n // wide), wide // width, d, width) and found.ctypes.data % layout.LINE == 0
+    for tile, panel, feature, column in np.ndindex(found.shape):
+        i = tile * wide + panel * width + column
+        assert found[tile, panel, feature, column] == (points[i, feature] if i < n else 0)
 
 
 def in_a_fresh_process(code, folder):

@@ -92,7 +92,7 @@ def _way(layout, outputs, dtype):
     from locmethods.engines.native.stacks import stack_blocks, stack_inverse, stack_products
 
     loop = stack_products if several else stack_inverse if singular else stack_blocks
-    beside = width(dtype)
+    beside = width(dtype, outputs)
     count = -(-outputs // beside)
 
     def memory():
@@ -112,7 +112,7 @@ def _in_stacks(values, order, dtype):
     """Return values of shape (n_stacks, n_keys, width), the keys in order and as many outputs as fill a panel's row."""
     from locmethods.engines.native.panels import width
 
-    return in_stacks(values[order], 1, len(values), width(dtype), dtype)[0]
+    return in_stacks(values[order], 1, len(values), width(dtype, values.shape[1]), dtype)[0]
 
 
 def _scales(layout, extreme, singular, order):

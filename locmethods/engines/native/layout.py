@@ -214,15 +214,34 @@ def aligned(shape, dtype):
     return memory[skipped:memory.size - LINE + skipped].view(dtype).reshape(shape)
 
 
+def in_panels(points, wide, width):
+    """Return points of shape (m, d) in tiles of panels, (n_tiles, wide/width, d, width), filled up with zeros."""
+    m, d = points.shape
+    tiles, whole = -(-m // wide), m // wide
+    out = aligned((tiles, wide // width, d, width), points.dtype)
+    beside = out.swapaxes(2, 3)  # a view in which a point's features are next to each other again
+    beside[:whole] = points[:whole * wide].reshape(whole, wide // width, width, d)
+    if whole < tiles:
+        last = np.zeros((wide, d), points.dtype)
+        last[:m - whole * wide] = points[whole * wide:]
+        beside[whole] = last.reshape(wide // width, width, d)
+    return out
+
+
 def in_stacks(values, tiles, wide, width, dtype):
     """Return values of shape (n_keys, n_outputs) as (tiles, n_stacks, wide, width), filled up with zeros.
 
     A stack has as many outputs side by side as a panel has columns, `width`; a tile has `wide` keys.
     """
     n, outputs = values.shape
-    stacks = -(-outputs // width)
-    filled = np.zeros((tiles * wide, stacks * width), dtype)
-    filled[:n, :outputs] = values
+    stacks, whole = -(-outputs // width), n // wide
     out = aligned((tiles, stacks, wide, width), dtype)
-    out[...] = filled.reshape(tiles, wide, stacks, width).swapaxes(1, 2)
+    for stack in range(stacks):
+        some, held = values[:, stack * width:(stack + 1) * width], out[:, stack]
+        columns = some.shape[1]
+        held[:, :, columns:] = 0
+        held[:whole, :, :columns] = some[:whole * wide].reshape(whole, wide, columns)
+        if whole < tiles:
+            held[whole, :n - whole * wide, :columns] = some[whole * wide:]
+            held[whole, n - whole * wide:] = 0
     return out

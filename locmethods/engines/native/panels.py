@@ -1,8 +1,9 @@
 """Products of matrices that stay in the processor's registers until they are done, and the weights made of them.
 
-A panel holds a few keys side by side, feature after feature, as many as fill VECTORS vectors. The products of ROWS
-queries with a panel are added up in ROWS · VECTORS registers and stored once; rows of them become weights and sums
-while they lie in the nearest cache. From a library they would come by way of a farther one.
+A panel holds a few keys side by side, feature after feature, as many as fill VECTORS vectors, or one where one is
+enough. The products of ROWS queries with a panel are added up in ROWS · VECTORS registers and stored once; rows of
+them become weights and sums while they lie in the nearest cache. From a library they would come by way of a farther
+one.
 """
 
 from __future__ import annotations
@@ -46,18 +47,14 @@ def _vector():
 VECTOR = _vector()
 
 
-def width(dtype):
-    """Return how many columns a panel has."""
-    return VECTORS * VECTOR // np.dtype(dtype).itemsize
+def width(dtype, outputs=math.inf):
+    """Return how many columns a panel has: half as many, one vector, if they hold all `outputs`."""
+    lanes = VECTOR // np.dtype(dtype).itemsize
+    return lanes if outputs <= lanes else VECTORS * lanes
 
 
-@intrinsic
-def _multiply_panel(context, left, first, panel, out, column):
-    """Write ``left[first + i] @ panel`` into ``out[i, column:column + width]`` for all i < ROWS.
-
-    Arrays are contiguous, of shapes (n, d), (d, width) and (ROWS, ≥ column + width). Beyond its last row, `left`
-    is read as if that row went on.
-    """
+def _generator(vectors):
+    """Return what writes the instructions of `_multiply_panel`, for panels as wide as some vectors."""
 
     def generate(context, builder, signature, arguments):
         _, first, _, _, column = arguments
@@ -82,11 +79,11 @@ def _multiply_panel(context, left, first, panel, out, column):
             row = builder.select(builder.icmp_signed("<", row, last), row, last)
             rows.append(builder.gep(left.data, [builder.mul(row, d)]))
         # In memory as written, in registers once LLVM has seen that nobody asks for their place.
-        sums = [[cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * lanes)) for _ in range(VECTORS)]
+        sums = [[cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * lanes)) for _ in range(vectors)]
                 for _ in range(ROWS)]
         with cgutils.for_range(builder, d) as feature:
-            start = scaled(feature.index, VECTORS * lanes)
-            keys = [builder.load(place(panel, start, v), align=size) for v in range(VECTORS)]
+            start = scaled(feature.index, vectors * lanes)
+            keys = [builder.load(place(panel, start, v), align=size) for v in range(vectors)]
             for row, line in zip(rows, sums, strict=True):
                 one = builder.insert_element(none, builder.load(builder.gep(row, [feature.index])),
                                              ir.Constant(ir.IntType(32), 0))
@@ -100,7 +97,23 @@ def _multiply_panel(context, left, first, panel, out, column):
             for v, total in enumerate(line):
                 builder.store(builder.load(total), place(out, start, v), align=size)
         return context.get_dummy_value()
-    return types.void(left, first, panel, out, column), generate
+    return generate
+
+
+@intrinsic
+def _multiply_panel(context, left, first, panel, out, column):
+    """Write ``left[first + i] @ panel`` into ``out[i, column:column + width]`` for all i < ROWS.
+
+    Arrays are contiguous, of shapes (n, d), (d, width) and (ROWS, ≥ column + width). Beyond its last row, `left`
+    is read as if that row went on.
+    """
+    return types.void(left, first, panel, out, column), _generator(VECTORS)
+
+
+@intrinsic
+def _multiply_narrow(context, left, first, panel, out, column):
+    """Do what `_multiply_panel` does for a panel of one vector."""
+    return types.void(left, first, panel, out, column), _generator(1)
 
 
 @inner
@@ -113,11 +126,16 @@ def multiply(left, first, panels, out):
         Beyond its last row it is read as if that row went on.
     first : int
     panels : ndarray of shape (n_panels, d, width)
+        All of VECTORS vectors, or all of one.
     out : ndarray of shape (ROWS, ≥ n_panels · width)
     """
     whole_vectors()
-    for j in range(len(panels)):
-        _multiply_panel(left, first, panels[j], out, j * panels.shape[2])
+    if panels.shape[2] * panels.itemsize == VECTOR:
+        for j in range(len(panels)):
+            _multiply_narrow(left, first, panels[j], out, j * panels.shape[2])
+    else:
+        for j in range(len(panels)):
+            _multiply_panel(left, first, panels[j], out, j * panels.shape[2])
 
 
 @inlined
@@ -180,10 +198,10 @@ def pass_keys(route, kind, square, inverse, centre, band, offset, degree, query,
         The key for which each query has no weight; none if empty.
     values : ndarray of shape (n_tiles, o, n_panels · width) or (n_tiles, 0, …)
         Outputs that are added up one by one.
-    stacked : ndarray of shape (n_tiles, n_stacks, n_panels · width, width), or with no stacks
+    stacked : ndarray of shape (n_tiles, n_stacks, n_panels · width, `width` of the outputs), or with no stacks
         Outputs that are added up by products of matrices; zero where the last tile is. The weights themselves are not:
         a column of ones would, beside as many outputs as a panel has columns, be a panel of its own.
-    weight, more : ndarray of shape (ROWS, n_panels · width) and (ROWS, n_stacks · width)
+    weight, more : ndarray of shape (ROWS, n_panels · width) and (ROWS, n_stacks · `width` of the outputs)
         Memory for weights, and for their products with `stacked`.
     numerator, total : ndarray of shape (b, o) and (b,)
         float64.

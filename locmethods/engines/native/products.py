@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from locmethods.engines.native.differences import FAR, MANY_OUTPUTS
-from locmethods.engines.native.layout import aligned, in_stacks, widest
+from locmethods.engines.native.layout import aligned, in_panels, in_stacks, widest
 from locmethods.kernels.bound import once
 from locmethods.numerics.threads import PART, in_threads
 
@@ -72,17 +72,6 @@ def _less(points, centre, dtype):
     return np.subtract(points, centre, out=np.empty(points.shape, dtype), casting="same_kind")
 
 
-def _cut_up(points, wide, width):
-    """Return points of shape (m, d) in tiles of panels, (n_tiles, wide/width, d, width), filled up with zeros."""
-    m, d = points.shape
-    tiles = -(-m // wide)
-    filled = np.zeros((tiles * wide, d), points.dtype)
-    filled[:m] = points
-    out = aligned((tiles, wide // width, d, width), points.dtype)
-    out[...] = filled.reshape(tiles, wide // width, width, d).swapaxes(2, 3)
-    return out
-
-
 def _left(layout, route):
     """Return queries of shape (n, d') whose product with the keys' panels is q·k, or ‖q − k‖²."""
     if layout.single.inner:
@@ -103,11 +92,14 @@ def _right(layout, route):
     return right
 
 
-def _values_in_tiles(values, tiles, wide, width, dtype):
+def _values_in_tiles(values, tiles, wide, dtype):
     """Return values for sums one by one, and for sums by products of matrices; one of the two is empty."""
+    from locmethods.engines.native import panels
+
     outputs = values.shape[1]
+    width = panels.width(dtype, outputs)
     if outputs <= MANY_OUTPUTS:
-        return _cut_up(values.astype(dtype), wide, wide)[:, 0], np.empty((tiles, 0, wide, width), dtype)
+        return in_panels(values.astype(dtype), wide, wide)[:, 0], np.empty((tiles, 0, wide, width), dtype)
     return np.empty((tiles, 0, wide), dtype), in_stacks(values, tiles, wide, width, dtype)
 
 
@@ -131,9 +123,9 @@ def sums(layout, values, route, held, index=None):
     number, width = np.dtype(route.dtype).type, panels.width(route.dtype)
     left = _left(layout, route)
     wide = max(1, min(WIDEST, TILE // (left.shape[1] * left.itemsize)) // width) * width
-    right = layout.once(("panels", profile.of, route.dtype), lambda: _cut_up(_right(layout, route), wide, width))
+    right = layout.once(("panels", profile.of, route.dtype), lambda: in_panels(_right(layout, route), wide, width))
     singly, stacked = once(held, sums, values, ("tiles", wide, route.dtype),
-                           lambda: _values_in_tiles(values, len(right), wide, width, route.dtype))
+                           lambda: _values_in_tiles(values, len(right), wide, route.dtype))
     # Only distances that are formed again need the points themselves.
     q64, k64 = (np.ascontiguousarray(part if route.band >= 0 else part[:, :0]) for part in (layout.query, layout.keys))
     n = len(left)
@@ -153,7 +145,8 @@ def sums(layout, values, route, held, index=None):
 
     def add(first, last):
         rows = slice(first, last)
-        weight, more = (aligned((panels.ROWS, columns), route.dtype) for columns in (wide, stacked.shape[1] * width))
+        outputs = stacked.shape[1] * stacked.shape[3]
+        weight, more = (aligned((panels.ROWS, columns), route.dtype) for columns in (wide, outputs))
         panels.pass_keys(way, kind, *numbers, degree, left[rows], right, n_keys, q64[rows], k64, own[rows], singly,
                          stacked, weight, more, numerator[rows], total[rows], count[rows], peak[rows])
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import math
 
-from locmethods.arrays.namespace import exponentials, is_tensor, matrix_transpose, namespace, slices
+from locmethods.arrays.namespace import (
+    exponentials,
+    is_tensor,
+    largest_of_rows,
+    matrix_transpose,
+    namespace,
+    slices,
+)
 from locmethods.engines.task import Plan, Sums
 
 NAME = "blocked"
@@ -89,9 +96,11 @@ def with_ones(values):
 
     The product then runs along both operands' memory, three times as fast for few columns.
     """
+    *batch, n_keys, n_outputs = values.shape
     xp = namespace(values)
-    columns = matrix_transpose(xp.concat([values, xp.ones_like(values[..., :1])], axis=-1))
-    return columns.contiguous() if is_tensor(columns) else columns.copy()
+    columns = xp.ones((*batch, n_outputs + 1, n_keys), dtype=values.dtype, device=values.device)
+    columns[..., :-1, :] = matrix_transpose(values)
+    return columns
 
 
 def running_sums(bound, values, rows, columns, reference=None):
@@ -121,10 +130,10 @@ def running_sums(bound, values, rows, columns, reference=None):
     sums = scale = None
     for cols in columns:
         score = bound.relative(rows, cols, reference) if anchored else bound.log(rows, cols)
-        top = xp.max(score, axis=-1)  # (*batch, b)
+        top = largest_of_rows(score)  # (*batch, b)
         peak = top if scale is None else xp.maximum(scale, top)
         anchor = xp.where(peak == -math.inf, 0.0, peak)  # −inf − (−inf) is not a number
-        if not bool(xp.all(anchor < math.inf)):  # False for NaN, too
+        if not bool((anchor < math.inf).all()):  # False for NaN, too
             raise ValueError(f"the log-weights of {bound!r} must be numbers or −inf, got NaN or +inf for "
                              f"{int((~(anchor < math.inf)).sum())} of {math.prod(anchor.shape)} queries")
         weight = exponentials(score - anchor[..., None], FLOOR)

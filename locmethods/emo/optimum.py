@@ -19,10 +19,10 @@ STEPS = 200  # of Newton's method, whose convergence is quadratic: some ten are 
 def mixed_optimum(probabilities: ArrayLike, embeddings: ArrayLike, *, weight: float) -> NDArray:
     r"""Return the prediction with the least expected (1 − λ) · cross-entropy + λ · transport cost.
 
-    With the truth P and the expected costs :math:`r_i = \sum_j P_j c_{ij}`, both terms are convex in the prediction q,
-    and where q is positive
+    With the truth P and the expected costs :math:`r_i = \sum_j P_j c_{ij}`, both terms are convex in the prediction p,
+    and where p is positive
 
-    .. math:: q_i = \frac{(1 - \lambda) P_i}{\nu + \lambda r_i},
+    .. math:: p_i = \frac{(1 - \lambda) P_i}{\nu + \lambda r_i},
 
     with the one ν for which the sum is one. λ = 0 gives the truth, λ = 1 the medoid alone; between them each token's
     share is tilted towards the tokens near the mean. A token that never comes can have a share, if it is the medoid

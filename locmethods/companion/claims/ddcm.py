@@ -88,9 +88,11 @@ def a_smooth_prior_makes_it_a_codec(seed=0):
         denoiser = EmpiricalDenoiser(prior=prior, bandwidth=WIDTH).fit(known)
         found = [mean_error(denoiser, new, *one) for one in settings]
         name = prior.replace("_", " ")
-        yield at_most(f"{name}, step by step", np.divide(found[1:], found[:-1]), 0.9, because="a tenth less at least",
+        yield at_most(f"{name}, step by step", np.divide(found[1:], found[:-1]), 0.9,
+                      because="twice the bits or more: 0.32 to 0.86 at four seeds, and one is no fall",
                       broken=np.divide(exact[1:], exact[:-1]), how="the exact denoiser, which has no better to give")
-        yield at_most(f"{name}, at most bits", found[-1], 0.7 * nearest, because="well below vector quantisation",
+        yield at_most(f"{name}, at most bits", found[-1], 0.4 * nearest,
+                      because="0.08 to 0.20 of vector quantisation's error at four seeds",
                       broken=exact[-1], how="the exact denoiser")
 
 

@@ -166,7 +166,7 @@ def its_optimum_is_the_medoid(seed=0):
     r"""The transport cost is no proper scoring rule: for a truth $P$ that is not certain its expectation is linear in
     the prediction, and least for all mass on the medoid, the token whose direction is nearest the mean
     $\sum_j P_j\hat e_j$. The mix $(1-\lambda)C + \lambda T$ with cross-entropy is least at
-    $q_i = (1-\lambda)P_i/(\nu + \lambda r_i)$, $r_i = \sum_j P_j c_{ij}$, if every token comes and $\lambda < 1$."""
+    $p_i = (1-\lambda)P_i/(\nu + \lambda r_i)$, $r_i = \sum_j P_j c_{ij}$, if every token comes and $\lambda < 1$."""
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(size=(6, 3))
     costs, truths = costs_of(embeddings), rng.dirichlet(np.ones(6), 30)

@@ -244,7 +244,8 @@ def ten_words_find_better_than_all(seed=0):
         random.append(np.array(judges(model.scores(some), relevant)) - whole)
     gains, random = np.mean(gains, axis=0), np.mean(random, axis=0)
     for name, gain, other in zip(("reciprocal rank", "recall", "discounted gain"), gains, random, strict=True):
-        yield at_least(name, gain, 0.0, because="better is better; eight drawings have it to a hundredth",
+        yield at_least(name, gain, 0.03,
+                       because="0.08 to 0.10 at four seeds, and eight drawings leave an error of about 0.01",
                        broken=other, how="ten words of the page drawn by lot")
 
     scores = rng.normal(size=(12, 30))

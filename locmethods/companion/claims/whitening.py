@@ -149,18 +149,19 @@ def what_whitening_leaves_alone(seed=0):
 
     rng = np.random.default_rng(seed)
     axes = np.linalg.qr(rng.normal(size=(4, 4)))[0]
-    values = np.array([3.0, 1.0, 1.0, 0.2])
-    mean = rng.normal(size=4)
-    model = Whitening(1.0, 0.6).fit_moments(Moments(100.0, mean, axes * values @ axes.T))
+    values = np.array([3.0, 1.0, 1.0, 0.2])  # of Σ_β; the mean lies along the first axis, so that Σ has the same axes
     angle = rng.uniform(0.5, 1)
     among = np.eye(4)
     among[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     across = among[[1, 0, 2, 3]][:, [1, 0, 2, 3]]  # the same turn of the first and the third
-    scaled = (query - mean) @ (axes @ among * [1, -1, 1, -1]) / values**0.3
-    mixed = (query - mean) @ (axes @ across) / values**0.3
-    images = model.transform(query)
-    yield same("signs and rotations", images @ images.T, scaled @ scaled.T, within=1e-10, because=ROUNDING,
-               broken=mixed @ mixed.T, how="a rotation of two eigenvectors whose eigenvalues differ")
+    for beta, gamma in ((1.0, 0.6), (0.5, 1.0)):
+        covariance = axes * (values - [(1 - beta) ** 2, 0, 0, 0]) @ axes.T
+        images = Whitening(beta, gamma).fit_moments(Moments(100.0, axes[:, 0], covariance)).transform(query)
+        moved, scale = query - beta * axes[:, 0], values ** (gamma / 2)
+        scaled, mixed = moved @ (axes @ among * [1, -1, 1, -1]) / scale, moved @ (axes @ across) / scale
+        yield same(f"signs and rotations, β = {beta:g}, γ = {gamma:g}", images @ images.T, scaled @ scaled.T,
+                   within=1e-10, because=ROUNDING, broken=mixed @ mixed.T,
+                   how="a rotation of two eigenvectors whose eigenvalues differ")
 
     back = Whitening(0.5, 0.6).fit(points)
     images = back.transform(query)

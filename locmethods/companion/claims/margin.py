@@ -47,7 +47,8 @@ def a_margin_makes_classification_retrieval(seed=0):
     for name, distance in (("by the root of 1 − cos", root_distance), ("by sums of differences", sum_of_differences),
                            ("by the largest difference", largest_difference)):
         gap, slack = gap_and_slack(distance, 1, *points)
-        yield at_least(f"the gap {name}", gap, slack, within=1e-13, because="six distances of thirty at most, each rounded",
+        yield at_least(f"the gap {name}", gap, slack, within=1e-13,
+                       because="six distances of thirty at most, each rounded",
                        broken=gap_and_slack(distance, 2, *points), how="the distances' squares, which are no metric")
 
     # Classes of very different widths: of a narrow one the condition holds, of a wide one it doesn't.

@@ -219,6 +219,16 @@ def test_many_states_are_kept_in_words():
         assert memory._route(states, alone)[0](x).dtype == dtype
 
 
+@pytest.mark.parametrize(("n_patterns", "n_bits", "dtype"), [(2048, 4094, np.float32), (2048, 4096, np.float64),
+                                                             (1, 2**23, np.float64), (3, 9, np.float32)])
+def test_fields_are_summed_in_a_type_that_holds_their_halves(n_patterns, n_bits, dtype):
+    memory = HopfieldNetwork()
+    memory._factor = np.broadcast_to(np.float32(1), (n_patterns, n_bits))
+    assert memory._number_type == dtype
+    largest = n_patterns * (n_bits + 1) - 0.5
+    assert dtype(largest) == largest  # so is every smaller one
+
+
 @pytest.mark.parametrize("memory", [HopfieldNetwork(shuffle=True, random_state=3),
                                     HopfieldNetwork("pseudo-inverse", shuffle=True, random_state=3),
                                     DenseAssociativeMemory(shuffle=True, random_state=3)], ids=repr)
@@ -243,6 +253,18 @@ def test_a_shuffled_sweep_is_a_sweep_in_that_order():
         found = run_network(states, weights, shuffle=True, random_state=7, max_steps=1).states
         inner = run_network(states[:, order], weights[np.ix_(order, order)], max_steps=1).states
     np.testing.assert_array_equal(found[:, order], inner)
+
+
+@pytest.mark.parametrize("storage", ["hebb", "pseudo-inverse"])
+@pytest.mark.parametrize("n_patterns", [5, 30])  # through the factor, and through the weights
+def test_a_memory_is_shuffled_as_its_weights_are(storage, n_patterns):
+    rng = np.random.default_rng(1)
+    x, states = bits(rng, n_patterns, 40), bits(rng, 300, 40)
+    memory = HopfieldNetwork(storage, shuffle=True, random_state=7, max_steps=1).fit(x)
+    with warnings.catch_warnings(action="ignore"):  # one sweep is not enough
+        found = memory.recall(states)
+        want = run_network(states, memory.weights_, shuffle=True, random_state=7, max_steps=1).states
+    np.testing.assert_array_equal(found, want)
 
 
 def test_two_bits_that_repel_alternate_under_synchronous_updates():
@@ -509,6 +531,19 @@ def test_a_bit_that_nobody_weighs_stays_as_it_is(update):
     assert (np.abs(found.states[:, :4] @ [1, -1, 1, 1]) == 4).all()
 
 
+@pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
+def test_what_rounding_leaves_of_a_field_of_zero_is_measured_by_what_a_bit_hears(update):
+    """0.1 + 0.2 − 0.3 is 5.6e-17: one bit hears the three others, and nobody hears that one."""
+    weights = np.zeros((4, 4))
+    weights[0, 1:] = 0.1, 0.2, -0.3
+    states = np.array([[-1.0, 1, 1, 1], [1.0, -1, -1, -1]])
+    assert (weights[0] @ states.T != 0).all()
+    for shuffle in (False, True):
+        found = run_network(states, weights, update=update, shuffle=shuffle, random_state=0)
+        np.testing.assert_array_equal(found.states, states)
+    assert np.random.RandomState(0).permutation(4)[0] != 0  # the bit that hears was taken elsewhere
+
+
 def test_half_precision_is_counted_in_float32():
     x = bits(np.random.default_rng(0), 3001, 8)  # an odd number beyond 2,048, which float16 does not hold
     for function in (hebbian_weights, projection_weights):
@@ -534,6 +569,8 @@ def test_half_precision_is_counted_in_float32():
     (lambda: hebbian_weights("ab"), TypeError, "patterns must be real numbers, got dtype <U2"),
     (lambda: run_network([[1, 1]], np.eye(3)), ValueError,
      "weights must have shape (2, 2), a row and a column for each bit of the states, got shape (3, 3)"),
+    (lambda: network_energy([[1, 1]], np.ones((3, 2))), ValueError,
+     "weights must have shape (2, 2), a row and a column for each bit of the states, got shape (3, 2)"),
     (lambda: network_energy([[1, 3]], np.eye(2)), ValueError,
      "states must be -1 or 1 everywhere, got 1 other entry in an array of shape (1, 2)"),
     (lambda: run_network([[1, 1]], np.eye(2), update="parallel"), ValueError,
@@ -545,6 +582,8 @@ def test_half_precision_is_counted_in_float32():
     (lambda: HopfieldNetwork(update="both").fit([[1, 1]]), ValueError,
      "update must be one of 'asynchronous', 'synchronous', got 'both'"),
     (lambda: HopfieldNetwork(shuffle="yes").fit([[1, 1]]), ValueError, "shuffle must be True or False, got 'yes'"),
+    (lambda: HopfieldNetwork(random_state="dice").fit([[1, 1]]), ValueError,
+     "'dice' cannot be used to seed a numpy.random.RandomState instance"),
     (lambda: HopfieldNetwork(self_coupling=2).fit([[1, 1]]), ValueError, "self_coupling must be True or False, got 2"),
     (lambda: hebbian_weights([[1, 1]], self_coupling="no"), ValueError,
      "self_coupling must be True or False, got 'no'"),

@@ -15,6 +15,7 @@ import locmethods as lm
 from locmethods.hopfield import (
     DenseAssociativeMemory,
     HopfieldNetwork,
+    ModernHopfield,
     classical,
     hebbian_weights,
     network_energy,
@@ -287,6 +288,21 @@ def test_what_turns_round_for_ever_is_stopped_with_a_warning():
     assert found.n_iter[0] == 8 and not found.settled[0] and not found.alternating[0]
 
 
+def test_a_warning_points_at_the_line_that_asked():
+    x, states = bits(np.random.default_rng(0), 30, 40), bits(np.random.default_rng(1), 9, 40)
+    weights, calls = hebbian_weights(x), []
+    for memory in (HopfieldNetwork(update="synchronous", max_steps=1), ModernHopfield(1e-4, max_steps=1),
+                   DenseAssociativeMemory(update="synchronous", max_steps=1)):
+        memory.fit(x)
+        calls += [memory.recall, memory.predict, memory.trace]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        run_network(states, weights, max_steps=1)
+        for call in calls:
+            call(states)
+    assert [warning.filename for warning in said] == (1 + len(calls)) * [__file__]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_errors_of_one_step_are_as_many_as_the_binomial_law_says(seed):
     """A bit errs if the crosstalk, a sum of (P − 1)(N − 1) fair signs, outweighs its own pattern's N − 1."""
@@ -335,7 +351,9 @@ def test_floating_types_stay_and_whole_numbers_become_float64(memory, dtype):
     x = bits(np.random.default_rng(0), 4, 30)
     memory.fit(x.astype(dtype))
     assert memory.recall(x.astype(dtype)).dtype == dtype
-    assert memory.energy(x.astype(dtype)).dtype == dtype
+    assert memory.energy(x.astype(dtype)).dtype == memory.trace(x.astype(dtype)).energy.dtype == dtype
+    other = np.float64 if dtype == np.float32 else np.float32  # of the states alone
+    assert memory.recall(x.astype(other)).dtype == memory.energy(x.astype(other)).dtype == other
     assert memory.fit(x.astype(int)).recall(x.astype(int)).dtype == np.float64
     again = pickle.loads(pickle.dumps(memory))
     np.testing.assert_array_equal(again.recall(x), memory.recall(x))

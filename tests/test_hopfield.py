@@ -562,6 +562,24 @@ def test_what_rounding_leaves_of_a_field_of_zero_is_measured_by_what_a_bit_hears
     assert np.random.RandomState(0).permutation(4)[0] != 0  # the bit that hears was taken elsewhere
 
 
+@pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
+@pytest.mark.parametrize("options", [{"degree": 3}, {"degree": 21}, {"degree": 61}, {"degree": 300},
+                                     *({"interaction": "exponential", "beta": beta} for beta in (0.01, 0.3, 2.0))],
+                         ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_bit_that_tells_no_two_patterns_apart_stays_as_it_is(options, update, dtype):
+    """Each pattern is stored with the bit up and with it down: its field is zero, and only rounding says otherwise."""
+    rng = np.random.default_rng(0)
+    up = bits(rng, 6, 41).astype(dtype)
+    down, states = up.copy(), bits(rng, 200, 41).astype(dtype)
+    up[:, 7], down[:, 7] = 1, -1
+    memory = DenseAssociativeMemory(update=update, **options).fit(np.vstack([up, down]))
+    with warnings.catch_warnings(action="ignore"):  # at once some go back and forth
+        found = memory.recall(states)
+    np.testing.assert_array_equal(found[:, 7], states[:, 7])
+    assert (found != states).any()
+
+
 def test_half_precision_is_counted_in_float32():
     x = bits(np.random.default_rng(0), 3001, 8)  # an odd number beyond 2,048, which float16 does not hold
     for function in (hebbian_weights, projection_weights):

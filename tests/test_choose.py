@@ -3,14 +3,25 @@
 import re
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 
 import locmethods as lm
-from locmethods.engines import choose
-from locmethods.kernels import Epanechnikov, Exponential, Flat, Gaussian, Linear, NearestNeighbors, Shepard
+from locmethods.engines import choose, pruned
+from locmethods.engines.native import products
+from locmethods.kernels import (
+    Epanechnikov,
+    Exponential,
+    Flat,
+    Gaussian,
+    Laplace,
+    Linear,
+    NearestNeighbors,
+    Shepard,
+)
 from tests.user_kernels import Matern32
 
 RNG = np.random.default_rng(0)
@@ -79,10 +90,60 @@ def test_a_graph_and_lazy_keys_are_explained_too():
 
     points = torch.from_numpy(LARGE).requires_grad_()
     said = lm.explain(points, points, kernel=Gaussian())
-    assert said.engine == "gradient" and said.parts[0].engine == "native"
-    lazy = da.from_array(LARGE, chunks=(1000, 2))
-    said = lm.explain(SMALL, lazy, kernel=Gaussian())
-    assert said.engine == "chunks" and said.block_pairs == 3 and said.pairs == 50 * 3000
+    inner, = said.parts
+    assert said.engine == "gradient" and inner.engine == "native"
+    # There and back again; and some blocks of scores beside what the way there takes.
+    assert (said.pairs, said.block_pairs) == (2 * inner.pairs, 2 * inner.block_pairs) and said.memory > inner.memory
+    lazy = da.concatenate([da.from_array(part, chunks=(1000, 2)) for part in (LARGE, LARGE[:0], LARGE[:400])])
+    said = lm.explain(SMALL, lazy, da.ones((3400, 3), chunks=1000), kernel=Gaussian())
+    assert said.engine == "chunks" and said.block_pairs == 4 and said.pairs == 50 * 3400
+    assert said.memory == 1000 * (2 + 3) * 8  # one block of keys and values
+
+
+def test_what_the_parts_of_a_sum_take_is_added_up_and_one_after_the_other_takes_memory():
+    said = lm.explain(LARGE, LARGE, kernel=Gaussian(0.1) + Matern32() + Flat(9.0))
+    first, second, third = said.parts
+    assert said.pairs == first.pairs + second.pairs + third.pairs
+    assert said.block_pairs == first.block_pairs + second.block_pairs + third.block_pairs
+    assert said.memory == max(first.memory, second.memory, third.memory)
+    assert re.findall(r"Part (\d): (\w+)", str(said)) == [("1", "native"), ("2", "blocked"), ("3", "native")]
+
+
+def test_the_pairs_of_blocks_that_compiled_loops_visit_are_counted_to_the_last():
+    query, keys = RNG.normal(size=(3001, 8)), RNG.normal(size=(2005, 8))
+    said = lm.explain(query, keys, kernel=Gaussian(9.0))
+    assert "products of matrices in float64, every pair" in said.how
+    assert (said.pairs, said.block_pairs) == (3001 * 2005, -(-3001 // products.QUERIES))
+    said = lm.explain(query, keys, kernel=Gaussian(9.0) * Laplace(9.0))
+    assert "differences in float64, every pair" in said.how
+    assert said.pairs == 3001 * 2005
+    assert said.block_pairs == -(-3001 // pruned.QUERY_BLOCK) * -(-2005 // pruned.KEY_BLOCK)
+
+
+@pytest.mark.parametrize("kernel", [Gaussian(9.0), Gaussian(0.5), Gaussian(9.0) * Flat(20.0), Exponential(9.0)],
+                         ids=repr)
+@pytest.mark.parametrize(("n", "m", "d", "outputs"), [(1500, 4000, 2, 1), (4000, 1500, 2, 5), (1500, 4000, 9, 20)])
+def test_the_memory_that_is_said_is_taken_roughly(kernel, n, m, d, outputs):
+    rng = np.random.default_rng(0)
+    query, keys, values = rng.normal(size=(n, d)), rng.normal(size=(m, d)), rng.normal(size=(m, outputs))
+    said = lm.explain(query, keys, values, kernel=kernel)
+    assert said.engine == "native"
+    tracemalloc.start()
+    try:
+        answer = lm.local_mean(query, keys, values, kernel=kernel)
+        taken = tracemalloc.get_traced_memory()[1] - answer.nbytes
+    finally:
+        tracemalloc.stop()
+    # Beside copies of the points and the values there are tiles for each thread, and what a copy is made from.
+    assert said.memory / 4 < taken < 4 * said.memory, said
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1 KiB"),
+                                              (1536 * 1024, "2 MiB"), (2**30 - 1, "1024 MiB"), (2**30, "1.0 GiB"),
+                                              (2560 * 2**30, "2560.0 GiB"), (2.34 * 2**30, "2.3 GiB")])
+def test_bytes_are_said_in_a_unit_that_fits(count, words):
+    said = choose.Explanation("native", "how", {}, 1234567, 8, count)
+    assert str(said) == f"native: how; 1,234,567 pairs in 8 pairs of blocks, {words} beside inputs and answer."
 
 
 @pytest.mark.parametrize("kernel", [Gaussian(0.3), Epanechnikov(0.5), Gaussian(0.3) + Flat(1.0)], ids=repr)

@@ -15,6 +15,7 @@ import locmethods as lm
 from locmethods.hopfield import (
     DenseAssociativeMemory,
     HopfieldNetwork,
+    ModernHopfield,
     classical,
     hebbian_weights,
     network_energy,
@@ -219,6 +220,16 @@ def test_many_states_are_kept_in_words():
         assert memory._route(states, alone)[0](x).dtype == dtype
 
 
+@pytest.mark.parametrize(("n_patterns", "n_bits", "dtype"), [(2048, 4094, np.float32), (2048, 4096, np.float64),
+                                                             (1, 2**23, np.float64), (3, 9, np.float32)])
+def test_fields_are_summed_in_a_type_that_holds_their_halves(n_patterns, n_bits, dtype):
+    memory = HopfieldNetwork()
+    memory._factor = np.broadcast_to(np.float32(1), (n_patterns, n_bits))
+    assert memory._number_type == dtype
+    largest = n_patterns * (n_bits + 1) - 0.5
+    assert dtype(largest) == largest  # so is every smaller one
+
+
 @pytest.mark.parametrize("memory", [HopfieldNetwork(shuffle=True, random_state=3),
                                     HopfieldNetwork("pseudo-inverse", shuffle=True, random_state=3),
                                     DenseAssociativeMemory(shuffle=True, random_state=3)], ids=repr)
@@ -245,6 +256,18 @@ def test_a_shuffled_sweep_is_a_sweep_in_that_order():
     np.testing.assert_array_equal(found[:, order], inner)
 
 
+@pytest.mark.parametrize("storage", ["hebb", "pseudo-inverse"])
+@pytest.mark.parametrize("n_patterns", [5, 30])  # through the factor, and through the weights
+def test_a_memory_is_shuffled_as_its_weights_are(storage, n_patterns):
+    rng = np.random.default_rng(1)
+    x, states = bits(rng, n_patterns, 40), bits(rng, 300, 40)
+    memory = HopfieldNetwork(storage, shuffle=True, random_state=7, max_steps=1).fit(x)
+    with warnings.catch_warnings(action="ignore"):  # one sweep is not enough
+        found = memory.recall(states)
+        want = run_network(states, memory.weights_, shuffle=True, random_state=7, max_steps=1).states
+    np.testing.assert_array_equal(found, want)
+
+
 def test_two_bits_that_repel_alternate_under_synchronous_updates():
     weights = [[0.0, -1.0], [-1.0, 0.0]]
     words = ("2 of 3 states alternate between two states for ever: asynchronous updates of symmetric weights settle")
@@ -263,6 +286,21 @@ def test_what_turns_round_for_ever_is_stopped_with_a_warning():
         found = run_network([[1, 1]], around, update="synchronous", max_steps=8)
     np.testing.assert_array_equal(found.states, [[1, 1]])
     assert found.n_iter[0] == 8 and not found.settled[0] and not found.alternating[0]
+
+
+def test_a_warning_points_at_the_line_that_asked():
+    x, states = bits(np.random.default_rng(0), 30, 40), bits(np.random.default_rng(1), 9, 40)
+    weights, calls = hebbian_weights(x), []
+    for memory in (HopfieldNetwork(update="synchronous", max_steps=1), ModernHopfield(1e-4, max_steps=1),
+                   DenseAssociativeMemory(update="synchronous", max_steps=1)):
+        memory.fit(x)
+        calls += [memory.recall, memory.predict, memory.trace]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        run_network(states, weights, max_steps=1)
+        for call in calls:
+            call(states)
+    assert [warning.filename for warning in said] == (1 + len(calls)) * [__file__]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -313,7 +351,9 @@ def test_floating_types_stay_and_whole_numbers_become_float64(memory, dtype):
     x = bits(np.random.default_rng(0), 4, 30)
     memory.fit(x.astype(dtype))
     assert memory.recall(x.astype(dtype)).dtype == dtype
-    assert memory.energy(x.astype(dtype)).dtype == dtype
+    assert memory.energy(x.astype(dtype)).dtype == memory.trace(x.astype(dtype)).energy.dtype == dtype
+    other = np.float64 if dtype == np.float32 else np.float32  # of the states alone
+    assert memory.recall(x.astype(other)).dtype == memory.energy(x.astype(other)).dtype == other
     assert memory.fit(x.astype(int)).recall(x.astype(int)).dtype == np.float64
     again = pickle.loads(pickle.dumps(memory))
     np.testing.assert_array_equal(again.recall(x), memory.recall(x))
@@ -509,6 +549,37 @@ def test_a_bit_that_nobody_weighs_stays_as_it_is(update):
     assert (np.abs(found.states[:, :4] @ [1, -1, 1, 1]) == 4).all()
 
 
+@pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
+def test_what_rounding_leaves_of_a_field_of_zero_is_measured_by_what_a_bit_hears(update):
+    """0.1 + 0.2 − 0.3 is 5.6e-17: one bit hears the three others, and nobody hears that one."""
+    weights = np.zeros((4, 4))
+    weights[0, 1:] = 0.1, 0.2, -0.3
+    states = np.array([[-1.0, 1, 1, 1], [1.0, -1, -1, -1]])
+    assert (weights[0] @ states.T != 0).all()
+    for shuffle in (False, True):
+        found = run_network(states, weights, update=update, shuffle=shuffle, random_state=0)
+        np.testing.assert_array_equal(found.states, states)
+    assert np.random.RandomState(0).permutation(4)[0] != 0  # the bit that hears was taken elsewhere
+
+
+@pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
+@pytest.mark.parametrize("options", [{"degree": 3}, {"degree": 21}, {"degree": 61}, {"degree": 300},
+                                     *({"interaction": "exponential", "beta": beta} for beta in (0.01, 0.3, 2.0))],
+                         ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_bit_that_tells_no_two_patterns_apart_stays_as_it_is(options, update, dtype):
+    """Each pattern is stored with the bit up and with it down: its field is zero, and only rounding says otherwise."""
+    rng = np.random.default_rng(0)
+    up = bits(rng, 6, 41).astype(dtype)
+    down, states = up.copy(), bits(rng, 200, 41).astype(dtype)
+    up[:, 7], down[:, 7] = 1, -1
+    memory = DenseAssociativeMemory(update=update, **options).fit(np.vstack([up, down]))
+    with warnings.catch_warnings(action="ignore"):  # at once some go back and forth
+        found = memory.recall(states)
+    np.testing.assert_array_equal(found[:, 7], states[:, 7])
+    assert (found != states).any()
+
+
 def test_half_precision_is_counted_in_float32():
     x = bits(np.random.default_rng(0), 3001, 8)  # an odd number beyond 2,048, which float16 does not hold
     for function in (hebbian_weights, projection_weights):
@@ -534,6 +605,8 @@ def test_half_precision_is_counted_in_float32():
     (lambda: hebbian_weights("ab"), TypeError, "patterns must be real numbers, got dtype <U2"),
     (lambda: run_network([[1, 1]], np.eye(3)), ValueError,
      "weights must have shape (2, 2), a row and a column for each bit of the states, got shape (3, 3)"),
+    (lambda: network_energy([[1, 1]], np.ones((3, 2))), ValueError,
+     "weights must have shape (2, 2), a row and a column for each bit of the states, got shape (3, 2)"),
     (lambda: network_energy([[1, 3]], np.eye(2)), ValueError,
      "states must be -1 or 1 everywhere, got 1 other entry in an array of shape (1, 2)"),
     (lambda: run_network([[1, 1]], np.eye(2), update="parallel"), ValueError,
@@ -545,6 +618,8 @@ def test_half_precision_is_counted_in_float32():
     (lambda: HopfieldNetwork(update="both").fit([[1, 1]]), ValueError,
      "update must be one of 'asynchronous', 'synchronous', got 'both'"),
     (lambda: HopfieldNetwork(shuffle="yes").fit([[1, 1]]), ValueError, "shuffle must be True or False, got 'yes'"),
+    (lambda: HopfieldNetwork(random_state="dice").fit([[1, 1]]), ValueError,
+     "'dice' cannot be used to seed a numpy.random.RandomState instance"),
     (lambda: HopfieldNetwork(self_coupling=2).fit([[1, 1]]), ValueError, "self_coupling must be True or False, got 2"),
     (lambda: hebbian_weights([[1, 1]], self_coupling="no"), ValueError,
      "self_coupling must be True or False, got 'no'"),

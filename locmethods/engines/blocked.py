@@ -57,8 +57,8 @@ def plan(task):
 def sums(task, plan):
     """Return the `Sums`, and an upper bound on log Σ K of queries that are in doubt, −inf for the others."""
     bound, (b, c) = task.bound, plan.work
-    parts = [running_sums(bound, with_ones(task.values), rows, slices(bound.shape[-1], c))
-             for rows in slices(bound.shape[-2], b)]
+    values, columns = with_ones(task.values), slices(bound.shape[-1], c)
+    parts = [running_sums(bound, values, rows, columns) for rows in slices(bound.shape[-2], b)]
     found = together(parts, bound, task.values)
     return found, doubts(bound, found, FAR[task.itemsize])
 

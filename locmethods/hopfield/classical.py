@@ -246,7 +246,7 @@ def _checked(states, weights):
     if weights.shape != 2 * states.shape[1:]:
         raise ValueError(f"weights must have shape ({states.shape[1]}, {states.shape[1]}), a row and a column for each "
                          f"bit of the states, got shape {tuple(weights.shape)}")
-    dtype = np.result_type(states, weights, np.float32)
+    dtype = np.result_type(states, weights)
     weights = weights.astype(dtype, copy=False)
     with np.errstate(over="ignore"):
         largest = np.abs(weights).sum(1).max()

@@ -275,7 +275,8 @@ class DenseAssociativeMemory(BaseEstimator):
             with np.errstate(divide="ignore"):  # nothing in reach: infinite
                 energy = -(np.log(sums.total) + sums.log_scale)
             return np.where(np.isneginf(sums.log_scale), math.inf, energy).astype(states.dtype, copy=False)
-        return np.concatenate([self._level(overlaps) for _, overlaps in self._parts(states)])
+        levels = np.concatenate([self._level(overlaps) for _, overlaps in self._parts(states)])
+        return levels.astype(states.dtype, copy=False)
 
     def _level(self, overlaps):
         if self.interaction == "polynomial":

@@ -78,6 +78,8 @@ def test_bad_eigenvalues_are_refused():
             "the eigenvalues before the last of n_components must be positive, since no penalty keeps an output from "
             "one that is not, got 0")):
         least_alpha([1.0, 0.0, -0.1], 3)
+    with pytest.raises(ValueError, match=r"keeps an output from one that is not, got 0$"):
+        least_alpha([1.0, 0.0, 0.0], 3)
     with pytest.raises(ValueError, match=says("eigenvalues must be one row of numbers, got shape (1, 2)")):
         collapse_rule([[1.0, 0.5]], 1.0, 2)
     with pytest.raises(ValueError, match=says("alpha must be at least 0 and finite, got -1")):
@@ -117,6 +119,8 @@ def test_extension_refuses_what_has_no_meaning():
     with pytest.raises(ValueError, match=says("eigenvalues must not be zero: their functions average to nothing, and "
                                               "nothing says what they are elsewhere")):
         extension(x, x, [1.0, -1.0], 0.0, kernel=Flat(1.0))
+    with pytest.raises(ValueError, match=r"^eigenvalues must not be zero"):
+        extension(x, x, np.eye(2), [0.5, 0.0], kernel=Flat(1.0))
     with pytest.raises(ValueError, match=says("eigenvalues must be one number a function, got shape (1,) for functions "
                                               "of shape (2, 2)")):
         extension(x, x, np.eye(2), 1.0, kernel=Flat(1.0))
@@ -321,6 +325,9 @@ def test_rayleigh_ritz_refuses_what_are_no_pairs():
     with pytest.raises(ValueError, match=says("cross and square must be square matrices of one size, got (2, 2) and "
                                               "(3, 3)")):
         RayleighRitz().fit_moments(np.eye(2), np.eye(3))
+    with pytest.raises(ValueError, match=says("cross and square must be square matrices of one size, got (2, 3) and "
+                                              "(2, 3)")):
+        RayleighRitz().fit_moments(np.ones((2, 3)), np.ones((2, 3)))
     with pytest.raises(ValueError, match=says("square must have no negative eigenvalue, since it is E[zzᵀ]; got -1 "
                                               "beside 3, outputs scaled to mean square one")):
         RayleighRitz().fit_moments(np.eye(2), [[1.0, 2.0], [2.0, 1.0]])
@@ -369,6 +376,9 @@ def test_retrieval_refuses_what_can_not_be_found():
         mean_average_precision([[1.0]], [0], [[1.0, 2.0]], [0])
     with pytest.raises(ValueError, match=says("labels must be one a code, got shapes (1, 1) and (1,)")):
         mean_average_precision([[1.0]], [[0]], [[1.0]], [0])
+    for labels, query_labels in (([0, 0], [0]), ([0], [0, 0])):
+        with pytest.raises(ValueError, match=r"^Found input variables with inconsistent numbers of samples"):
+            mean_average_precision([[1.0]], labels, [[1.0]], query_labels)
     with pytest.raises(TypeError, match=says("labels and query_labels must both be text or both not, got <U1 and "
                                              "int64")):
         mean_average_precision([[1.0]], ["1"], [[1.0]], [1])

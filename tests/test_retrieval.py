@@ -192,7 +192,7 @@ def best_by_sorting(model, queries, k):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("k", [1, 3, 10, 300])
+@pytest.mark.parametrize("k", [1, 2, 10, 300])
 @pytest.mark.parametrize("idf", ["lucene", "robertson"])
 def test_search_is_what_sorting_finds(seed, k, idf):
     model = BM25(idf=idf).fit(texts(seed, n=300))

@@ -124,7 +124,7 @@ def test_a_weight_of_two_is_a_pair_that_stands_twice():
         if name != "contrastive":  # whose strangers are other pairs, so that a pair twice is its own stranger
             a, b = SLOPES, SLOPES + 0.3 * SLOPES.flip(0)
             one = make()(a[twice], b[twice])
-            other = make()(a[:5], b[:5], torch.tensor([2.0, 1, 1, 1, 1], dtype=torch.double))
+            other = make()(a[:6], b[:6], torch.tensor([2.0, 1, 1, 1, 1, 0], dtype=torch.double))
             assert float(one) == pytest.approx(float(other), rel=1e-9), name
 
 
@@ -147,6 +147,41 @@ def test_the_automatic_penalty_orders_and_settles_at_twice_the_least():
     loss = EigenmapLoss()
     loss(both[FIRST], both[SECOND], WEIGHT)
     assert loss.last_alpha == pytest.approx(2 / MU[1], rel=1e-9)
+
+
+def seen_moments(seed):
+    """Return the outputs at both sides of forty pairs, their R made symmetric, and their G."""
+    rng = np.random.default_rng(seed)
+    first = rng.normal([1.0, 0.5, 0.2], size=(40, 3))
+    second = 0.7 * first + 0.3 * rng.normal(size=(40, 3))
+    return first, second, (first.T @ second + second.T @ first) / 80, (first.T @ first + second.T @ second) / 80
+
+
+def test_the_automatic_penalty_remembers_a_tenth_of_each_step():
+    loss, running = EigenmapLoss(), None
+    for seed in range(3):
+        first, second, _, square = seen_moments(seed)
+        loss(torch.tensor(first), torch.tensor(second))
+        size = np.sqrt(np.diag(square))
+        now = np.array([first.T @ second / 40, square]) / np.outer(size, size)
+        running = now if running is None else 0.9 * running + 0.1 * now
+        mu, alike = np.diag(running[0]), running[1] ** 2
+        assert mu.min() > np.sqrt(3 / 40)  # so that each counts
+        need = max((mu[i] - (1 - alike[i, j]) * mu[j]) / mu[i] ** 2 for i in range(3) for j in range(i + 1, 3))
+        assert loss.last_alpha == pytest.approx(2 * need, rel=1e-12)
+    alone = EigenmapLoss()
+    alone(torch.tensor(first[:, :1]), torch.tensor(second[:, :1]))
+    assert alone.last_alpha == 0  # nothing is to be kept apart
+
+
+def test_spin_remembers_as_many_steps_as_it_has_seen_and_then_forgets():
+    loss, square, cross = SpINLoss(decay=0.6, jitter=0.1), 0.0, 0.0
+    for step, keep in enumerate((0.0, 0.5, 0.6, 0.6)):  # a plain mean at first: 1 − 1/2, and 1 − 1/3 is more than 0.6
+        first, second, between, within = seen_moments(step)
+        square, cross = keep * square + (1 - keep) * within, keep * cross + (1 - keep) * between
+        value = loss(torch.tensor(first), torch.tensor(second))
+        thicker = square + 0.1 * np.trace(square) / 3 * np.eye(3)
+        assert float(value) == pytest.approx(-np.trace(np.linalg.solve(thicker, cross)), rel=1e-10)
 
 
 @pytest.mark.parametrize("loss", [NeuralEFLoss(), SpINLoss(decay=0.5, jitter=1e-6)])
@@ -191,8 +226,8 @@ def test_an_output_that_is_zero_has_a_loss_and_a_gradient(loss):
 def test_a_constant_output_is_given_no_size_by_barlow_twins():
     moments = Moments(np.array([1.0, 0.0]), np.diag([1.0, 4.0]), np.zeros((2, 2)))
     np.testing.assert_array_equal(BarlowTwinsLoss().coefficients(moments), np.diag([0.0, 0.5]))
-    below = Moments(np.ones(1), np.full((1, 1), 1 - 2.0**-53), np.zeros((1, 1)))  # a variance that is less than nothing
-    assert BarlowTwinsLoss().coefficients(below) == 0
+    for rounded in (1 - 2.0**-53, 1 + 2.0**-52):  # a variance that is nothing but rounding, below zero or above
+        assert BarlowTwinsLoss().coefficients(Moments(np.ones(1), np.full((1, 1), rounded), np.zeros((1, 1)))) == 0
     tiny = Moments(np.zeros(2), np.diag([1e-40, 0.0]), np.zeros((2, 2)))
     np.testing.assert_allclose(EigenmapLoss(1.0).coefficients(tiny), np.diag([1e20, 0.0]), rtol=1e-12)
 
@@ -361,6 +396,9 @@ def test_constant_features_one_sample_and_duplicates_do_no_harm():
 
 
 def test_training_says_when_it_ends_early():
+    for alpha in (0.0, 1e4):  # a single step settles nothing, whatever the size of the loss
+        with pytest.warns(ConvergenceWarning, match=r"^the loss was still falling after 1 steps, by "):
+            small(steps=1, tol=0.02, alpha=alpha).fit(X)
     with pytest.warns(ConvergenceWarning, match=r"^the loss was still falling after 40 steps, by .* to .* in the last "
                       "quarter of them: take more steps, or a larger learning_rate$"):
         small(loss="contrastive", pairs=JOINT, hidden=(), steps=40, batch_size=1024, tol=0.02).fit(np.eye(9))

@@ -205,7 +205,8 @@ def test_tensors_come_in_beside_arrays_and_in_other_types():
     p, t, _, embeddings = sample(0)
     expected, nearest = cost_of(p, t, embeddings), medoid(p, embeddings)
     wide, single = torch.tensor(p), torch.tensor(embeddings).float()
-    for one, other in ((wide, embeddings), (p, torch.tensor(embeddings)), (wide, single), (p, single)):
+    exact = torch.tensor(embeddings)
+    for one, other in ((wide, embeddings), (p, exact), (wide, single), (p, single), (wide.float(), exact)):
         found = cost_of(one, t, other)
         assert isinstance(found, torch.Tensor) and found.dtype == torch.float64
         np.testing.assert_allclose(found, expected, atol=1e-6)  # embeddings in single precision

@@ -215,11 +215,33 @@ def test_the_gradient_is_that_of_the_least_squares_error(sample, shape, rules, o
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "bell"])
+def test_training_begins_and_ends_with_the_penalised_error_and_stays_within_its_bounds(sample, shape):
+    X, y = sample[0], sample[1][:, None]
+    sets = [partition(0, 1, 1 + 1, shape), (set_about(20.0, 10.0, shape),)]  # of one feature a single set
+    rules, options = grid_rules(sets), {"order": 1, "alpha": 0.7}
+    found = training.train(X, y, sets, rules, max_iter=4, tol=0.0, empty="nearest", **options)
+    for known, loss in ((sets, found.losses[0]), (found.sets, found.losses[-1])):
+        # The sets come back from logarithms of their widths, and losses from units of the targets.
+        assert loss == pytest.approx(fitting.global_consequents(X, y, known, rules, **options).loss / 120, rel=1e-9)
+    bounds = training._bounds(training._packed(sets), X, type(sets[0][0]), [2, 1])
+    low, high = X.min(0), X.max(0)
+    expected = []
+    for j, feature in enumerate(sets):
+        room = (high[j] - low[j]) / 2
+        expected += [(min(low[j] - room, one.center), max(high[j] + room, one.center)) for one in feature]
+        expected += [(np.log(one.width / 20), np.log(20 * one.width)) for one in feature]
+        if shape == "bell":
+            expected += [(np.log(0.5), np.log(20 * one.slope)) for one in feature]
+    assert_allclose(bounds, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", ["gaussian", "bell"])
 def test_training_lessens_the_error_step_by_step(sample, shape):
     X, y = sample
     plain = TakagiSugenoRegressor("grid", order=0, shape=shape).fit(X, y)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model = TakagiSugenoRegressor("grid", order=0, shape=shape, training="hybrid", max_iter=20).fit(X, y)
+    assert plain.n_iter_ == 1 and plain.loss_curve_.shape == (0,)
     before, after = (np.mean((y - one.predict(X)) ** 2) for one in (plain, model))
     assert_allclose(model.loss_curve_[[0, -1]], [before, after], rtol=1e-9)
     assert (np.diff(model.loss_curve_) < 0).all() and len(model.loss_curve_) == model.n_iter_
@@ -260,6 +282,21 @@ def test_the_rule_that_is_missed_least_goes_first(sample, unit):
             errors.append(np.sum((y - takagi_sugeno(X, sets, rules[left], consequents[left])[:, 0]) ** 2))
         kept.pop(int(np.argmin(errors)))
         assert_array_equal(least_missed(X, y[:, None] * unit, sets, rules, consequents * unit, len(kept)), kept)
+
+
+def test_the_rule_that_is_missed_least_counts_a_sample_by_its_weight(sample):
+    X, y = sample
+    sets = [partition(0, 1, 3, "gaussian"), partition(10, 30, 2, "gaussian")]
+    rules = grid_rules(sets)
+    consequents = fitting.global_consequents(X, y[:, None], sets, rules, order=0).consequents
+    last = set()
+    for rule in range(6):  # the samples that belong to one rule most count a hundred times
+        weight = np.where(firing(X, sets, rules).argmax(1) == rule, 100, 1)
+        often = np.repeat(np.arange(120), weight)
+        found = least_missed(X, y[:, None], sets, rules, consequents, 1, weight=weight.astype(float))
+        assert_array_equal(found, least_missed(X[often], y[often, None], sets, rules, consequents, 1))
+        last |= set(found.tolist())
+    assert len(last) > 1
 
 
 def test_consequents_are_found_again_after_pruning(sample):

@@ -290,6 +290,12 @@ def test_where_no_rule_fires_the_nearest_counts():
         takagi_sugeno(X, sets, rules, values, empty="raise")
 
 
+def test_the_nearest_rule_is_nearest_by_the_squares_of_its_gaps():
+    sets = [(TriangularSet(-2, 0, 2), TriangularSet(-4, -2, 0))] * 2  # half-widths of one
+    # 6 from the core of the one rule, which does not ask further; 4 and 3 from those of the other: 25 is less than 36.
+    assert_array_equal(takagi_sugeno([[4.0, 3.0]], sets, [[1, -1], [0, 0]], [1.0, 2.0]), [2.0])
+
+
 @pytest.mark.parametrize("call, error, message", [
     (lambda: Premise([]), TypeError, "sets must be a list with a list of at least one fuzzy set for each feature, got "
                                      "[]"),

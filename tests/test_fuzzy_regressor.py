@@ -199,9 +199,9 @@ def test_the_gradient_is_that_of_the_least_squares_error(sample, shape, rules, o
     X, y = sample
     y = np.column_stack([y, X[:, 0] * X[:, 1]])
     model = TakagiSugenoRegressor(rules, order=order, shape=shape, n_rules=3, alpha=0.1, random_state=0).fit(X, y)
-    sets, options = model.sets_, {"order": order, "alpha": 0.1}
+    sets, options = model.sets_, {"order": order, "alpha": 0.1, "weight": np.linspace(0.5, 2, 120)}
     fit = fitting.global_consequents(X, y, sets, model.rules_, **options)
-    found = training.gradient(X, y, sets, model.rules_, fit.consequents, "nearest")
+    found = training.gradient(X, y, sets, model.rules_, fit.consequents, "nearest", options["weight"])
     theta, sizes = training._packed(sets), [len(feature) for feature in sets]
 
     def loss(theta):
@@ -304,6 +304,9 @@ def test_consequents_are_found_again_after_pruning(sample):
     model = TakagiSugenoRegressor("grid", order=0, max_rules=4).fit(X, y)
     assert len(model.rules_) == 4 and model.consequents_.shape == (4, 1)
     phi = firing(X, model.sets_, model.rules_)
+    assert_allclose(model.firing(X), phi, atol=1e-14)  # shares, each a few roundings
+    with pytest.raises(ValueError, match=r"^X has 1 features, but TakagiSugenoRegressor is expecting 2"):
+        model.firing(X[:, :1])
     assert_allclose(model.predict(X), phi @ np.linalg.lstsq(phi, y, rcond=None)[0], atol=1e-9)
     table = TakagiSugenoRegressor("wang-mendel", max_rules=3).fit(X, y)
     assert len(table.rules_) == 3 and set(table.consequents_.ravel()) <= set(np.linspace(y.min(), y.max(), 5))
@@ -315,6 +318,9 @@ def test_a_rule_that_alone_fires_somewhere_is_missed_there():
     found = least_missed(X, y[:, None], sets, grid_rules(sets), y[:, None, None], 2)
     # Without a rule its sample gets the mean 1.7: that costs most at 5, least at the middle.
     assert_array_equal(found, [0, 2])
+    # Where the last counts thirty times the mean is 4.7: that is near enough to 5.
+    weight = np.array([1.0, 1.0, 30.0])
+    assert_array_equal(least_missed(X, y[:, None], sets, grid_rules(sets), y[:, None, None], 2, weight=weight), [0, 1])
 
 
 # In words

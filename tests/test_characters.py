@@ -318,6 +318,9 @@ def test_the_rate_rises_and_falls():
     found = [rate(step, 100) for step in range(100)]
     assert found[0] == pytest.approx(0.2, rel=1e-3) and np.argmax(found) == 4  # a fifth of the way, of five steps
     assert (np.diff(found[4:]) < 0).all() and found[-1] == pytest.approx(0.05, abs=1e-3)
+    rising = np.minimum(np.arange(1, 101) / 5, 1)
+    np.testing.assert_allclose(found, rising * (0.05 + 0.95 * (1 + np.cos(np.pi * np.arange(100) / 100)) / 2))
+    assert rate(0, 2) == 1.0  # of less than twenty steps none is for rising
 
 
 def test_a_description_is_json(learned, tmp_path):

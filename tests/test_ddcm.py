@@ -2,6 +2,7 @@
 
 import re
 import struct
+from hashlib import sha256
 from itertools import product
 
 import numpy as np
@@ -333,6 +334,8 @@ def test_indices_of_more_than_two_bytes_are_kept():
     codes = np.array([[[69_999], [65_536]], [[65_535], [0]]])
     assert codec.bits == 2 * 17
     np.testing.assert_array_equal(codec.from_bytes(codec.to_bytes(codes)), codes)
+    codec, codes = Codec(codec.denoiser, shape=1, n_steps=2, n_codes=2), codes[:, :1] % 2  # and of one bit
+    np.testing.assert_array_equal(codec.from_bytes(codec.to_bytes(codes)), codes)
 
 
 def test_a_file_that_is_cut_anywhere_is_refused():
@@ -430,6 +433,25 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_fingerprint_is_of_all_answers_on_the_way_of_codes_drawn_with_the_seed():
+    known, _ = cloud(1)
+    answers = []
+
+    def recorded(x, sigma):
+        answers.append(kernel_density(known, 0.5)(x, sigma))
+        return answers[-1]
+
+    codec = Codec(recorded, shape=6, n_steps=7, n_codes=9, n_atoms=2, seed=5)
+    found = codec.fingerprint()
+    first = list(answers)
+    answers.clear()
+    codes = np.zeros((1, 6, 3), int)  # the further atom plays no part
+    codes[0, :, 0] = np.random.Generator(np.random.Philox(key=np.array([5, 1 << 63], np.uint64))).integers(9, size=6)
+    codec.decode(codes)
+    np.testing.assert_array_equal(first, answers)
+    assert found == sha256(codec.levels.tobytes() + np.array(answers).tobytes()).digest()[:16]
+
+
 # --------------------------------------------------------------------------------------------------- what is refused
 
 
@@ -444,6 +466,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     ({"n_atoms": True}, ValueError, "n_atoms must be an integer of at least 1, got True"),
     ({"coefficient_bits": 17}, ValueError, "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, "
                                            "coefficient_bits at most 16, got 50, 256, 1 and 17"),
+    ({"n_codes": (1 << 24) + 1}, ValueError, "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, "
+                                             "coefficient_bits at most 16, got 50, 16777217, 1 and 3"),
+    ({"n_atoms": 1001}, ValueError, "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, "
+                                    "coefficient_bits at most 16, got 50, 256, 1001 and 3"),
     ({"n_steps": 10**10, "schedule": "cosine"}, ValueError,
      "n_steps and n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at most 16, got 10000000000, "
      "256, 1 and 3"),
@@ -451,6 +477,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     ({"rule": "best"}, ValueError, "rule must be one of 'argmax', 'argmin', 'importance', got 'best'"),
     ({"n_atoms": 2, "rule": "argmin"}, ValueError, "n_atoms=2 goes with rule='argmax' alone, got rule='argmin'"),
     ({"seed": -1}, ValueError, "seed must be an integer from 0 to 2**64 - 1, got -1"),
+    ({"seed": 1 << 64}, ValueError, f"seed must be an integer from 0 to 2**64 - 1, got {1 << 64}"),
     ({"schedule": "square"}, ValueError, "schedule must be one of 'linear', 'cosine', got 'square'"),
     ({"n_steps": 3, "schedule": [0.9, 0.5]}, ValueError, "schedule must be 'linear' or 'cosine', or n_steps=3 falling "
                                                          "numbers in (0, 1), got an array of shape (2,) from 0.9 to "
@@ -458,11 +485,24 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     ({"n_steps": 2, "schedule": [0.5, 0.5]}, ValueError, "schedule must be 'linear' or 'cosine', or n_steps=2 falling "
                                                          "numbers in (0, 1), got an array of shape (2,) from 0.5 to "
                                                          "0.5"),
+    *(({"n_steps": len(levels), "schedule": levels}, ValueError,
+       f"schedule must be 'linear' or 'cosine', or n_steps={len(levels)} falling numbers in (0, 1), got an array of "
+       f"shape ({len(levels)},) from {levels[0]:g} to {levels[-1]:g}")
+      for levels in ([0.9, 0.5, 0.5, 0.2], [0.9, 0.2, 0.5, 0.1], [0.2, 0.5], [1.0, 0.5], [1.5, 0.5], [0.5, 0.0])),
 ])
 def test_a_bad_codec_is_refused(options, kind, words):
     arguments = {"denoiser": lambda x, sigma: x, "shape": 2} | options
     with pytest.raises(kind, match="^" + re.escape(words) + "$"):
         Codec(arguments.pop("denoiser"), **arguments)
+
+
+def test_the_largest_codec_is_made():
+    codec = Codec(abs, shape=1, n_codes=1 << 24, n_atoms=1000, coefficient_bits=16, seed=(1 << 64) - 1)
+    assert codec.bits == 49 * (1000 * 24 + 999 * 16)
+    drawn = Codec(lambda x, sigma: 0 * x, shape=1, n_steps=3, n_codes=1000).generate(4, seed=0).codes
+    assert drawn.ravel().tolist() == np.random.default_rng(0).integers(1000, size=8).tolist()
+    large = Codec(lambda x, sigma: 0 * x, shape=1, n_steps=2, n_codes=3, seed=(1 << 64) - 1)
+    np.testing.assert_array_equal(large.codebook(2), book((1 << 64) - 1, 2, 3, 1))
 
 
 def test_a_shape_must_fit_the_denoiser():
@@ -514,6 +554,8 @@ def test_a_shape_must_fit_the_denoiser():
     (lambda c: block_means((4.0, 4)), ValueError, "shape must be two positive multiples of box=2, got (4.0, 4)"),
     (lambda c: block_means(4), ValueError, "shape must be two positive multiples of box=2, got 4"),
     (lambda c: block_means("44"), ValueError, "shape must be two positive multiples of box=2, got '44'"),
+    (lambda c: block_means((0, 4)), ValueError, "shape must be two positive multiples of box=2, got (0, 4)"),
+    (lambda c: payload_bits(1, 4), ValueError, "n_steps must be an integer of at least 2, got 1"),
     (lambda c: signal_levels(5, "square"), ValueError, "kind must be one of 'linear', 'cosine', got 'square'"),
 ])
 def test_bad_input_is_refused(ask, kind, words):
@@ -521,8 +563,21 @@ def test_bad_input_is_refused(ask, kind, words):
         ask(Codec(lambda x, sigma: 0.5 * x, shape=2, n_steps=3, n_codes=4))
 
 
+def test_operators_have_a_column_for_each_pixel():
+    assert known_pixels([True, False, False]).shape == (1, 3)
+    np.testing.assert_array_equal(block_means((1, 3), 1).toarray(), np.eye(3))
+
+
 def test_the_room_has_its_names():
     assert set(ddcm.__all__) == {"Codec", "Coded", "block_means", "known_pixels", "payload_bits", "signal_levels"}
     assert repr(Codec(abs, shape=2, n_codes=4)) == (
         "Codec(<built-in function abs>, shape=(2,), n_steps=50, n_codes=4, n_atoms=1, coefficient_bits=3, "
         "rule='argmax', shared=False, seed=0)")
+
+
+def test_numbers_of_numpy_are_numbers():
+    whole = Codec(abs, shape=np.int64(2), n_steps=np.int8(127), n_codes=np.uint8(4), n_atoms=np.int8(1),
+                  coefficient_bits=np.uint8(3), shared=np.bool_(False), schedule="cosine", seed=np.int64(0))
+    plain = Codec(abs, shape=2, n_steps=127, n_codes=4, schedule="cosine")
+    assert repr(whole) == repr(plain) and whole.bits == plain.bits == 126 * 2
+    np.testing.assert_array_equal(whole.levels, plain.levels)

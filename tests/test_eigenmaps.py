@@ -21,7 +21,7 @@ from locmethods.eigenmaps import (
     least_alpha,
     mean_average_precision,
 )
-from locmethods.eigenmaps.pairs import chosen
+from locmethods.eigenmaps.pairs import as_pairs, chosen
 from locmethods.kernels import Epanechnikov, Flat, Gaussian, Laplace, NearestNeighbors
 
 PATH = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
@@ -78,12 +78,20 @@ def test_bad_eigenvalues_are_refused():
             "the eigenvalues before the last of n_components must be positive, since no penalty keeps an output from "
             "one that is not, got 0")):
         least_alpha([1.0, 0.0, -0.1], 3)
+    with pytest.raises(ValueError, match=r"keeps an output from one that is not, got 0$"):
+        least_alpha([1.0, 0.0, 0.0], 3)
     with pytest.raises(ValueError, match=says("eigenvalues must be one row of numbers, got shape (1, 2)")):
         collapse_rule([[1.0, 0.5]], 1.0, 2)
     with pytest.raises(ValueError, match=says("alpha must be at least 0 and finite, got -1")):
         collapse_rule([1.0], -1, 2)
     with pytest.raises(ValueError, match=says("n_components must be an integer of at least 1, got 0")):
         collapse_rule([1.0], 1.0, 0)
+
+
+def test_eigenvalues_of_any_type_are_numbers_of_double_precision():
+    single = np.array([0.5, 0.4, 0.1], np.float32)
+    assert least_alpha(single, 3) == least_alpha(single.astype(float), 3)
+    assert least_alpha(np.array([3, 2, 1], np.uint8), 3) == 0.25  # (2 − 1)/4 is more than (3 − 1)/9
 
 
 def test_eigenvalues_of_any_size_have_their_rule():
@@ -117,6 +125,8 @@ def test_extension_refuses_what_has_no_meaning():
     with pytest.raises(ValueError, match=says("eigenvalues must not be zero: their functions average to nothing, and "
                                               "nothing says what they are elsewhere")):
         extension(x, x, [1.0, -1.0], 0.0, kernel=Flat(1.0))
+    with pytest.raises(ValueError, match=r"^eigenvalues must not be zero"):
+        extension(x, x, np.eye(2), [0.5, 0.0], kernel=Flat(1.0))
     with pytest.raises(ValueError, match=says("eigenvalues must be one number a function, got shape (1,) for functions "
                                               "of shape (2, 2)")):
         extension(x, x, np.eye(2), 1.0, kernel=Flat(1.0))
@@ -219,6 +229,12 @@ def test_views_are_of_one_row_and_disturbed_twice():
     # Rows at −50 and 50 with views of variance a third: E z² = 2500 + 1/3 and E zz′ = 2500; 2¹³ pairs.
     assert moments.square[0, 0] - moments.cross[0, 0] == pytest.approx(1 / 3, abs=5 * np.sqrt(4 / 9 / 2**13))
     assert moments.cross[0, 0] == pytest.approx(2500, rel=0.02)
+    seen = []
+    pairs.moments(lambda x: seen.append(len(x)) or x)
+    assert seen == [2**13, 2**13]
+    single = ViewPairs(points.astype(np.float32), lambda x, rng: x + rng.normal(size=x.shape))
+    assert all(side.dtype == np.float32 for side in single.draw(3, np.random.default_rng(0)))
+    assert isinstance(as_pairs(pairs.view, points), ViewPairs)
 
 
 @pytest.mark.parametrize(("make", "message"), [
@@ -321,12 +337,20 @@ def test_rayleigh_ritz_refuses_what_are_no_pairs():
     with pytest.raises(ValueError, match=says("cross and square must be square matrices of one size, got (2, 2) and "
                                               "(3, 3)")):
         RayleighRitz().fit_moments(np.eye(2), np.eye(3))
+    with pytest.raises(ValueError, match=says("cross and square must be square matrices of one size, got (2, 3) and "
+                                              "(2, 3)")):
+        RayleighRitz().fit_moments(np.ones((2, 3)), np.ones((2, 3)))
     with pytest.raises(ValueError, match=says("square must have no negative eigenvalue, since it is E[zzᵀ]; got -1 "
                                               "beside 3, outputs scaled to mean square one")):
         RayleighRitz().fit_moments(np.eye(2), [[1.0, 2.0], [2.0, 1.0]])
     with pytest.raises(ValueError, match=says("sample_weight must have no negative number and not be zero everywhere, "
                                               "got values from -1 to -1")):
         RayleighRitz().fit(z, z, -np.ones(4))
+    for ask in (lambda ritz: ritz.fit(z, z), lambda ritz: ritz.fit_moments(np.eye(2), np.eye(2))):
+        with pytest.raises(ValueError, match=says("n_components must be an integer of at least 1, got 0")):
+            ask(RayleighRitz(0))
+        with pytest.raises(ValueError, match=says("tol must be a number in (0, 1), got 1")):
+            ask(RayleighRitz(tol=1))
 
 
 def test_mean_average_precision_is_scikit_learns():
@@ -349,6 +373,8 @@ def test_precision_does_not_feel_the_size_of_codes(size, dtype):
         # Rounded anew: neighbours at nearly one angle may change places.
         assert mean_average_precision(dtype(size) * codes, labels, codes / dtype(size), labels) == pytest.approx(
             expected, abs=1e-3)
+        each = dtype(size) ** rng.uniform(-1, 1, size=(50, 1)).astype(dtype)  # of any lengths side by side
+        assert mean_average_precision(each * codes, labels, codes, labels) == pytest.approx(expected, abs=1e-3)
 
 
 def test_codes_of_zeros_and_ties_keep_their_order():
@@ -369,6 +395,9 @@ def test_retrieval_refuses_what_can_not_be_found():
         mean_average_precision([[1.0]], [0], [[1.0, 2.0]], [0])
     with pytest.raises(ValueError, match=says("labels must be one a code, got shapes (1, 1) and (1,)")):
         mean_average_precision([[1.0]], [[0]], [[1.0]], [0])
+    for labels, query_labels in (([0, 0], [0]), ([0], [0, 0])):
+        with pytest.raises(ValueError, match=r"^Found input variables with inconsistent numbers of samples"):
+            mean_average_precision([[1.0]], labels, [[1.0]], query_labels)
     with pytest.raises(TypeError, match=says("labels and query_labels must both be text or both not, got <U1 and "
                                              "int64")):
         mean_average_precision([[1.0]], ["1"], [[1.0]], [1])

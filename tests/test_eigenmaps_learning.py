@@ -21,7 +21,8 @@ from locmethods.eigenmaps import (
     least_alpha,
 )
 from locmethods.eigenmaps.losses import LOSSES
-from locmethods.eigenmaps.pairs import Moments
+from locmethods.eigenmaps.neural import train
+from locmethods.eigenmaps.pairs import GraphPairs, Moments
 from locmethods.kernels import Flat, Gaussian
 from tests.test_eigenmaps import averaging, says
 
@@ -123,7 +124,7 @@ def test_a_weight_of_two_is_a_pair_that_stands_twice():
         if name != "contrastive":  # whose strangers are other pairs, so that a pair twice is its own stranger
             a, b = SLOPES, SLOPES + 0.3 * SLOPES.flip(0)
             one = make()(a[twice], b[twice])
-            other = make()(a[:5], b[:5], torch.tensor([2.0, 1, 1, 1, 1], dtype=torch.double))
+            other = make()(a[:6], b[:6], torch.tensor([2.0, 1, 1, 1, 1, 0], dtype=torch.double))
             assert float(one) == pytest.approx(float(other), rel=1e-9), name
 
 
@@ -146,6 +147,41 @@ def test_the_automatic_penalty_orders_and_settles_at_twice_the_least():
     loss = EigenmapLoss()
     loss(both[FIRST], both[SECOND], WEIGHT)
     assert loss.last_alpha == pytest.approx(2 / MU[1], rel=1e-9)
+
+
+def seen_moments(seed):
+    """Return the outputs at both sides of forty pairs, their R made symmetric, and their G."""
+    rng = np.random.default_rng(seed)
+    first = rng.normal([1.0, 0.5, 0.2], size=(40, 3))
+    second = 0.7 * first + 0.3 * rng.normal(size=(40, 3))
+    return first, second, (first.T @ second + second.T @ first) / 80, (first.T @ first + second.T @ second) / 80
+
+
+def test_the_automatic_penalty_remembers_a_tenth_of_each_step():
+    loss, running = EigenmapLoss(), None
+    for seed in range(3):
+        first, second, _, square = seen_moments(seed)
+        loss(torch.tensor(first), torch.tensor(second))
+        size = np.sqrt(np.diag(square))
+        now = np.array([first.T @ second / 40, square]) / np.outer(size, size)
+        running = now if running is None else 0.9 * running + 0.1 * now
+        mu, alike = np.diag(running[0]), running[1] ** 2
+        assert mu.min() > np.sqrt(3 / 40)  # so that each counts
+        need = max((mu[i] - (1 - alike[i, j]) * mu[j]) / mu[i] ** 2 for i in range(3) for j in range(i + 1, 3))
+        assert loss.last_alpha == pytest.approx(2 * need, rel=1e-12)
+    alone = EigenmapLoss()
+    alone(torch.tensor(first[:, :1]), torch.tensor(second[:, :1]))
+    assert alone.last_alpha == 0  # nothing is to be kept apart
+
+
+def test_spin_remembers_as_many_steps_as_it_has_seen_and_then_forgets():
+    loss, square, cross = SpINLoss(decay=0.6, jitter=0.1), 0.0, 0.0
+    for step, keep in enumerate((0.0, 0.5, 0.6, 0.6)):  # a plain mean at first: 1 − 1/2, and 1 − 1/3 is more than 0.6
+        first, second, between, within = seen_moments(step)
+        square, cross = keep * square + (1 - keep) * within, keep * cross + (1 - keep) * between
+        value = loss(torch.tensor(first), torch.tensor(second))
+        thicker = square + 0.1 * np.trace(square) / 3 * np.eye(3)
+        assert float(value) == pytest.approx(-np.trace(np.linalg.solve(thicker, cross)), rel=1e-10)
 
 
 @pytest.mark.parametrize("loss", [NeuralEFLoss(), SpINLoss(decay=0.5, jitter=1e-6)])
@@ -171,17 +207,27 @@ def test_the_contrastive_optimum_spans_the_first_functions_weighed_by_roots():
 def test_losses_that_scale_outputs_do_not_feel_their_size(loss, size, dtype):
     """Powers of two round nothing, so that the loss is the same bit for bit, and its gradient but for the power."""
     found = []
-    for factor in (1.0, size):
+    for factor in (1.0, size, torch.tensor([1.0, size, 1 / size, 1.0], dtype=dtype)):  # of all, and of each by itself
         first = (SLOPES.to(dtype) * factor).requires_grad_()
         value = loss()(first, (SLOPES.flip(0) + 0.3 * SLOPES).to(dtype) * factor)
         found.append((float(value.detach()), (torch.autograd.grad(value, first)[0] * factor).numpy()))
-    assert found[0][0] == found[1][0]
-    np.testing.assert_array_equal(found[0][1], found[1][1])
+    for value, slopes in found[1:]:
+        assert value == found[0][0]
+        np.testing.assert_array_equal(slopes, found[0][1])
+
+
+@pytest.mark.parametrize("loss", [lambda: EigenmapLoss(1.0), EigenmapLoss, NeuralEFLoss, BarlowTwinsLoss])
+def test_an_output_that_is_zero_has_a_loss_and_a_gradient(loss):
+    first = (SLOPES * torch.tensor([1.0, 0.0, 1.0, 1.0])).requires_grad_()
+    value = loss()(first, first.detach().flip(0))
+    assert bool(value.isfinite()) and bool(torch.autograd.grad(value, first)[0].isfinite().all())
 
 
 def test_a_constant_output_is_given_no_size_by_barlow_twins():
     moments = Moments(np.array([1.0, 0.0]), np.diag([1.0, 4.0]), np.zeros((2, 2)))
     np.testing.assert_array_equal(BarlowTwinsLoss().coefficients(moments), np.diag([0.0, 0.5]))
+    for rounded in (1 - 2.0**-53, 1 + 2.0**-52):  # a variance that is nothing but rounding, below zero or above
+        assert BarlowTwinsLoss().coefficients(Moments(np.ones(1), np.full((1, 1), rounded), np.zeros((1, 1)))) == 0
     tiny = Moments(np.zeros(2), np.diag([1e-40, 0.0]), np.zeros((2, 2)))
     np.testing.assert_allclose(EigenmapLoss(1.0).coefficients(tiny), np.diag([1e20, 0.0]), rtol=1e-12)
 
@@ -271,6 +317,9 @@ def test_what_transform_gives_is_the_network_scaled_over_the_pairs():
     z = barlow.transform(x)
     np.testing.assert_allclose(joint.sum(1) @ z, 0, atol=1e-9)
     np.testing.assert_allclose(joint.sum(1) @ z**2, 1, rtol=1e-9)
+    assert barlow.mean_.any()
+    for loss in ("eigenmaps", "neuralef", "spin", "contrastive"):  # which need the constant function
+        assert not small(loss=loss, pairs=Gaussian(0.7), steps=2).fit(x).mean_.any()
     spin = small(loss="spin", pairs=Gaussian(0.7), steps=30).fit(x)
     z = spin.transform(x)
     np.testing.assert_allclose(z.T @ (joint.sum(1)[:, None] * z), np.eye(3), atol=1e-4)
@@ -284,11 +333,49 @@ def test_a_training_is_repeated_by_its_seed_whatever_the_threads():
         one = small(steps=20).fit(x)
     finally:
         torch.set_num_threads(threads)
+    torch.rand(3)  # numbers that the seed knows nothing of
     state = torch.random.get_rng_state()
     other = small(steps=20).fit(x)
     assert (one.transform(x) == other.transform(x)).all() and (one.losses_ == other.losses_).all()
     assert torch.equal(state, torch.random.get_rng_state())  # the reader's own numbers go on as if nothing had been
     assert (small(steps=20, random_state=1).fit(x).losses_ != one.losses_).all()
+
+
+class Watched(nn.Linear):
+    """A network that says with how many threads it is asked, and whether it is being trained."""
+
+    def forward(self, x):
+        self.seen = getattr(self, "seen", set()) | {(torch.get_num_threads(), self.training)}
+        return super().forward(x)
+
+
+def test_training_takes_one_thread_and_gives_the_others_back():
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        model = small(network=Watched(1, 3), steps=5).fit(X)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert model.network_.seen == {(1, True), (1, False)} and not model.network_.training  # moments are asked for last
+
+
+class Slope(nn.Module):
+    """A loss whose gradient in the only weight is one."""
+
+    def forward(self, first, second):
+        return first.mean()
+
+
+def test_the_rate_falls_along_half_a_cosine_to_zero():
+    network = nn.Linear(1, 1, bias=False, dtype=torch.double)
+    before = float(network.weight.detach())
+    pairs = GraphPairs(np.ones((2, 1)), np.ones((2, 2)))
+    losses = train(network, Slope(), pairs, steps=8, batch_size=4, learning_rate=0.1, seed=0)
+    rates = 0.1 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2
+    # Under a slope of one Adam goes down by the rate, to 10⁻⁸ of it; a loss is the weight before the step.
+    np.testing.assert_allclose(losses, before - np.r_[0, np.cumsum(rates)[:-1]], rtol=0, atol=1e-8)
+    assert float(network.weight.detach()) == pytest.approx(before - rates.sum(), abs=1e-8)
 
 
 def test_float32_stays_and_a_network_or_loss_of_ones_own_is_copied():
@@ -309,6 +396,9 @@ def test_constant_features_one_sample_and_duplicates_do_no_harm():
 
 
 def test_training_says_when_it_ends_early():
+    for alpha in (0.0, 1e4):  # a single step settles nothing, whatever the size of the loss
+        with pytest.warns(ConvergenceWarning, match=r"^the loss was still falling after 1 steps, by "):
+            small(steps=1, tol=0.02, alpha=alpha).fit(X)
     with pytest.warns(ConvergenceWarning, match=r"^the loss was still falling after 40 steps, by .* to .* in the last "
                       "quarter of them: take more steps, or a larger learning_rate$"):
         small(loss="contrastive", pairs=JOINT, hidden=(), steps=40, batch_size=1024, tol=0.02).fit(np.eye(9))

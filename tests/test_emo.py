@@ -109,6 +109,8 @@ def test_lengths_of_any_size_have_directions(scale):
     embeddings = np.random.default_rng(0).normal(size=(9, 4))
     np.testing.assert_allclose(cost_of(p, t, scale * embeddings), cost_of(p, t, embeddings), atol=1e-14)
     assert (medoid(p, scale * embeddings) == medoid(p, embeddings)).all()
+    embeddings[np.arange(9), np.arange(9) % 4] = 0  # a coordinate that is zero is no measure of a length
+    np.testing.assert_allclose(cost_of(p, t, scale * embeddings), cost_of(p, t, embeddings), atol=1e-14)
 
 
 def test_of_equally_near_neighbours_the_first_count():
@@ -188,6 +190,35 @@ def test_bfloat16_of_torch_comes_in():
     assert temperature_for_entropy(half, 1.2) == temperature_for_entropy(p, 1.2)
 
 
+def test_the_search_for_a_temperature_begins_at_the_spread_and_ends_at_what_a_float_holds():
+    near = temperature_for_entropy([1.0, 1.0 + 2.0**-30], 0.3)  # the levels of logits do not count
+    assert near == pytest.approx(2.0**-30 * temperature_for_entropy([0.0, 1.0], 0.3), rel=1e-9)  # as above
+    share = 1 / (1 + np.exp(-1e308 / np.finfo(float).max))  # no float is a higher temperature
+    most = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    with pytest.raises(ValueError, match=rf"^entropy must be between 0 and {most:g} nats, which these logits have at "
+                       r"extreme temperatures, got 0\.69$"):
+        temperature_for_entropy([0.0, 1e308], 0.69)
+
+
+def test_tensors_come_in_beside_arrays_and_in_other_types():
+    torch = pytest.importorskip("torch", reason="tensors are optional")
+    p, t, _, embeddings = sample(0)
+    expected, nearest = cost_of(p, t, embeddings), medoid(p, embeddings)
+    wide, single = torch.tensor(p), torch.tensor(embeddings).float()
+    exact = torch.tensor(embeddings)
+    for one, other in ((wide, embeddings), (p, exact), (wide, single), (p, single), (wide.float(), exact)):
+        found = cost_of(one, t, other)
+        assert isinstance(found, torch.Tensor) and found.dtype == torch.float64
+        np.testing.assert_allclose(found, expected, atol=1e-6)  # embeddings in single precision
+        assert (medoid(one, other).numpy() == nearest).all()
+    assert (mixed_optimum(p, embeddings, weight=torch.tensor(0.5)) == mixed_optimum(p, embeddings, weight=0.5)).all()
+    embeddings[2] = 0  # has no direction, and costs itself nothing
+    deep = cost_of(wide.reshape(3, 4, 9), torch.tensor(t.reshape(3, 4)), torch.tensor(embeddings))
+    np.testing.assert_allclose(deep, cost_of(p, t, embeddings).reshape(3, 4), atol=1e-14)
+    with pytest.raises(ValueError, match=r"^targets must be from 0 to 8, got values from 0 to 9$"):
+        cost_of(wide[:2], torch.tensor([0, 9]), embeddings)
+
+
 def test_a_weight_next_to_nothing_gives_the_truth():
     p, _, _, embeddings = sample(1)
     found = mixed_optimum(p, embeddings, weight=1e-320)  # warnings are errors in tests
@@ -207,6 +238,7 @@ def test_single_precision_stays_and_shapes_are_kept():
     assert mixed_optimum(deep, embeddings, weight=0.5).shape == (3, 4, 9)
     assert cost_of(p[0], t[0], embeddings).shape == () == np.shape(medoid(p[0], embeddings))
     nobody = np.empty((0, 9)), np.empty(0, int)
+    assert cost_of(np.empty((0, 1)), np.empty(0, int), [[1.0]]).shape == (0,)  # of the one token there is
     assert cost_of(*nobody, embeddings).shape == (0,) == bias_and_variance(*nobody, embeddings).bias.shape
 
 
@@ -220,11 +252,16 @@ def test_duplicates_and_one_token():
 GOOD = {"probabilities": [[0.5, 0.5, 0.0]], "targets": [0], "embeddings": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]}
 BAD = [
     ({"probabilities": [[0.5, 0.6, 0.0]]}, "probabilities must have rows whose sum is one, got 1.1"),
+    ({"probabilities": [[0.5, 0.5, 0.0], [0.5, 0.6, 0.0]]}, "probabilities must have rows whose sum is one, got 1.1"),
     ({"probabilities": [[1.5, -0.5, 0.0]]}, "probabilities must not be negative, got -0.5"),
     ({"probabilities": [[0.5, 0.5]]}, "probabilities must have 3 columns, one for each embedding, got 2"),
     ({"probabilities": 1.0}, "probabilities must have shape (..., n_tokens), got ()"),
     ({"targets": [3]}, "targets must be from 0 to 2, got values from 3 to 3"),
     ({"targets": [-1]}, "targets must be from 0 to 2, got values from -1 to -1"),
+    ({"probabilities": [[0.5, 0.5, 0.0]] * 2, "targets": [0, 3]},
+     "targets must be from 0 to 2, got values from 0 to 3"),
+    ({"probabilities": [[0.5, 0.5, 0.0]] * 2, "targets": [-1, 2]},
+     "targets must be from 0 to 2, got values from -1 to 2"),
     ({"targets": [0, 1]}, "targets must have shape (1,), one token a position, got (2,)"),
     ({"targets": [0.5, 0.5, 0.0]}, "targets must be integers of shape (1,) or probabilities of shape (1, 3), got "
      "probabilities of shape (3,)"),
@@ -251,6 +288,9 @@ def test_what_else_must_hold_is_said():
         bias_and_variance(**(GOOD | {"embeddings": [[1.0, 0], [0, 0], [1, 1]]}))
     with pytest.raises(ValueError, match=r"^n_neighbors must be less than the number of tokens, 3, got 3$"):
         neighbor_mass(**GOOD, n_neighbors=3)
+    for function in (medoid, lambda p, embeddings: mixed_optimum(p, embeddings, weight=0.5)):
+        with pytest.raises(ValueError, match=r"^probabilities must have 3 columns, one for each embedding, got 2$"):
+            function([0.5, 0.5], GOOD["embeddings"])
     for weight in (-0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match=rf"^weight must be a number from 0 to 1, got {weight}$"):
             mixed_optimum(GOOD["probabilities"], GOOD["embeddings"], weight=weight)

@@ -174,9 +174,10 @@ def test_ignored_positions_count_nowhere_and_are_not_looked_at():
         float(by_formula(logits[chosen], targets[chosen], embeddings, "adaptive").mean().detach()), rel=1e-13)
     nobody = torch.full((14,), -100)
     assert float(EMOLoss(embeddings, reduction="sum")(logits, nobody).detach()) == 0
-    with pytest.raises(ValueError, match=r"^targets must have a position that counts, of which a mean can be taken, "
-                       r"got none$"):
-        EMOLoss(embeddings)(logits, nobody)
+    for mean in (EMOLoss(embeddings), EMOLoss(embeddings).parts):
+        with pytest.raises(ValueError, match=r"^targets must have a position that counts, of which a mean can be "
+                           r"taken, got none$"):
+            mean(logits, nobody)
 
 
 def test_weights_weigh_and_sequences_have_batches():
@@ -212,6 +213,8 @@ def test_the_size_of_weights_matters_to_sums_alone(reduction):
             with pytest.raises(ValueError, match=r"^sample_weight must be finite in torch\.float32, that of the "
                                r"losses, got larger numbers$"):
                 loss(logits, hidden, sample_weight=large)
+            with pytest.raises(ValueError, match=r"^sample_weight must be finite in torch\.float32"):
+                loss(logits, hidden, sample_weight=np.where(np.arange(14) == 5, large, weight))  # one is enough
 
 
 def test_integers_of_any_size_are_the_tokens_they_are():
@@ -238,6 +241,11 @@ def test_read_only_arrays_come_in_without_a_warning():
     soft = np.full((14, 11), 1 / 11)
     soft.setflags(write=False)
     assert transport_cost(logits.softmax(1), soft, arrays[0]).shape == (14,)
+
+
+def test_one_feature_is_enough():
+    costs = EMOLoss([[2.0], [-1.0]], mode="pure", reduction="none")(torch.zeros(2, 2), [0, 1])
+    assert costs.tolist() == [1.0, 1.0]  # half of the mass at the opposite direction, whose cost is 2
 
 
 def test_a_forbidden_truth_has_no_cross_entropy():
@@ -305,6 +313,38 @@ def test_frozen_embeddings_stay_live_ones_follow_and_trained_ones_learn():
     assert "mode='mixed', weight=0.3, geometry='live'" in repr(EMOLoss(head, mode="mixed", weight=0.3, geometry="live"))
 
 
+def test_half_precision_of_embeddings_is_widened_before_anything_else():
+    logits, targets, embeddings = batch(11, dtype=torch.float32)
+    for dtype in (torch.float16, torch.bfloat16):
+        half = embeddings.to(dtype)
+        for geometry in ("frozen", "live", "trained"):
+            found = EMOLoss(half, mode="pure", geometry=geometry)(logits, targets)
+            assert float(found.detach()) == float(EMOLoss(half.float(), mode="pure")(logits, targets).detach())
+
+
+@pytest.mark.parametrize("mode", ["pure", "mixed"])
+def test_tokens_without_a_direction_cost_themselves_nothing_where_the_truth_is_spread(mode):
+    logits, _, embeddings = batch(12)
+    embeddings[[2, 5]], embeddings[3, 1] = 0.0, 0.0
+    targets = torch.randn(14, 11, generator=torch.Generator().manual_seed(12)).double().softmax(1)
+    costs = 1 - functional.normalize(embeddings) @ functional.normalize(embeddings).T
+    costs.fill_diagonal_(0.0)
+    logs = logits.log_softmax(1)
+    transport = torch.einsum("ni,nj,ij->n", logs.exp(), targets, costs)
+    expected = transport if mode == "pure" else 0.5 * transport - 0.5 * (targets * logs).sum(1)
+    agree(EMOLoss(embeddings, mode=mode, reduction="none")(logits, targets), expected, [logits], 1e-13)  # as above
+
+
+def test_spread_truths_come_in_sequences_and_in_any_floating_type():
+    logits, _, embeddings = batch(13)
+    embeddings.requires_grad_()
+    targets = 0.75 * torch.eye(11)[torch.arange(14) % 11] + 0.25 * torch.eye(11)[torch.arange(14) % 4]  # their sums: 1
+    found = EMOLoss(embeddings, geometry="trained", reduction="none")(logits.reshape(2, 7, 11),
+                                                                       targets.reshape(2, 7, 11))
+    expected = by_formula(logits, targets.double(), embeddings, "adaptive").reshape(2, 7)
+    agree(found, expected, [logits, embeddings], 1e-13)  # as above
+
+
 def test_embeddings_that_are_trained_by_transport_alone_fall_together():
     torch.manual_seed(0)
     embeddings = torch.nn.Parameter(torch.randn(6, 3))
@@ -366,6 +406,8 @@ BAD = [
     ({"targets": [0, -1]}, ValueError, "targets must be from 0 to 2, or -100, which is ignored, got -1"),
     ({"targets": [0]}, ValueError, "targets must have shape (2,), one token a position, got (1,)"),
     ({"targets": [True, False]}, TypeError, "targets must be integers, or probabilities, got dtype bool"),
+    ({"targets": torch.tensor([True, False])}, TypeError, "targets must be integers, or probabilities, got dtype "
+     "torch.bool"),
     ({"targets": ["a", "b"]}, TypeError, "targets must be integers, or probabilities, got dtype <U1"),
     ({"targets": None}, TypeError, "targets must be integers, or probabilities, got dtype object"),
     ({"targets": [0.0, 1.0]}, ValueError, "targets must be integers of shape (2,) or probabilities of shape (2, 3), "
@@ -391,8 +433,11 @@ def test_what_must_hold_is_said(change, kind, message):
     ({"reduction": "max"}, ValueError, "reduction must be one of 'mean', 'sum', 'none', got 'max'"),
     ({"weight": 2}, ValueError, "weight must be a number from 0 to 1, got 2"),
     ({"ignore_index": 10**30}, ValueError, f"ignore_index must be an integer of 64 bits, got {10**30}"),
+    ({"ignore_index": 1 << 63}, ValueError, f"ignore_index must be an integer of 64 bits, got {1 << 63}"),
+    ({"ignore_index": -(1 << 63) - 1}, ValueError, f"ignore_index must be an integer of 64 bits, got {-(1 << 63) - 1}"),
     ({"ignore_index": None}, TypeError, "ignore_index must be an integer, got None"),
     ({"embeddings": torch.zeros(3)}, ValueError, "embeddings must have shape (n_tokens, n_features), got (3,)"),
+    ({"embeddings": torch.zeros(3, 0)}, ValueError, "embeddings must have shape (n_tokens, n_features), got (3, 0)"),
     ({"embeddings": torch.nn.ReLU()}, TypeError, "embeddings must be a matrix or a module that has one as its weight, "
      "got ReLU"),
 ])

@@ -154,6 +154,16 @@ def test_neighbours_of_a_partition_cross_at_one_half(shape):
     (lambda: TrapezoidSet(0, 2, 1, 3), ValueError, "left, top_left, top_right and right must be in this order, the top "
                                                    "finite and left < right, got left=0.0, top_left=2.0, "
                                                    "top_right=1.0, right=3.0"),
+    (lambda: fuzzy.bell([0.0, 1.0], 0.0, 1.0, [2.0, -1.0]), ValueError,
+     "slope must be positive and finite, got [ 2. -1.]"),
+    (lambda: fuzzy.gaussian([0.0, 1.0], 0.0, [1.0, 0.0]), ValueError,
+     "center must be finite and width positive and finite, got center=0.0 and width=[1. 0.]"),
+    (lambda: fuzzy.triangular(0.0, [0.0, 2.0], 1.0, 3.0), ValueError,
+     "left, peak and right must be in this order, the peak finite and left < right, got left=[0. 2.], peak=1.0, "
+     "right=3.0"),
+    (lambda: fuzzy.trapezoid(0.0, 0.0, [1.0, 1.0], [2.0, 4.0], 3.0), ValueError,
+     "left, top_left, top_right and right must be in this order, the top finite and left < right, got left=0.0, "
+     "top_left=[1. 1.], top_right=[2. 4.], right=3.0"),
     (lambda: GaussianSet("0", 1), TypeError, "center must be a number, got '0'"),
     (lambda: TriangularSet(0, 1, 2).degree([math.nan]), ValueError, "x must be finite, got 1 NaN or infinite value in "
                                                                    "an array of shape (1,)"),
@@ -280,6 +290,12 @@ def test_where_no_rule_fires_the_nearest_counts():
         takagi_sugeno(X, sets, rules, values, empty="raise")
 
 
+def test_the_nearest_rule_is_nearest_by_the_squares_of_its_gaps():
+    sets = [(TriangularSet(-2, 0, 2), TriangularSet(-4, -2, 0))] * 2  # half-widths of one
+    # 6 from the core of the one rule, which does not ask further; 4 and 3 from those of the other: 25 is less than 36.
+    assert_array_equal(takagi_sugeno([[4.0, 3.0]], sets, [[1, -1], [0, 0]], [1.0, 2.0]), [2.0])
+
+
 @pytest.mark.parametrize("call, error, message", [
     (lambda: Premise([]), TypeError, "sets must be a list with a list of at least one fuzzy set for each feature, got "
                                      "[]"),
@@ -359,6 +375,7 @@ def test_several_outputs_and_single_precision():
     assert found.shape == (9, 2) and found.dtype == np.float32
     for output in range(2):
         assert_allclose(found[:, output], slow(X, sets, rules, consequents[..., output]), atol=1e-5)  # 2⁻²⁴, a few
+    assert_array_equal(found, takagi_sugeno(X.astype(float), sets, rules, consequents).astype(np.float32))
     assert takagi_sugeno([[0, 1]], sets, rules, consequents[:, 0, 0]).dtype == np.float64
 
 

@@ -147,6 +147,13 @@ def test_the_bisector_halves_the_area():
     assert_allclose(level.predict([[0.0], [0.5]]), [2.0, 2.0])
 
 
+def test_the_bisector_may_lie_in_the_first_cell():
+    flat = {"y": {"any": TrapezoidSet(-math.inf, 0.0, 1.0, math.inf)}}
+    model = MamdaniSystem({"x": {"any": GaussianSet(0, 1)}}, flat, ["if x is any then y is any"],
+                          defuzzify="bisector", ranges={"y": (0.0, 1.0)}, resolution=2)
+    assert_allclose(model.predict([[0.0], [1.0]]), [0.5, 0.5], rtol=1e-15)
+
+
 def test_the_bisector_of_two_islands_is_the_end_of_the_first():
     terms = {"low": TriangularSet(0, 1, 2)}
     out = {"a": TriangularSet(0, 1, 2), "b": TriangularSet(8, 9, 10)}
@@ -231,6 +238,7 @@ def test_inputs_come_by_name_and_outputs_in_columns():
     assert found.shape == (2, 2) and found.dtype == np.float32
     assert_array_equal(found, model.predict({"water": X[:, 1], "room": X[:, 0], "else": [1, 2]}))
     assert_allclose(found, [[1.0, 0.2], [0.3, 1.0]], atol=1e-6)  # single precision
+    assert_array_equal(found, model.predict(X.astype(float)).astype(np.float32))  # of the answer alone
     assert_array_equal(model.premises, [[0, 1], [1, -1], [-1, 0]])
     assert_allclose(model.firing(X), [[0.8, 0.2, 0.1], [0.1, 0.7, 0.9]], atol=1e-6)
     assert repr(model) == ("MamdaniSystem(3 rules from room, water to valve, fan, inference='max-min', "

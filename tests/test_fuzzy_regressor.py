@@ -199,9 +199,9 @@ def test_the_gradient_is_that_of_the_least_squares_error(sample, shape, rules, o
     X, y = sample
     y = np.column_stack([y, X[:, 0] * X[:, 1]])
     model = TakagiSugenoRegressor(rules, order=order, shape=shape, n_rules=3, alpha=0.1, random_state=0).fit(X, y)
-    sets, options = model.sets_, {"order": order, "alpha": 0.1}
+    sets, options = model.sets_, {"order": order, "alpha": 0.1, "weight": np.linspace(0.5, 2, 120)}
     fit = fitting.global_consequents(X, y, sets, model.rules_, **options)
-    found = training.gradient(X, y, sets, model.rules_, fit.consequents, "nearest")
+    found = training.gradient(X, y, sets, model.rules_, fit.consequents, "nearest", options["weight"])
     theta, sizes = training._packed(sets), [len(feature) for feature in sets]
 
     def loss(theta):
@@ -215,11 +215,33 @@ def test_the_gradient_is_that_of_the_least_squares_error(sample, shape, rules, o
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "bell"])
+def test_training_begins_and_ends_with_the_penalised_error_and_stays_within_its_bounds(sample, shape):
+    X, y = sample[0], sample[1][:, None]
+    sets = [partition(0, 1, 1 + 1, shape), (set_about(20.0, 10.0, shape),)]  # of one feature a single set
+    rules, options = grid_rules(sets), {"order": 1, "alpha": 0.7}
+    found = training.train(X, y, sets, rules, max_iter=4, tol=0.0, empty="nearest", **options)
+    for known, loss in ((sets, found.losses[0]), (found.sets, found.losses[-1])):
+        # The sets come back from logarithms of their widths, and losses from units of the targets.
+        assert loss == pytest.approx(fitting.global_consequents(X, y, known, rules, **options).loss / 120, rel=1e-9)
+    bounds = training._bounds(training._packed(sets), X, type(sets[0][0]), [2, 1])
+    low, high = X.min(0), X.max(0)
+    expected = []
+    for j, feature in enumerate(sets):
+        room = (high[j] - low[j]) / 2
+        expected += [(min(low[j] - room, one.center), max(high[j] + room, one.center)) for one in feature]
+        expected += [(np.log(one.width / 20), np.log(20 * one.width)) for one in feature]
+        if shape == "bell":
+            expected += [(np.log(0.5), np.log(20 * one.slope)) for one in feature]
+    assert_allclose(bounds, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", ["gaussian", "bell"])
 def test_training_lessens_the_error_step_by_step(sample, shape):
     X, y = sample
     plain = TakagiSugenoRegressor("grid", order=0, shape=shape).fit(X, y)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model = TakagiSugenoRegressor("grid", order=0, shape=shape, training="hybrid", max_iter=20).fit(X, y)
+    assert plain.n_iter_ == 1 and plain.loss_curve_.shape == (0,)
     before, after = (np.mean((y - one.predict(X)) ** 2) for one in (plain, model))
     assert_allclose(model.loss_curve_[[0, -1]], [before, after], rtol=1e-9)
     assert (np.diff(model.loss_curve_) < 0).all() and len(model.loss_curve_) == model.n_iter_
@@ -262,11 +284,29 @@ def test_the_rule_that_is_missed_least_goes_first(sample, unit):
         assert_array_equal(least_missed(X, y[:, None] * unit, sets, rules, consequents * unit, len(kept)), kept)
 
 
+def test_the_rule_that_is_missed_least_counts_a_sample_by_its_weight(sample):
+    X, y = sample
+    sets = [partition(0, 1, 3, "gaussian"), partition(10, 30, 2, "gaussian")]
+    rules = grid_rules(sets)
+    consequents = fitting.global_consequents(X, y[:, None], sets, rules, order=0).consequents
+    last = set()
+    for rule in range(6):  # the samples that belong to one rule most count a hundred times
+        weight = np.where(firing(X, sets, rules).argmax(1) == rule, 100, 1)
+        often = np.repeat(np.arange(120), weight)
+        found = least_missed(X, y[:, None], sets, rules, consequents, 1, weight=weight.astype(float))
+        assert_array_equal(found, least_missed(X[often], y[often, None], sets, rules, consequents, 1))
+        last |= set(found.tolist())
+    assert len(last) > 1
+
+
 def test_consequents_are_found_again_after_pruning(sample):
     X, y = sample
     model = TakagiSugenoRegressor("grid", order=0, max_rules=4).fit(X, y)
     assert len(model.rules_) == 4 and model.consequents_.shape == (4, 1)
     phi = firing(X, model.sets_, model.rules_)
+    assert_allclose(model.firing(X), phi, atol=1e-14)  # shares, each a few roundings
+    with pytest.raises(ValueError, match=r"^X has 1 features, but TakagiSugenoRegressor is expecting 2"):
+        model.firing(X[:, :1])
     assert_allclose(model.predict(X), phi @ np.linalg.lstsq(phi, y, rcond=None)[0], atol=1e-9)
     table = TakagiSugenoRegressor("wang-mendel", max_rules=3).fit(X, y)
     assert len(table.rules_) == 3 and set(table.consequents_.ravel()) <= set(np.linspace(y.min(), y.max(), 5))
@@ -278,6 +318,9 @@ def test_a_rule_that_alone_fires_somewhere_is_missed_there():
     found = least_missed(X, y[:, None], sets, grid_rules(sets), y[:, None, None], 2)
     # Without a rule its sample gets the mean 1.7: that costs most at 5, least at the middle.
     assert_array_equal(found, [0, 2])
+    # Where the last counts thirty times the mean is 4.7: that is near enough to 5.
+    weight = np.array([1.0, 1.0, 30.0])
+    assert_array_equal(least_missed(X, y[:, None], sets, grid_rules(sets), y[:, None, None], 2, weight=weight), [0, 1])
 
 
 # In words

@@ -55,7 +55,7 @@ def slow_logits(features, labels, prototypes, margin, scale, kind):
 
 
 @pytest.mark.parametrize("kind", ["cosine", "angle", "root"])
-@pytest.mark.parametrize("margin", [0.0, 0.3, 1.2])
+@pytest.mark.parametrize("margin", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_logits_are_those_of_the_definition(kind, margin, seed):
     features, labels, prototypes = sample(seed)
@@ -228,12 +228,15 @@ class Slope(torch.nn.Module):
         self.number = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
 
     def forward(self, features, labels):
+        assert self.training
         return self.number + 0 * features.sum()
 
 
 def test_the_rate_falls_along_half_a_cosine_and_decay_is_of_matrices_alone():
     network, loss = torch.nn.Linear(3, 2).double(), Slope()
     matrix, bias = (one.detach().clone() for one in network.parameters())
+    network.eval(), loss.eval()  # which training leaves, and comes back to
+    network.register_forward_pre_hook(lambda module, _: pytest.fail("in evaluation") if not module.training else None)
     train(network, loss, np.eye(3), [0, 1, 2], steps=8, learning_rate=0.1, weight_decay=0.5)
     rates = 0.1 * (0.01 + 0.99 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2)
     # Under a slope of one Adam goes down by the rate, to 10⁻⁸ of it.
@@ -419,6 +422,7 @@ BAD = {
     "cosines must have shape (n_samples, n_classes), got (3,)": lambda: margin_logits(np.ones(3), [0]),
     "labels must have shape (2,), one a sample, got (3,)": lambda: margin_logits(SQUARE, [0, 1, 2]),
     "labels must be from 0 to 2, got values from 0 to 3": lambda: margin_logits(SQUARE, [0, 3]),
+    "n_features must be an integer of at least 1, got 0": lambda: MarginSoftmax(0, 2),
     "n_classes must be an integer of at least 2, got 1": lambda: MarginSoftmax(3, 1),
     "features must have shape (n_samples, 3), got (2, 4)": lambda: MarginSoftmax(3, 2)(torch.ones(2, 4), [0, 1]),
     "features must have a sample at least, got none":
@@ -431,8 +435,12 @@ BAD = {
         lambda: MarginSoftmax(3, 2)(torch.ones(2, 3), [0, 1], sample_weight=[0.0, 0]),
     "first must be finite, got inf": lambda: Ramp(math.inf, 1, 2),
     "steps must be an integer of at least 1, got 0": lambda: Ramp(0, 1, 0),
+    "delay must be an integer of at least 0, got -1": lambda: Ramp(0, 1, 2, delay=-1),
+    "n_classes must be an integer of at least 2, got 0": lambda: probability_ceiling(0, 10.0),
+    "margin must be at least 0 and finite, got -0.2": lambda: probability_ceiling(4, 10.0, margin=-0.2),
     "margin must be less than n_classes / (n_classes − 1) = 2, got 2": lambda: least_scale(2, 0.9, margin=2),
     "probability must be larger than 1 / n_classes = 0.25, got 0.2": lambda: least_scale(4, 0.2),
+    "probability must be larger than 1 / n_classes = 0.5, got 0.5": lambda: least_scale(2, 0.5),
     "metric must be one of 'root', 'angle', 'euclidean', got 'cosine'":
         lambda: margin_condition(SQUARE, [0, 1], metric="cosine"),
     "embeddings must have shape (n_samples, n_features), none of them 0, got (0, 3)":
@@ -445,8 +453,16 @@ BAD = {
     "inputs and labels must be as many, one at least, got shapes (2, 3) and (1,)":
         lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0]),
     "labels must be from 0 to 1, got values from 0 to 2":
-        lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0, 2]),
+        lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0, 2], batch_size=1),
+    "learning_rate must be positive and finite, got 0":
+        lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0, 1], learning_rate=0),
+    "weight_decay must be at least 0 and finite, got -1":
+        lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0, 1], weight_decay=-1),
+    "batch_size must be an integer of at least 1, got 0":
+        lambda: train(torch.nn.Linear(3, 3), MarginSoftmax(3, 2), SQUARE, [0, 1], batch_size=0),
     "cosines must be from -1 to 1, got values from 0.5 to 1.5": lambda: margin_logits(SQUARE + np.eye(2, 3), [0, 1]),
+    "cosines must be from -1 to 1, got values from -2.5 to 0.5":
+        lambda: margin_logits(SQUARE - 3 * np.eye(2, 3), [0, 1]),
     "labels must not be NaN, got 1 of 2": lambda: average_precision(SQUARE, [math.nan, 1.0]),
     "labels must be from 0 to 2, got values from 0 to 7":
         lambda: MarginSoftmax(3, 3)(SQUARE, np.array([0, 7], np.uint64)),
@@ -466,6 +482,8 @@ def test_labels_must_be_integers():
         margin_logits(torch.ones(2, 3), torch.tensor([True, False]))
     with pytest.raises(TypeError, match=r"^labels must be integers, got dtype object$"):
         MarginSoftmax(3, 3)(SQUARE, None)
+    unsigned = torch.tensor([2, 0], dtype=torch.uint16)  # of which torch knows no least
+    assert (margin_logits(SQUARE, unsigned) == margin_logits(SQUARE, [2, 0])).all()
     with pytest.raises(TypeError, match=r"^labels must be of one kind that sorts, got an array of dtype object$"):
         margin_condition(SQUARE, np.array([1, "a"], object))
 

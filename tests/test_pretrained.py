@@ -163,7 +163,7 @@ def test_a_folder_that_holds_another_kind_of_model_is_refused(tmp_path):
     pooling.write_text(json.dumps({"word_embedding_dimension": 384, "pooling_mode_cls_token": True}))
     with pytest.raises(ValueError, match=r"^the tokens must be averaged, pooling_mode_mean_tokens alone, got "
                                          "pooling_mode_cls_token$"):
-        SentenceModel.load(folder)
+        SentenceModel.load(str(folder))
     pooling.write_text(before)
     modules = folder / "modules.json"
     before = modules.read_text()
@@ -256,6 +256,8 @@ def test_measures_refuse_what_is_no_weights():
         head_entropy(np.full((3, 3), 1 / 3 + 1e-3))  # more than any rounding
     with pytest.raises(ValueError, match=r"^weights must be of at least 8 tokens for furthest=5, got 7$"):
         head_profile(np.full((7, 7), 1 / 7))
+    with pytest.raises(ValueError, match=r"^weights must be of at least 8 tokens for furthest=5, got 7$"):
+        head_profile([np.full((9, 9), 1 / 9), np.full((7, 7), 1 / 7)])
     with pytest.raises(ValueError, match=r"^furthest must be an integer of at least 0, got -1$"):
         head_profile(np.full((7, 7), 1 / 7), furthest=-1)
     with pytest.raises(ValueError, match=r"^uniform must be a number in \(0, 1\), got 1.5$"):

@@ -107,6 +107,13 @@ def test_other_logarithms(kind):
         np.testing.assert_allclose(model.scores(query), row, rtol=1e-12, atol=1e-12)  # signed sums may cancel
 
 
+def test_a_logarithm_of_zero_is_not_negative():
+    documents = ["a b", "a c", "d", "e"]  # "a" is in half of them, so that its odds are one
+    model = BM25(idf="floored").fit(documents)
+    assert model.idf_[0] == 0.0 and (model.idf_[1:] > 0).all()
+    assert not BM25(idf="robertson").fit(documents).kernel().signed
+
+
 def test_scores_are_those_of_bm25s():
     bm25s = pytest.importorskip("bm25s", reason="bm25s is a peer, of the extra test")
     documents = texts(2)
@@ -135,6 +142,9 @@ def test_weights_and_amounts_are_the_scores_two_sides():
     np.testing.assert_array_equal(model.scores(model.amounts(QUERIES)), model.scores(QUERIES))
     documents = [Counter(document.split()) for document in texts(0)]
     counts = model.amounts().toarray()
+    assert counts.dtype == np.float64
+    twice = csr_array(([3.0, -1.0], [0, 0], [0, 2]), shape=(1, counts.shape[1]))  # which is an amount of 2
+    np.testing.assert_array_equal(model.scores(twice), 2 * model.scores([next(iter(model.vocabulary_))]))
     for word, number in model.vocabulary_.items():
         assert counts[:, number].tolist() == [document[word] for document in documents]
 
@@ -182,7 +192,7 @@ def best_by_sorting(model, queries, k):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("k", [1, 3, 10, 300])
+@pytest.mark.parametrize("k", [1, 2, 10, 300])
 @pytest.mark.parametrize("idf", ["lucene", "robertson"])
 def test_search_is_what_sorting_finds(seed, k, idf):
     model = BM25(idf=idf).fit(texts(seed, n=300))
@@ -376,12 +386,20 @@ def test_the_algebra_holds():
 def test_a_kernel_travels():
     model = BM25().fit(texts(0))
     kernel = model.kernel(QUERIES, n_neighbors=2)
-    assert clone(kernel).model is model
+    assert clone(kernel).model is model and clone(kernel).n_neighbors == 2
+    assert kernel.query_numbers().dtype == kernel.document_numbers().dtype == np.float64
     assert kernel.get_params(deep=False)["n_neighbors"] == 2
     assert repr(model.kernel(["a"])) == "BM25Kernel(model=BM25(), queries=['a'], n_neighbors=None)"
     queries = kernel.query_numbers()
     model.add(["w1 w1 w1"])  # the kernel follows its index
     np.testing.assert_array_equal(kernel(queries, kernel.document_numbers()).shape, (len(QUERIES), 63))
+    model.add(["w1 and a new word"])
+    documents, values = best_by_sorting(model, QUERIES, 2)
+    found = kernel(queries, kernel.document_numbers())
+    for row, numbers, scores in zip(found, documents, values, strict=True):
+        expected = np.zeros(64)
+        expected[numbers[numbers >= 0]] = scores[numbers >= 0]
+        np.testing.assert_allclose(row, expected, rtol=1e-13)  # a dozen terms
 
 
 def test_the_old_logarithm_makes_no_localization_kernel():
@@ -427,6 +445,7 @@ MODEL = BM25().fit(["a b", "b"])
      "idf must be one of 'lucene', 'robertson', 'floored', got 'bm25+'"),
     (lambda: BM25(tokeniser="split").fit(["a"]), TypeError, "tokeniser must be a function of a text, or None, got str"),
     (lambda: BM25().scores("a"), NotFittedError, "this BM25 instance holds no documents yet: call fit or add first"),
+    (lambda: BM25().vocabulary_, NotFittedError, "this BM25 instance holds no documents yet: call fit or add first"),
     (lambda: MODEL.scores([1]), TypeError, "text must be a string, got int"),
     (lambda: MODEL.scores(1), TypeError, "queries must be a list of texts, got int"),
     (lambda: MODEL.search("a", 0), ValueError, "k must be an integer of at least 1, got 0"),

@@ -1,10 +1,13 @@
 """An index on disk: read as it was written, or not at all, whatever happened to the file or to who wrote it."""
 
+import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,21 @@ def test_what_was_saved_is_loaded(index):
     np.testing.assert_array_equal(again.scores(TEXTS), model.scores(TEXTS))
     more = again.add(["a warm wind"])  # and it goes on
     np.testing.assert_array_equal(more.scores(TEXTS), model.add(["a warm wind"]).scores(TEXTS))
+
+
+def test_the_file_by_hand(tmp_path):
+    texts = ["naïve a naïve", "a", ""]
+    BM25(1.5, 0.5, tokeniser=str.split).fit(texts).save(tmp_path / "index")
+    words, header = json.dumps(["naïve", "a"], ensure_ascii=False).encode(), json.dumps(
+        {"head": {"b": 0.5, "idf": "lucene", "k1": 1.5, "tokeniser": True},
+         "sizes": {"counts": 3, "documents": 3, "lengths": 3, "starts": 3, "words": 15}}).encode()
+    # Lengths, where each word's postings begin, whose they are, and how many.
+    numbers = struct.pack("<3q3q3i3i", 3, 1, 0, 0, 1, 3, 0, 0, 1, 2, 1, 1)
+    body = b"locmethods BM25 index, version 1\n" + struct.pack("<q", len(header)) + header + words + numbers
+    assert (tmp_path / "index").read_bytes() == body + sha256(body).digest()
+    again = BM25.load(tmp_path / "index", tokeniser=str.split)
+    assert again.n_documents_ == 3 and again.lengths_.tolist() == [3, 1, 0]
+    assert again.scores("naïve").shape == (3,)
 
 
 def test_equal_indexes_are_equal_files(index, tmp_path):
@@ -54,7 +72,10 @@ def test_a_file_altered_anywhere_is_refused(index):
 
 def test_messages(index, tmp_path):
     content = index.read_bytes()
+    short = files.MAGIC + sha256(files.MAGIC).digest()  # whose checksum agrees, and which has no header
     for call, message in [
+        (short, f"{index} must be an index as it was written, got one that is cut off or altered: its checksum does "
+                "not agree"),
         (content[:-1], f"{index} must be an index as it was written, got one that is cut off or altered: its checksum "
                        "does not agree"),
         (b"PK\x03\x04", f"{index} must be an index that BM25.save has written, version 1, got a file that begins with "

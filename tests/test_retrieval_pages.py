@@ -57,6 +57,8 @@ def test_keywords(seed):
 def test_a_word_of_every_page_is_no_keyword():
     assert keywords(["a b", "a", "a c c"], 3).words == [["b"], [], ["c"]]
     assert keywords(["a"], 3).words == [[]]
+    numbers = BM25(tokeniser=list).fit([(1, "a"), ("a",), ("a", 2)])
+    assert keywords(numbers, 3).words == [[1], [], [2]]  # as they came, and not as strings
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -98,6 +100,11 @@ def test_the_size_of_clicks_weights_does_not_count(scale):
     texts = pages(0)
     np.testing.assert_allclose(preferences(texts, [1, 2, 5], sample_weight=[scale, scale / 2, scale]),
                                preferences(texts, [1, 2, 5], sample_weight=[1.0, 0.5, 1.0]), rtol=1e-13)
+    np.testing.assert_allclose(preferences(texts, [1, 2, 5], sample_weight=[scale, 0.0, 0.0]),
+                               preferences(texts, [1]), rtol=1e-13)
+    single = np.array([1.0, 0.1, 0.7], np.float32)
+    np.testing.assert_allclose(preferences(texts, [1, 2, 5], sample_weight=single),
+                               preferences(texts, [1, 2, 5], sample_weight=single.astype(float)), rtol=1e-13)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -175,6 +182,11 @@ def test_what_is_not_ranked_is_not_found():
     (lambda: reciprocal_rank_fusion([[1.0]], offset=-1), ValueError, "offset must be at least 0 and finite, got -1"),
     (lambda: reciprocal_rank_fusion([[1.0]], weights=[-1.0]), ValueError,
      "weights must be 1 finite numbers that are not negative, got [-1.0]"),
+    (lambda: reciprocal_rank_fusion([[1.0], [2.0]], weights=[1.0, -1.0]), ValueError,
+     "weights must be 2 finite numbers that are not negative, got [1.0, -1.0]"),
+    *((lambda bad=bad: reciprocal_rank_fusion([bad]), ValueError,
+       "scores[0] must have shape (n_queries, n_documents) or (n_documents,), with a document and without NaN, got "
+       f"shape {bad.shape} with 0 NaN") for bad in (np.zeros((2, 2, 2)), np.zeros((2, 0)), np.array(1.0))),
     (lambda: reciprocal_rank_fusion([[1.0]], weights=["a"]), TypeError, "weights must be real numbers, got dtype <U1"),
     (lambda: reciprocal_rank_fusion(None), TypeError, "scores must be a list of rankings, got NoneType"),
     (lambda: reciprocal_rank_fusion([["a"]]), TypeError, "scores[0] must be real numbers, got dtype <U1"),
@@ -183,6 +195,7 @@ def test_what_is_not_ranked_is_not_found():
      "(1, 1) with 1 NaN"),
     (lambda: recall([[1.0]], [[1]]), TypeError, "relevant must be boolean, got int64"),
     (lambda: recall([[1.0]], [[True]], 0), ValueError, "k must be an integer of at least 1, got 0"),
+    (lambda: ndcg([[1.0]], [[True]], 0), ValueError, "k must be an integer of at least 1, got 0"),
     (lambda: ndcg([[1.0]], [[True, False]]), ValueError,
      "scores and relevant must have one shape (n_queries, n_documents), got (1, 1) and (1, 2)"),
 ])

@@ -367,6 +367,17 @@ def test_linear_attention_in_a_head(causal):
         torch.testing.assert_close(fast, module(x, x, x, is_causal=causal, **masks)[0], **EXACT)
 
 
+def test_linear_attention_in_a_head_over_a_memory_asks_no_pairs(monkeypatch):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=FeatureKernel(torch.exp))
+    x, memory = tokens(2, 5), tokens(2, 7, seed=2)
+    padding = torch.tensor([[False] * 7, [False] * 4 + [True] * 3])
+    masked = {}, {"key_padding_mask": padding}, {"key_padding_mask": padding | torch.tensor([[False], [True]])}
+    dense = [module(x, memory, memory, **masks)[0] for masks in masked]
+    monkeypatch.setattr("locmethods.transformer.averages._local", lambda *_: pytest.fail("pairs were asked for"))
+    for right, masks in zip(dense, masked, strict=True):
+        torch.testing.assert_close(module(x, memory, memory, need_weights=False, **masks)[0], right, **EXACT)
+
+
 @pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0)], ids=str)
 def test_autocast_computes_in_half_precision_and_returns_it(kernel):
     module = MultiHeadLocalMean(6, 2, batch_first=True, kernel=kernel)
@@ -528,6 +539,17 @@ def test_a_stack_whose_layers_differ_is_refused(options, words):
     assert str(caught.value).startswith(f"layers of a stack must be alike, got {words}")
 
 
+def test_a_stack_of_torch_lacks_what_a_kernel_learns_and_nothing_else():
+    encoder = nn.TransformerEncoder(layer_of_torch(), 2, enable_nested_tensor=False)
+    width = nn.Parameter(torch.tensor(1.5, dtype=torch.float64))
+    stack = HierarchicalLocalModel.from_torch(encoder, Cauchy(width))
+    assert {name for name, _ in stack.named_parameters()} - {name for name, _ in encoder.named_parameters()} == {
+        f"layers.{level}.self_attn.kernel_parameters.bandwidth" for level in (0, 1)}
+    encoder.layers[1] = layer_of_torch(bias=False)
+    with pytest.raises(RuntimeError, match=r"^layers of a stack must be alike, got no \['layers\.1\.self_attn\."):
+        HierarchicalLocalModel.from_torch(encoder)
+
+
 @pytest.mark.parametrize("norm", [nn.RMSNorm(6, dtype=torch.float64), nn.Identity(),
                                   nn.LayerNorm(6, 0.3, bias=False, dtype=torch.float64),
                                   nn.LayerNorm(6, dtype=torch.float64)], ids=str)
@@ -585,12 +607,20 @@ def test_a_gaussian_keeps_its_digits_far_from_the_origin_and_in_half_precision(d
     assert float((found.double() - right).abs().max()) < within * float(right.abs().max())
 
 
-def test_a_learned_bias_that_begins_at_zero_gets_its_slope():
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_learned_bias_that_begins_at_zero_gets_its_slope(causal):
     module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=Cauchy(1.0))
-    x, bias = tokens(2, 5).detach(), torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(module(x, x, x, attn_mask=bias, need_weights=False)[0].square().sum(), bias)
+    x, bias = tokens(2, 5).detach(), torch.zeros(5, 5, dtype=torch.float64)
+    if causal:  # nothing but causal, and yet it learns
+        bias = bias.masked_fill(torch.ones(5, 5, dtype=torch.bool).triu(1), -math.inf)
+    bias.requires_grad_()
+
+    def size(bias):
+        return module(x, x, x, attn_mask=bias, need_weights=False, is_causal=causal)[0].square().sum()
+
+    (slope,) = torch.autograd.grad(size(bias), bias)
     step = torch.zeros(5, 5, dtype=torch.float64)
-    step[1, 3] = 1e-5
-    ends = [module(x, x, x, attn_mask=one, need_weights=False)[0].square().sum().item() for one in (step, -step)]
+    step[3, 1] = 1e-5
+    ends = [size(bias.detach() + one).item() for one in (step, -step)]
     # The square of a step, and rounding over a step.
-    assert float(slope[1, 3]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
+    assert float(slope[3, 1]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)

@@ -175,6 +175,13 @@ def test_a_kernel_of_features_in_a_local_mean_with_other_kernels():
     np.testing.assert_allclose(lm.local_mean(q, k, v, kernel=Exponential() * FeatureKernel(elu)), expected, **EXACT)
 
 
+def read_once(key):
+    """Return a recurrent cell that has read one token."""
+    cell = RecurrentAttention(np.exp)
+    cell.read(key, np.ones(1))
+    return cell
+
+
 @pytest.mark.parametrize(("call", "error", "message"), [
     (lambda: FeatureKernel(3), TypeError, "features must be a callable, got int"),
     (lambda: linear_attention(np.ones((2, 1)), np.ones((2, 1)), np.ones((2, 1)), features=np.negative), ValueError,
@@ -186,12 +193,22 @@ def test_a_kernel_of_features_in_a_local_mean_with_other_kernels():
      "3 keys"),
     (lambda: RecurrentAttention(np.exp).mean(np.ones(1)), ValueError,
      "a token must have been read before there is a mean of what was read"),
+    (lambda: RecurrentAttention("exp"), TypeError, "features must be a callable, got str"),
+    (lambda: RecurrentAttention(np.exp).read(np.ones((2, 3)), np.ones((3, 1))), ValueError,
+     "key and value must have shapes (..., d) and (..., n_outputs), got shapes (2, 3) and (3, 1)"),
+    (lambda: RecurrentAttention(np.exp).read(np.ones(3), np.array(1.0)), ValueError,
+     "key and value must have shapes (..., d) and (..., n_outputs), got shapes (3,) and ()"),
+    (lambda: read_once(np.ones(3)).mean(np.ones(2)), ValueError,
+     "query and keys must have the same number of features, got 2 and 3 after the feature map"),
     (lambda: PositiveRandomFeatures(0), ValueError, "dim must be an integer of at least 1, got 0"),
     (lambda: PositiveRandomFeatures(2, temperature=0.0), ValueError,
      "temperature must be positive and finite, got 0.0"),
     (lambda: feed_forward(np.ones((2, 3)), np.ones((4, 3)), np.ones(3), np.ones((4, 2))), ValueError,
      "offsets must have one number for each of 4 keys, got shape (3,)"),
     (lambda: alibi_slopes(0), ValueError, "num_heads must be an integer of at least 1, got 0"),
+    (lambda: alibi_bias(0, 3, [0.5]), ValueError, "n_queries must be an integer of at least 1, got 0"),
+    (lambda: alibi_bias(3, 0, [0.5]), ValueError, "n_keys must be an integer of at least 1, got 0"),
+    (lambda: alibi_bias(3, 3, [[0.5]]), ValueError, "slopes must be one number for each head, got shape (1, 1)"),
     (lambda: alibi(1.0, -1.0), ValueError, "slope must be positive and finite, got -1.0"),
     (lambda: sinusoids(np.arange(3), 5), ValueError,
      "features are turned in pairs, so their number must be even, got 5"),
@@ -234,12 +251,16 @@ def test_a_feed_forward_layer_of_no_tokens_and_of_one():
     np.testing.assert_allclose(feed_forward([3.0, -1.0], keys, offsets, values, 0.5), [3.5])
     np.testing.assert_allclose(feed_forward([[3.0, 1.0]], keys, offsets, np.ones((2, 2)), torch.tensor([0.0, 1.0])),
                                [[4.0, 5.0]])
+    single = [torch.tensor(part, dtype=torch.float32) for part in ([[3.0, 1.0]], keys, offsets, np.ones((2, 2)))]
+    found = feed_forward(*single, np.array([0.0, 1.0]))  # a bias of the other kind and type
+    assert found.dtype == torch.float32 and found.tolist() == [[4.0, 5.0]]
 
 
 def test_positions_may_be_of_the_other_kind_and_counts_numpys():
     turned = rotate(np.ones((3, 2)), torch.arange(3))
     np.testing.assert_allclose(turned[:, 0], np.cos([0, 1, 2]) - np.sin([0, 1, 2]), rtol=1e-12)
     np.testing.assert_array_equal(alibi_slopes(np.int64(3)), alibi_slopes(3))
+    assert alibi_bias(1, 1, [0.5]).shape == (1, 1, 1)
     np.testing.assert_array_equal(alibi_bias(2, 3, torch.tensor([0.5], dtype=torch.float64)), alibi_bias(2, 3, [0.5]))
 
 

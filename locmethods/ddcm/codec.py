@@ -132,6 +132,7 @@ class Codec:
         if not callable(denoiser):
             raise TypeError(f"denoiser must be a function of (x, sigma), got {type(denoiser).__name__}")
         self.bits = payload_bits(n_steps, n_codes, n_atoms, coefficient_bits)
+        n_steps, n_codes, n_atoms, coefficient_bits = map(int, (n_steps, n_codes, n_atoms, coefficient_bits))
         check_option("rule", rule, RULES)
         if max(n_steps, n_codes) > 1 << 24 or n_atoms > 1000 or coefficient_bits > 16:
             raise ValueError("n_steps and n_codes must be at most 2**24, n_atoms at most 1000, coefficient_bits at "
@@ -147,8 +148,7 @@ class Codec:
         self.levels: NDArray = as_levels(schedule, n_steps)
         self._steps = steps_of(self.levels)
         self._settings: files.Settings = files.Settings(
-            _shape(shape, denoiser), int(n_steps), int(n_codes), int(n_atoms), int(coefficient_bits), rule,
-            bool(shared), int(seed))
+            _shape(shape, denoiser), n_steps, n_codes, n_atoms, coefficient_bits, rule, bool(shared), int(seed))
 
     def __repr__(self) -> str:
         words = ", ".join(f"{name}={value!r}" for name, value in self._settings._asdict().items())

@@ -46,6 +46,7 @@ def signal_levels(n_steps: int, kind: str = "linear") -> NDArray:
     """
     check_count("n_steps", n_steps, 2)
     check_option("kind", kind, KINDS)
+    n_steps = int(n_steps)  # of which one of NumPy's short ones would wrap
     if kind == "linear":
         if n_steps > TRAINED:
             raise ValueError(f"n_steps must be at most {TRAINED} for the linear schedule, got {n_steps}")
@@ -87,6 +88,8 @@ def payload_bits(n_steps: int, n_codes: int, n_atoms: int = 1, coefficient_bits:
     check_count("n_codes", n_codes, 1)
     check_count("n_atoms", n_atoms, 1)
     check_count("coefficient_bits", coefficient_bits, 1)
+    # As Python's integers: NumPy's have no bit_length, and a product of short ones wraps.
+    n_steps, n_codes, n_atoms, coefficient_bits = map(int, (n_steps, n_codes, n_atoms, coefficient_bits))
     return (n_steps - 1) * (n_atoms * index_bits(n_codes) + (n_atoms - 1) * coefficient_bits)
 
 

@@ -206,7 +206,7 @@ class EMOLoss(nn.Module):
         if self.mode == "adaptive":
             # Where all that is wrong lies nearer to the truth than rounding can tell, the cosines say nothing of T.
             least = torch.finfo(transport.dtype).eps ** 0.5 * wrong
-            return 0.5 * (cross_entropy + ratio(cross_entropy, transport.detach().maximum(least)) * transport)
+            return 0.5 * (cross_entropy + ratio(cross_entropy, transport.maximum(least)) * transport)
         return transport + ratio(transport, cross_entropy) * cross_entropy
 
     def extra_repr(self) -> str:
@@ -291,7 +291,6 @@ def block_losses(logits, targets, units, where):
 def block_gradient(p, t, g, h, truth, units, soft, transport, wrong):
     """Return g · ∂C/∂z + h · ∂T/∂z of the positions of a block, of shape (n, n_tokens); p is overwritten."""
     if soft:
-        t = t.to(units.dtype)
         slope = (-h * truth) @ units.T
         slope += g + h * (1 - transport)
         if len(nowhere := without_direction(units)):
@@ -324,7 +323,7 @@ def without_direction(units):
 def ratio(above, below):
     """Return above / below as a constant, 0 where below is 0: both losses are then 0, and so are their gradients."""
     above, below = above.detach(), below.detach()
-    return torch.where(below > 0, above / torch.where(below > 0, below, 1.0), 0.0)
+    return torch.where(below > 0, above / below, 0.0)
 
 
 def as_matrix(embeddings):

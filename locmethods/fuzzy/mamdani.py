@@ -183,7 +183,7 @@ class MamdaniSystem:
         return np.where(unknown, math.nan, self._defuzzified(area, heights))
 
     def _filled(self, X, firing, premises):
-        """Return the firing with rows of zeros replaced as `empty` says, and which rows stay unknown."""
+        """Return the firing with rows of zeros replaced, where it stands, as `empty` says; and which stay unknown."""
         nothing = ~firing.any(axis=1)
         if not nothing.any():
             return firing, nothing
@@ -191,7 +191,6 @@ class MamdaniSystem:
             row = int(nothing.argmax())
             raise ValueError(f"a rule must fire for every input, got row {row}, {X[row].tolist()}, which meets no "
                              'premise: add a rule, widen a set, or choose empty="nearest", "mean" or "nan"')
-        firing = firing.copy()
         firing[nothing] = 1.0
         if self.empty == "nearest":
             firing[nothing] = local_weights(X[nothing], premises, kernel=Premise(self.sets)) > 0

@@ -43,13 +43,14 @@ def train(
         which those at place t see the tokens up to t only. It is trained where it stands.
     tokens : integer Tensor of shape (n,)
         More than `context`.
-    context, steps, batch_size : int
-    learning_rate : float
-    weight_decay : float
+    context, steps : int
+    batch_size : int, default=4
+    learning_rate : float, default=3e-3
+    weight_decay : float, default=0.01
         Of matrices; biases, norms and positions have none.
-    seed : int
+    seed : int, default=0
         Of the places of the windows.
-    verbose : int
+    verbose : int, default=0
         Every so many steps the loss is printed; 0 for never.
 
     Returns

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import warnings
 
@@ -91,6 +92,8 @@ def test_another_kernel_takes_the_exponentials_place_and_shares_the_weights(mode
     learned = model.under(Exponential(torch.nn.Parameter(torch.tensor(32.0 ** 0.5))))
     np.testing.assert_allclose(learned.encode(SENTENCES), model.encode(SENTENCES), atol=ROUNDING)
     assert not other.training
+    read = SentenceModel.minilm(kernel=Cauchy(3.0))
+    np.testing.assert_allclose(read.encode(SENTENCES[2:3]), other.encode(SENTENCES[2:3]), atol=1e-7)
 
 
 def test_the_mean_over_tokens_is_a_local_mean_with_a_kernel_of_zero_and_one():
@@ -141,6 +144,12 @@ def test_bad_input_is_refused_with_what_must_hold(model):
         model.look(None)
     with pytest.raises(ValueError, match=r"^batch_size must be an integer of at least 1, got 0$"):
         model.encode(SENTENCES, batch_size=0)
+    longest = torch.full((1, 512), 7)
+    assert model(longest).shape == (1, 384)
+    for ids in (longest[:, :0], longest[0], torch.cat([longest, longest[:, :1]], 1)):
+        with pytest.raises(ValueError, match=rf"^ids must have shape \(n_sentences, n\) with n from 1 to 512, got "
+                                             rf"{re.escape(str(tuple(ids.shape)))}$"):
+            model(ids)
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):

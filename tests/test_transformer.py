@@ -348,6 +348,21 @@ def test_boolean_and_floating_masks_together():
     torch.testing.assert_close(half.double(), expected, rtol=0, atol=0.1)  # eight bits
 
 
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0)], ids=str)
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_masks_of_any_type_go_with_half_precision(kernel, need_weights):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, kernel=kernel)
+    x, pairs = tokens(2, 5, dtype=torch.float32).detach(), torch.randn(5, 5, generator=torch.Generator().manual_seed(0))
+    padding = MASKS["padding"]["key_padding_mask"]
+    expected = module(x, x, x, key_padding_mask=padding, attn_mask=pairs)[0]
+    half, short = module.bfloat16(), x.bfloat16()
+    for masks in ({"key_padding_mask": padding, "attn_mask": pairs},
+                  {"key_padding_mask": padding, "attn_mask": pairs.double()}):
+        output = half(short, short, short, need_weights=need_weights, **masks)[0]
+        assert output.dtype == torch.bfloat16
+        torch.testing.assert_close(output.float(), expected, rtol=0, atol=0.1)  # eight bits
+
+
 def test_long_sequences_go_head_by_head_and_give_the_same():
     module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=Cauchy(1.0))
     x, rows = tokens(2, 400), torch.zeros(400, 400, dtype=torch.bool)

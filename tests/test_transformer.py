@@ -388,9 +388,23 @@ def test_linear_attention_in_a_head_over_a_memory_asks_no_pairs(monkeypatch):
     padding = torch.tensor([[False] * 7, [False] * 4 + [True] * 3])
     masked = {}, {"key_padding_mask": padding}, {"key_padding_mask": padding | torch.tensor([[False], [True]])}
     dense = [module(x, memory, memory, **masks)[0] for masks in masked]
+    causal = module(x, x, x, is_causal=True)[0]
     monkeypatch.setattr("locmethods.transformer.averages._local", lambda *_: pytest.fail("pairs were asked for"))
     for right, masks in zip(dense, masked, strict=True):
         torch.testing.assert_close(module(x, memory, memory, need_weights=False, **masks)[0], right, **EXACT)
+    torch.testing.assert_close(module(x, x, x, is_causal=True, need_weights=False)[0], causal, **EXACT)
+
+
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0), FeatureKernel(torch.exp)], ids=str)
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_who_has_no_key_is_named_if_it_is_one_head_of_one_sequence(kernel, need_weights):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=kernel, empty="raise")
+    x, left_out = tokens(2, 5), torch.zeros(4, 5, 5, dtype=torch.bool)
+    left_out[1, 3] = True
+    with pytest.raises(ValueError, match=r"^query 3 has no key in reach of the kernel"):
+        module(x, x, x, attn_mask=left_out, need_weights=need_weights)
+    left_out[1, 3, 4] = False
+    assert bool(module(x, x, x, attn_mask=left_out, need_weights=need_weights)[0].isfinite().all())
 
 
 @pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0)], ids=str)

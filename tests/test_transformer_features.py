@@ -82,6 +82,12 @@ def test_a_recurrent_network_reads_what_linear_attention_sees_at_once():
         np.testing.assert_array_equal(cell.mean(q), answer[-1])
     np.testing.assert_allclose(answer, loop(query, keys, values, elu, True), **EXACT)
     assert cell.state.shape == (4, 4) and cell.total.shape == (4,)
+    several = RecurrentAttention(elu)  # six sequences side by side
+    for q, k, v in zip(*(part.reshape(6, 5, 4).swapaxes(0, 1) for part in (query, keys, values)), strict=True):
+        found = several.step(q, k, v[..., :3])
+    each = [loop(*parts, elu, True)[-1, :3]
+            for parts in zip(*(part.reshape(6, 5, 4) for part in (query, keys, values)), strict=True)]
+    np.testing.assert_allclose(found, each, **EXACT)
 
 
 @pytest.mark.parametrize("orthogonal", [False, True])

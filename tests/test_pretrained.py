@@ -237,6 +237,9 @@ def test_heads_of_a_known_kind_are_called_so():
     assert list(head_kinds(found)) == ["positional", "one-hot", "uniform", "mixed"]
     assert list(head_kinds(found, one_hot=0.5)) == ["positional", "one-hot", "uniform", "one-hot"]
     assert found.offset[0] == -1 and found.at_offset[0] == 1 and found.first[1] == 1
+    edges = HeadProfile(entropy=np.array([0, 0, 0.85, 0.84]), largest=np.array([0, 0.6, 0, 0.59]),
+                        offset=np.zeros(4, int), at_offset=np.array([0.5, 0, 0, 0.49]), first=np.zeros(4))
+    assert list(head_kinds(edges)) == ["positional", "one-hot", "uniform", "mixed"]
     edge = head_kinds(found, one_hot=float(found.largest[3]))  # at least, so the edge is within
     assert edge[3] == "one-hot"
     np.testing.assert_allclose(found.entropy[:3], [0, 0, 1], atol=1e-15)
@@ -301,6 +304,8 @@ def test_half_precision_can_be_looked_into(model):
     found, right = half.look(SENTENCES[0]), model.look(SENTENCES[0])
     assert found.weights.dtype == np.float32 and found.states.shape == right.states.shape
     assert np.abs(found.weights - right.weights).max() < 0.1  # eight bits, through six layers
+    third = torch.full((3, 3), 1 / 3).bfloat16()  # whose sum is 1.002
+    assert head_entropy(third) == pytest.approx(1, abs=1e-12)
     shares = head_entropy(torch.from_numpy(right.weights).bfloat16())
     assert shares.max() <= 1 + 1e-12 and np.abs(shares - head_entropy(right.weights)).max() < 0.01
 

@@ -275,6 +275,11 @@ def test_each_head_has_its_kernel():
             ours.kernel = kernel
             alone = ours(x[:, :4], x[:, :4], x[:, :4], average_attn_weights=False, **masks)[1]
             torch.testing.assert_close(weights[:, head], alone[:, head], **EXACT)
+    ours.kernel, ours.empty = list(means), "nan"
+    nobody = torch.ones(5, 5, dtype=torch.bool).tril()  # the last query has no key
+    for need_weights in (False, True):
+        found = ours(x, x, x, attn_mask=nobody, need_weights=need_weights)[0]
+        assert bool(found[:, -1].isnan().all()) and bool(found[:, :-1].isfinite().all())
 
 
 def test_what_a_kernel_learns_belongs_to_the_module():

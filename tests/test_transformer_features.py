@@ -219,6 +219,7 @@ def read_once(key):
     (lambda: alibi(1.0, -1.0), ValueError, "slope must be positive and finite, got -1.0"),
     (lambda: sinusoids(np.arange(3), 5), ValueError,
      "features are turned in pairs, so their number must be even, got 5"),
+    (lambda: sinusoids(np.arange(3), 4, base=0.0), ValueError, "base must be positive and finite, got 0.0"),
     (lambda: rotate(np.ones((3, 2)), np.arange(4)), ValueError,
      "positions must have one number for each of 3 points, got shape (4,)"),
 ])
@@ -261,6 +262,15 @@ def test_a_feed_forward_layer_of_no_tokens_and_of_one():
     single = [torch.tensor(part, dtype=torch.float32) for part in ([[3.0, 1.0]], keys, offsets, np.ones((2, 2)))]
     found = feed_forward(*single, np.array([0.0, 1.0]))  # a bias of the other kind and type
     assert found.dtype == torch.float32 and found.tolist() == [[4.0, 5.0]]
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_feed_forward_layer_takes_one_kind(which):
+    parts = [np.ones((1, 2)), np.eye(2), np.zeros(2), np.ones((2, 1))]
+    parts[which] = torch.tensor(parts[which])
+    with pytest.raises(TypeError, match=r"^tokens, keys, offsets and values must be all NumPy arrays or all torch "
+                                        r"tensors, got "):
+        feed_forward(*parts)
 
 
 def test_positions_may_be_of_the_other_kind_and_counts_numpys():

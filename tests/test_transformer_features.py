@@ -24,6 +24,7 @@ from locmethods.transformer import (
     rotate,
     sinusoids,
 )
+from locmethods.transformer.bias import Bias
 
 EXACT = {"rtol": 0, "atol": 1e-12}  # float64, sums of a few hundred numbers of size one
 
@@ -81,6 +82,12 @@ def test_a_recurrent_network_reads_what_linear_attention_sees_at_once():
         np.testing.assert_array_equal(cell.mean(q), answer[-1])
     np.testing.assert_allclose(answer, loop(query, keys, values, elu, True), **EXACT)
     assert cell.state.shape == (4, 4) and cell.total.shape == (4,)
+    several = RecurrentAttention(elu)  # six sequences side by side
+    for q, k, v in zip(*(part.reshape(6, 5, 4).swapaxes(0, 1) for part in (query, keys, values)), strict=True):
+        found = several.step(q, k, v[..., :3])
+    each = [loop(*parts, elu, True)[-1, :3]
+            for parts in zip(*(part.reshape(6, 5, 4) for part in (query, keys, values)), strict=True)]
+    np.testing.assert_allclose(found, each, **EXACT)
 
 
 @pytest.mark.parametrize("orthogonal", [False, True])
@@ -212,6 +219,7 @@ def read_once(key):
     (lambda: alibi(1.0, -1.0), ValueError, "slope must be positive and finite, got -1.0"),
     (lambda: sinusoids(np.arange(3), 5), ValueError,
      "features are turned in pairs, so their number must be even, got 5"),
+    (lambda: sinusoids(np.arange(3), 4, base=0.0), ValueError, "base must be positive and finite, got 0.0"),
     (lambda: rotate(np.ones((3, 2)), np.arange(4)), ValueError,
      "positions must have one number for each of 3 points, got shape (4,)"),
 ])
@@ -256,6 +264,15 @@ def test_a_feed_forward_layer_of_no_tokens_and_of_one():
     assert found.dtype == torch.float32 and found.tolist() == [[4.0, 5.0]]
 
 
+@pytest.mark.parametrize("which", range(4))
+def test_a_feed_forward_layer_takes_one_kind(which):
+    parts = [np.ones((1, 2)), np.eye(2), np.zeros(2), np.ones((2, 1))]
+    parts[which] = torch.tensor(parts[which])
+    with pytest.raises(TypeError, match=r"^tokens, keys, offsets and values must be all NumPy arrays or all torch "
+                                        r"tensors, got "):
+        feed_forward(*parts)
+
+
 def test_positions_may_be_of_the_other_kind_and_counts_numpys():
     turned = rotate(np.ones((3, 2)), torch.arange(3))
     np.testing.assert_allclose(turned[:, 0], np.cos([0, 1, 2]) - np.sin([0, 1, 2]), rtol=1e-12)
@@ -272,6 +289,7 @@ def test_a_bias_is_a_mask_of_each_sequence():
     plain = module(x, x, x, average_attn_weights=False)[1].detach().numpy()
     lag = np.abs(np.arange(5)[:, None] - np.arange(5))
     raised = plain * np.exp(-alibi_slopes(2)[:, None, None] * lag)
+    np.testing.assert_allclose(Bias(bias)(x[0], x[0]), bias.exp(), **EXACT)
     np.testing.assert_allclose(weights, raised / raised.sum(-1, keepdims=True), **EXACT)
 
 

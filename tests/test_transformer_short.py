@@ -89,6 +89,13 @@ def test_what_it_leaves_to_others():
     assert short_means(many, many, many, Cauchy(1.0), None, None) is None
 
 
+def test_half_precision_comes_back_where_nothing_is_in_reach():
+    query, keys, values = (torch.tensor(part, dtype=torch.bfloat16) for part in (
+        [[0.0, 0.0], [7.0, 0.0]], [[4.0, 0.0], [8.0, 0.0]], [[1.0], [2.0]]))
+    found = short_means(query, keys, values, Epanechnikov(0.5), None, None)  # the nearest keys have their place
+    assert found.dtype == torch.bfloat16 and found.tolist() == [[1.0], [2.0]]
+
+
 def test_the_same_far_from_the_origin():
     query, keys, values = (one.detach() for one in points(5))
     one, other = (short_means(query + shift, keys + shift, values, Cauchy(1.0), None, None) for shift in (0.0, 64.0))

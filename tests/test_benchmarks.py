@@ -104,7 +104,7 @@ def test_states_of_bits_are_updated_faster_than_in_a_loop_over_states():
         assert committed()[f"hopfield-{name}"]["contenders"]["NumPy, a loop over states"]["ratio"] >= 10
     peers = committed()["hopfield-million"]["contenders"]
     assert peers["NumPy's softmax, dense"]["ratio"] >= 2
-    assert peers["torch's attention"]["ratio"] >= 0.7  # its products are quicker where vectors are long
+    assert peers["torch's attention"]["ratio"] >= 0.95  # they take about the same time
 
 
 def test_few_labels_spread_faster_than_in_scikit_learn_and_many_points_in_bounded_memory():

@@ -36,7 +36,8 @@ def train(network: nn.Module, loss: MarginSoftmax, inputs: ArrayLike, labels: Ar
         floating type of the network's first parameter. Arrays are brought to its device, tensors stay on theirs.
     labels : array-like or Tensor of shape (n_samples,)
         Integers; for a `MarginSoftmax` from 0 to ``n_classes − 1``.
-    steps, batch_size : int, default=(500, 128)
+    steps : int, default=500
+    batch_size : int, default=128
     learning_rate : float, default=0.01
     weight_decay : float, default=0.0
         Of the network's matrices; prototypes and biases have none.

@@ -180,15 +180,15 @@ FIGURES = (
             "The same for what the estimators of the part Connections do.",
             "For each task a list of peers as dots on a logarithmic axis. scikit-fuzzy lies beyond a hundred, "
             "scikit-learn's embeddings by tangent spaces at about fifty, loops over states beyond ten, most others "
-            "between one and six; two lie to the left of one."),
+            "between one and six; scikit-learn's spreading along ten neighbours lies to the left of one."),
     Drawing("cost-extensions", peers, measured_extensions, peers_size, (1, 1), peers_narrow,
             "The same for what stands in the part Extensions.",
             "For each task a list of peers as dots on a logarithmic axis. Most lie between one and six, a dense matrix "
-            "of a forest's proximities beyond thirty; OpenCV's filters and a forest's own predictions to the left of "
-            "one."),
+            "of a forest's proximities beyond thirty; OpenCV's filters and a forest's own predictions lie to the left "
+            "of one, and just left of it three of torch's networks."),
     Drawing("cost-companions", peers, measured_companions, peers_size, (1, 1), peers_narrow,
             "The same for what stands in the part Companions.",
             "For each task a list of peers as dots on a logarithmic axis. Plans of transport lie beyond a hundred, the "
-            "product with a Hadamard matrix and searches by bm25s beyond ten; SciPy's dense eigenpairs, scikit-learn's "
-            "principal components and its features of landmarks to the left of one."),
+            "product with a Hadamard matrix and searches by bm25s beyond ten; principal components and scikit-learn's "
+            "features of landmarks to the left of one."),
 )

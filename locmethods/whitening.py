@@ -21,10 +21,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from locmethods.arrays.checks import as_number, check_count, check_not_negative, check_share
 from locmethods.arrays.estimators import FLOATS, check_array, validate_data, weighted_sample
+from locmethods.numerics.threads import in_threads
 
 __all__ = ["Moments", "Whitening", "WhiteningMap", "moments", "whitening_map"]
 
-ROWS = 2048  # that are centred at once: no second copy of a sample is held
+ROWS = 1024  # that are centred at once: no second copy of a sample is held
 LEAST = 1e-150  # a length whose square is a normal number
 ROUNDING = 1e-8  # of the largest entry or eigenvalue: a matrix is no covariance if it is further from being one
 
@@ -142,8 +143,12 @@ def moments(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
     (4.0, array([1.5, 0. ]), array([[3., 0.],
            [0., 0.]]))
     """
-    checked = check_array(X, dtype=FLOATS)
-    points, _, weight = weighted_sample(checked, checked, sample_weight)
+    return _moments(check_array(X, dtype=FLOATS), sample_weight)
+
+
+def _moments(points, sample_weight):
+    """Return the moments of a finite matrix with a row."""
+    points, _, weight = weighted_sample(points, points, sample_weight)
     if weight is None:
         shares, total = None, float(len(points))
         parts = total
@@ -155,8 +160,10 @@ def moments(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
             raise ValueError("sample_weight must have a finite sum: divide it by its largest number")
     with np.errstate(over="ignore", invalid="ignore"):
         mean, covariance = _first_and_second(points, shares, parts)
-    size = float(np.abs(points).max())
-    if 0 < size < LEAST or not np.isfinite(covariance).all():
+    # Numbers below LEAST are nowhere farther from their mean than twice that: only then is their size asked for.
+    finite = np.isfinite(covariance).all()
+    size = float(np.abs(points).max()) if not finite or covariance.max() <= (2 * LEAST)**2 else 1.0
+    if 0 < size < LEAST or not finite:
         raise ValueError("X must be given in units in which its squares are numbers, its largest entry from 1e-150 to "
                          f"about 1e150 in size, got {size:g}")
     return Moments(total, mean, covariance)
@@ -168,12 +175,13 @@ def _first_and_second(points, shares, parts):
         mean = points.mean(axis=0, dtype=np.float64)
     else:
         mean = sum(shares[part] @ points[part].astype(np.float64) for part in _blocks(len(points))) / parts
-    covariance, centred = np.zeros((points.shape[1],) * 2), np.empty((min(ROWS, len(points)), points.shape[1]))
+    n, d = points.shape
+    covariance, square, centred = np.zeros((d, d)), np.empty((d, d)), np.empty((min(ROWS, n), d))
     for part in _blocks(len(points)):
         rows = np.subtract(points[part], mean, out=centred[:part.stop - part.start])
         if shares is not None:
             rows *= np.sqrt(shares[part])[:, None]
-        covariance += rows.T @ rows
+        covariance += np.matmul(rows.T, rows, out=square)
     return mean, covariance / parts
 
 
@@ -370,7 +378,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         _check(self.beta, self.gamma, self.n_components, self.rtol)
         points = validate_data(self, X, dtype=FLOATS)
-        self._become(moments(points, sample_weight), len(points))
+        self._become(_moments(points, sample_weight), len(points))
         return self
 
     def partial_fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Whitening:
@@ -393,7 +401,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         _check(self.beta, self.gamma, self.n_components, self.rtol)
         first = not hasattr(self, "moments_")
         points = validate_data(self, X, reset=first, dtype=FLOATS)
-        found, before = moments(points, sample_weight), 0 if first else self.n_samples_seen_
+        found, before = _moments(points, sample_weight), 0 if first else self.n_samples_seen_
         self._become(found if first else self.moments_.merged(found), before + len(points))
         return self
 
@@ -436,15 +444,25 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_is_fitted(self)
         points = validate_data(self, X, reset=False, dtype=FLOATS)
-        (n, d), kind = points.shape, points.dtype
+        kind = points.dtype
         offset, turn = self.offset_.astype(kind), self.components_.T.astype(kind)
-        image, moved = np.empty((n, self.n_components_), kind), np.empty((min(ROWS, n), d), kind)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for part in _blocks(n):  # centred first: a mean that is far off would take the digits of the products
-                rows = np.subtract(points[part], offset, out=moved[:part.stop - part.start])
-                # Divided last, in float64: the quotient of a float32 is one, but 1/scale need not be.
-                np.divide(np.matmul(rows, turn), self.scale_, out=image[part], casting="same_kind")
-        return _held(image, "images")
+        with np.errstate(over="ignore", under="ignore"):
+            scale = self.scale_.astype(kind)
+        if not ((scale >= np.finfo(kind).tiny) & (np.isinf(scale) == np.isinf(self.scale_))).all():
+            scale = self.scale_
+        image = np.empty((len(points), self.n_components_), kind)
+
+        def write(first, last):
+            part = image[first:last]
+            with np.errstate(over="ignore", invalid="ignore"):
+                # Centred first: a mean that is far off would take the digits of the products. Divided last: the
+                # quotient of a float32 is one, but 1/scale need not be.
+                np.matmul(points[first:last] - offset, turn, out=part)
+                np.divide(part, scale, out=part, casting="same_kind")
+            _held(part, "images")
+
+        in_threads(write, len(points), ROWS, products=True)
+        return image
 
     def inverse_transform(self, X: ArrayLike) -> NDArray:
         """Return the points with these images, of shape (n_queries, n_features).

@@ -14,9 +14,10 @@ from locmethods.engines import blocked
 from locmethods.engines.native import engine as native
 from locmethods.engines.native import rows as compiled
 from locmethods.engines.task import Plan, Sums
+from locmethods.numerics.threads import in_threads, number_of_threads
 
 NAME = "scaled"
-BLOCK = 1 << 20  # weights of a block of queries, 8 MiB: of 100,000 keys ten, which threads share
+BLOCK = 1 << 20  # weights that all threads hold at once, 8 MiB
 
 
 def plan(task):
@@ -33,13 +34,14 @@ def plan(task):
     refusal = compiled.refusal_of_scaled(scaled)
     if refusal is not None:
         return refusal
-    blocks = len(_rows(task.bound))
+    blocks = len(slices(task.bound.shape[-2], _step(task.bound)))
     return Plan(NAME, "rows of weights, each in its own unit, by compiled loops", scaled, task.pairs, blocks, 8 * BLOCK)
 
 
-def _rows(bound):
-    """Return blocks of queries."""
-    return slices(bound.shape[-2], max(1, BLOCK // bound.shape[-1]))
+def _step(bound):
+    """Return how many queries a thread takes at once."""
+    n, n_keys = bound.shape[-2:]
+    return max(1, min(compiled.step(n, n_keys), BLOCK // n_keys // number_of_threads()))
 
 
 def sums(task, plan):
@@ -48,9 +50,13 @@ def sums(task, plan):
     n = task.bound.shape[-2]
     numerator, total, log_scale = np.empty((n, values.shape[1])), np.empty(n), np.zeros(n)
     write = compiled.writer_in_units(plan.work)
-    for rows in _rows(task.bound):
-        weight = write(rows)
+
+    def add(first, last):
+        rows, weight = slice(first, last), np.empty((last - first, len(values)))
+        write(rows, weight)
         total[rows], numerator[rows] = weight.sum(1), weight @ values
+
+    in_threads(add, n, _step(task.bound), products=True)
     index = np.flatnonzero(~(total >= math.exp(compiled.FAR)))
     found = numerator, total, log_scale
     if len(index):

@@ -31,10 +31,7 @@ def blocks_of_weights(bound, empty, *, depth=1):
             continue
         weight, refused = compiled(rows)
         index = namespace(weight).nonzero(refused)[0]
-        if len(index):
-            weight[index] = 1.0  # anything: these rows are computed by the kernel's formula
-        weight /= namespace(weight).sum(weight, axis=-1, keepdims=True)
-        for part in slices(len(index), max(1, size // 4)):
+        for part in slices(len(index), max(1, size // 4)):  # these are computed by the kernel's formula
             weight[index[part]] = weights_of_rows(bound, index[part] + rows.start, empty)
         yield rows, weight
 

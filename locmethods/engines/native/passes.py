@@ -19,6 +19,7 @@ from locmethods.engines.native.loops import (
     power_of_two,
     smaller,
     squares,
+    total_of,
     whole_power,
     whole_vectors,
 )
@@ -281,3 +282,23 @@ def write_scaled(kind, square, query, columns, own, out):
                 part[j] = 1.0 if part[j] == 0 else 0.0
         if len(own) > 0:
             part[own[i]] = 0
+
+
+@compiled
+def normalise(weight, least, refused):
+    """Divide each row of weights by its sum, and note which rows are refused since they sum to less than `least`.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (b, n)
+    least : float
+    refused : boolean ndarray of shape (b,)
+        Written: those rows are left as they are; a sum that is not a number is refused, too.
+    """
+    whole_vectors()
+    for i in range(len(weight)):
+        row, total = weight[i], total_of(weight[i])
+        refused[i] = not total >= least
+        if not refused[i]:
+            for j in range(len(row)):
+                row[j] /= total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy as np
 
@@ -17,7 +16,7 @@ STEEPEST = 200.0  # a factor whose logarithm is larger might overflow beside ano
 
 
 def rows_of(bound):
-    """Return a function of a slice of queries that gives K, of shape (b, n_keys), and which rows it can't; or None.
+    """Return a function of a slice of queries that gives K / Σ K, (b, n_keys), and which rows it can't; or None.
 
     It is there for sums of products of kernels of the distance that have a compiled form, where nothing is part of a
     graph and there are pairs enough to repay loading it. A row is refused, and holds nothing to be used, where every
@@ -28,22 +27,38 @@ def rows_of(bound):
     writers = [_writer(part) for part in bound.parts()]
     if any(writer is None for writer in writers):
         return None
+    from locmethods.engines.native.passes import normalise
+
+    write, *others = writers
 
     def rows(part):
-        weight, *others = (write(part) for write in writers)
-        for other in others:
-            weight += other
-        with np.errstate(invalid="ignore"):
-            refused = ~(weight.sum(1) >= math.exp(FAR))
+        weight, refused = np.empty((part.stop - part.start, bound.shape[1])), np.empty(part.stop - part.start, bool)
+
+        def fill(first, last):
+            here, some = slice(part.start + first, part.start + last), weight[first:last]
+            write(here, some)
+            if others:
+                more = np.empty_like(some)
+            for other in others:
+                other(here, more)
+                some += more
+            normalise(some, math.exp(FAR), refused[first:last])
+
+        in_threads(fill, len(weight), step(*weight.shape))
         return (to_tensor(weight), to_tensor(refused)) if is_tensor(bound.like) else (weight, refused)
     return rows
 
 
+def step(n, n_keys):
+    """Return how many of n queries a thread takes at once."""
+    return max(1, min(64, n // 8, PART // n_keys))
+
+
 def _writer(bound):
-    """Return a function of a slice of queries that gives K of one part of a sum, or None."""
+    """Return a function that writes K of one part of a sum, for a slice of queries, into an array; or None."""
     layout = _layout(bound)
     if layout is not None:
-        return partial(_written, layout)
+        return _writer_of_products(layout)
     scaled = bound.scaled()
     return None if scaled is None or refusal_of_scaled(scaled) is not None else writer_in_units(scaled)
 
@@ -73,7 +88,7 @@ def refusal_of_scaled(scaled):
 
 
 def writer_in_units(scaled):
-    """Return a function of a slice of queries that gives K, of shape (b, n_keys), with a unit for each query."""
+    """Return a function that writes K with a unit for each query, for a slice of them, into an array (b, n_keys)."""
     from locmethods.engines.native import profiles
     from locmethods.engines.native.passes import write_scaled
 
@@ -83,22 +98,14 @@ def writer_in_units(scaled):
     squares = to_numpy(scaled.unit)[:, 0].astype(np.float64) * factor.length**2
     number = profiles.of(factor).number
 
-    def rows(part):
-        query, square = queries[part], squares[part]
-        own = np.arange(part.start, part.stop) if scaled.hollow else np.empty(0, np.int64)
-        weight = np.empty((len(query), columns.shape[1]))
-
-        def write(first, last):
-            write_scaled(number, square[first:last], query[first:last], columns, own[first:last], weight[first:last])
-
-        in_threads(write, len(query), _step(len(query), columns))
-        return weight
-    return rows
+    def write(rows, out):
+        write_scaled(number, squares[rows], queries[rows], columns, _own(scaled.hollow, rows), out)
+    return write
 
 
-def _step(n, columns):
-    """Return how many queries a thread takes at once."""
-    return max(1, min(64, n // 8, PART // columns.shape[1]))
+def _own(hollow, rows):
+    """Return the key for which each of the queries has no weight, none for all if the kernel is not hollow."""
+    return np.arange(rows.start, rows.stop) if hollow else np.empty(0, np.int64)
 
 
 def _layout(bound):
@@ -116,17 +123,15 @@ def _layout(bound):
     return layout if fits and abs(term.log_factor) < STEEPEST else None
 
 
-def _written(layout, rows):
-    """Return K for a slice of queries, of shape (b, n_keys)."""
+def _writer_of_products(layout):
+    """Return a function that writes K for a slice of queries into an array of shape (b, n_keys)."""
     from locmethods.engines.native.passes import write_products
 
-    query = np.ascontiguousarray(layout.query[rows])
     columns = layout.columns
-    own = np.arange(rows.start, rows.stop) if layout.hollow else np.empty(0, np.int64)
-    weight = np.empty((len(query), columns.shape[1]))
 
-    def write(first, last):
-        write_products(layout.factors, query[first:last], columns, own[first:last], weight[first:last])
-
-    in_threads(write, len(query), _step(len(query), columns))
-    return weight * math.exp(layout.log_factor) if layout.log_factor else weight
+    def write(rows, out):
+        query = np.ascontiguousarray(layout.query[rows])
+        write_products(layout.factors, query, columns, _own(layout.hollow, rows), out)
+        if layout.log_factor:
+            out *= math.exp(layout.log_factor)
+    return write

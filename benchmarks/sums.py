@@ -75,14 +75,20 @@ def keops(bandwidth):
     """Return KeOps' reduction, compiled for the formula."""
     def mean(data):
         import torch
-        from pykeops.torch import LazyTensor
 
         points, values = (torch.from_numpy(part) for part in data)
-        points = points / bandwidth
-        square = ((LazyTensor(points[:, None]) - LazyTensor(points[None])) ** 2).sum(-1)
-        sums = (-square / 2).exp() @ torch.stack([values, torch.ones_like(values)], 1)
-        return (sums[:, 0] / sums[:, 1]).numpy()
+        return _mean_by_keops(points, points, values, bandwidth).numpy()
     return mean
+
+
+def _mean_by_keops(query, keys, values, bandwidth):
+    import torch
+    from pykeops.torch import LazyTensor
+
+    query, keys = query / bandwidth, keys / bandwidth
+    square = ((LazyTensor(query[:, None]) - LazyTensor(keys[None])) ** 2).sum(-1)
+    sums = (-square / 2).exp() @ torch.stack([values, torch.ones_like(values)], 1)
+    return sums[:, 0] / sums[:, 1]
 
 
 def radius_graph(bandwidth, reach):
@@ -103,15 +109,27 @@ def radius_graph(bandwidth, reach):
 
 def gradient(bandwidth):
     """Return the gradient of Σ m(q)² in queries, keys, values and the bandwidth, one after the other."""
-    def slopes(data):
-        import torch
-
+    def mean(query, keys, values, h):
         import locmethods
         from locmethods.kernels import Gaussian
 
+        return locmethods.local_mean(query, keys, values, kernel=Gaussian(h))
+    return _slopes(mean, bandwidth)
+
+
+def gradient_of_keops(bandwidth):
+    """Return the same gradient through KeOps' reduction."""
+    return _slopes(_mean_by_keops, bandwidth)
+
+
+def _slopes(mean, bandwidth):
+    """Return a function of the data that gives the gradient of Σ m(q)², with respect to all that the mean takes."""
+    def slopes(data):
+        import torch
+
         leaves = [torch.from_numpy(part).double().requires_grad_() for part in (data[0], *data)]
         leaves.append(torch.tensor(bandwidth, dtype=torch.float64, requires_grad=True))
-        locmethods.local_mean(*leaves[:3], kernel=Gaussian(leaves[3])).square().sum().backward()
+        mean(*leaves).square().sum().backward()
         return np.concatenate([leaf.grad.flatten().numpy() for leaf in leaves])
     return slopes
 

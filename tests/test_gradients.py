@@ -8,6 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 import locmethods as lm
 from locmethods.engines import gradient, pruned, weights
+from locmethods.engines.native import backward, engine
 from locmethods.engines.task import Task
 from locmethods.kernels import (
     Biweight,
@@ -104,10 +105,16 @@ def inputs(*shapes, seed=0, grad=True, dtype=torch.float64):
 POINTS = [(N, 2), (N, 2), (N, 2)]
 
 
-@pytest.fixture
-def small(monkeypatch):
-    """Several blocks of queries and of keys, the last ones shorter."""
-    monkeypatch.setattr(gradient, "PAIRS", 8)
+@pytest.fixture(params=["by blocks", "compiled"])
+def small(request, monkeypatch):
+    """Several blocks of queries and of keys, the last ones shorter; or compiled loops for whatever they serve."""
+    if request.param == "by blocks":
+        monkeypatch.setattr(gradient, "PAIRS", 8)
+        return
+    monkeypatch.setattr(engine, "PAIRS", 1)
+    monkeypatch.setattr(pruned, "QUERY_BLOCK", 2)
+    monkeypatch.setattr(pruned, "KEY_BLOCK", 2)
+    monkeypatch.setattr(backward, "GROUP", 4)
 
 
 def gradients(answers, tensors):
@@ -298,7 +305,9 @@ def test_single_precision_callers_lose_only_their_own_rounding(dtype, small):
     found, expected = (torch.autograd.grad(answer.sum(), all4) for answer, all4 in ((got, tensors), (want, exact)))
     for ours, plain in zip(found, expected, strict=True):
         assert ours.dtype == dtype
-        torch.testing.assert_close(ours.double(), plain, rtol=torch.finfo(dtype).eps, atol=1e-7)
+        # Compiled sums are good to 1e-5 for them, and the slopes are those of these sums.
+        atol = 1e-7 if engine.PAIRS > 1 else 1e-5
+        torch.testing.assert_close(ours.double(), plain, rtol=torch.finfo(dtype).eps, atol=atol)
 
 
 def relative_logits(power, q, k, h):
@@ -466,6 +475,114 @@ def test_arrays_with_a_learned_bandwidth_and_a_graph_without_tensors_still_answe
     got = lm.local_mean(q.numpy(), k.numpy(), v.numpy(), kernel=Gaussian(h.requires_grad_()))
     np.testing.assert_allclose(got, want.numpy(), rtol=1e-14)  # the same sums
     assert not lm.local_mean(q.requires_grad_(), k, v, kernel=NearestNeighbors(3)).requires_grad
+
+
+def many(kernel_points=3, outputs=2):
+    """Return queries, keys, values and h of more pairs than compiled loops ask for."""
+    return inputs((1100, kernel_points), (1000, kernel_points), (1000, outputs), seed=4)
+
+
+def way(q, k, v, kernel):
+    """Return how the backward pass would go, in the words of `explain`."""
+    return lm.explain(q, k, v, kernel=kernel).how.split("backward ")[1]
+
+
+COMPILED = ["gaussian", "laplace", "cauchy", "epanechnikov", "triangular", "biweight", "tricube", "flat", "columns",
+            "two maps"]
+
+
+@pytest.mark.parametrize("h", [0.8, 0.05], ids=["wide", "narrow"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_slopes_are_those_of_the_plain_quotient(name, h):
+    kernel, weight = CASES[name]
+    q, k, v, _ = many(2)
+    q = (k.detach()[torch.arange(1100) % 1000] + 0.01).requires_grad_()  # none without a key in reach
+    tensors = q, k, v, torch.tensor(h, dtype=torch.float64, requires_grad=True)
+    made = kernel(tensors[-1])
+    assert way(q, k, v, made) == "by compiled loops"
+    w = weight(q, k, tensors[-1])
+    got = lm.local_mean(q, k, v, kernel=made)
+    # A thousand terms with slopes of order 1/h, of which those beside an edge have lost half their digits.
+    agree(gradients([got], tensors), gradients([w @ v / w.sum(-1, keepdim=True)], tensors), rtol=1e-8)
+
+
+@pytest.mark.parametrize("make", [lambda h: Gaussian(h).hollow(), lambda h: 3.0 * Laplace(h).hollow(),
+                                  lambda h: Biweight(5 * h).hollow()], ids=["gaussian", "three laplace", "biweight"])
+@pytest.mark.parametrize("h", [0.5, 0.06], ids=["wide", "narrow"])
+def test_compiled_slopes_of_points_that_are_each_others_keys_and_values(make, h):
+    x = inputs((1100, 2))[0]
+    h = torch.tensor(h, dtype=torch.float64, requires_grad=True)
+    assert way(x, x, x, make(h)) == "by compiled loops"
+
+    def found(answer):
+        return gradients([answer], [x, h])
+
+    got = found(lm.local_mean(x, x, kernel=make(h)))
+    w = make(h)(x)
+    agree(got, found(w @ x / w.sum(-1, keepdim=True)), rtol=1e-8)  # as above
+
+
+UNSERVED = {
+    "a factor that is the length, too": lambda h: h * Gaussian(h),
+    "a factor that learns": lambda h: h * Gaussian(0.5),
+    "a formula that nobody compiled": lambda h: Rational(0.5, h),
+    "a product": lambda h: Gaussian(h) * Cauchy(2.0),
+    "a sum": lambda h: Gaussian(h) + Cauchy(2.0),
+    "a mask": lambda h: Gaussian(h).where(torch.ones(1100, 1000, dtype=bool)),
+    "an inner product": Exponential,
+    "an inverse distance": lambda h: Shepard(2.0),
+}
+
+
+@pytest.mark.parametrize("name", UNSERVED)
+def test_what_compiled_slopes_do_not_know_goes_by_blocks(name):
+    q, k, v, h = many()
+    assert way(q, k, v, UNSERVED[name](h)) == "block by block"
+
+
+def test_few_pairs_and_batches_go_by_blocks():
+    q, k, v, h = many()
+    assert way(q, k, v, Gaussian(h)) == "by compiled loops"
+    assert way(q[:9], k, v, Gaussian(h)) == "block by block"
+    assert way(q[None], k[None], v[None], Gaussian(h)) == "block by block"
+
+
+def test_compiled_slopes_are_the_same_with_any_number_of_threads():
+    q, k, v, h = many()
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            # The sums are taken once: a product of matrices may be cut otherwise by other threads.
+            answer = lm.local_sum(q, k, v, kernel=Gaussian(h)).numerator
+            found.append(torch.autograd.grad(answer, [q, k, v, h], torch.ones_like(answer)))
+    finally:
+        torch.set_num_threads(threads)
+    for one, three in zip(*found, strict=True):
+        assert bool((one == three).all())
+
+
+def test_slopes_that_might_overflow_go_by_blocks():
+    """Sums by formula are divided by the greatest weight of a query, which far from all keys is next to nothing."""
+    q, k, v, h = many()
+    far = (q.detach() + torch.tensor([14.0, 0.0, 0.0])).requires_grad_()  # log K is about -150
+    farther = (q.detach() + torch.tensor([19.0, 0.0, 0.0])).requires_grad_()  # about -280
+    for place in (far, farther):
+        tensors = place, k, v, h
+        with lm.engines.forced("blocked"):
+            got = gradients([lm.local_mean(place, k, v, kernel=Gaussian(h))], tensors)
+        w = torch.softmax(-square(place, k) / (2 * h**2), dim=-1)
+        agree(got, gradients([w @ v], tensors), rtol=1e-9)  # scores of some hundreds move by as many of their own ε
+
+
+@pytest.mark.parametrize("wanted", range(4))
+def test_compiled_slopes_may_be_wanted_of_one_input(wanted):
+    tensors = [t.detach() for t in many()]
+    one = [tensors[wanted].requires_grad_()]
+    q, k, v, h = tensors
+    w = gauss(q, k, h)
+    agree(gradients([lm.local_mean(q, k, v, kernel=Gaussian(h))], one),
+          gradients([w @ v / w.sum(-1, keepdim=True)], one), rtol=1e-10)  # a thousand terms
 
 
 MEMORY = """

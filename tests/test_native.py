@@ -408,6 +408,23 @@ def test_a_record_is_the_kernels_own_formula(profile, dtype):
     assert profile.jump == (profile.kind is Flat)
 
 
+@pytest.mark.parametrize("profile", [p for p in profiles.PROFILES.values() if p.of == "distance"],
+                         ids=lambda profile: profile.kind.__name__)
+def test_the_slope_of_a_record_is_that_of_the_kernels_formula(profile):
+    import torch
+
+    kernel, r = profile.kind(0.7), np.concatenate([[0.0], np.geomspace(1e-3, 5, 400)])
+    squares = torch.from_numpy(r * r).requires_grad_()
+    inside = squares < (0.49 if profile.compact else math.inf)
+    weight = torch.where(inside, kernel.log_profile(torch.where(inside, squares, 0.0) / 0.49, torch).exp(), 0.0)
+    expected = torch.autograd.grad((weight + 0 * squares).sum(), squares)[0]
+    found = np.empty_like(r)
+    from_python(profiles.slope)(profile.number, r * r, weight.detach().numpy(), found, 1 / 0.49)
+    # Both divide by 1 - u², which near an edge has lost half its digits.
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-13)
+    assert (found < 0).any() == (profile.kind is not Flat)
+
+
 def test_every_named_kernel_of_the_distance_has_a_record_and_a_subclass_has_none():
     from locmethods.kernels.bound import Factor
 
@@ -425,6 +442,8 @@ def test_every_named_kernel_of_the_distance_has_a_record_and_a_subclass_has_none
     x = np.ones(3)
     with pytest.raises(ValueError, match="no compiled weight"):
         from_python(profiles.weigh)(99, x, 1.0, 1.0)
+    with pytest.raises(ValueError, match="no compiled slope"):
+        from_python(profiles.slope)(99, x, x, x, 1.0)
     with pytest.raises(ValueError, match="no compiled logarithm"):
         profiles.log_weight(99, 1.0, 1.0)
 

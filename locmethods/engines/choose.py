@@ -186,10 +186,13 @@ def explained(task) -> Explanation:
     """Return how a task would be done, without doing it."""
     if task.grad:
         from locmethods.engines import gradient
+        from locmethods.engines.native import backward
 
-        inner = explained(task._replace(grad=False))
-        return Explanation("gradient", f"forward by {inner.engine} without a graph, backward block by block", {},
-                           2 * inner.pairs, 2 * inner.block_pairs, inner.memory + gradient.MEMORY, (inner,))
+        inner = gradient.without_graph(explained, task)
+        route = backward.route_of(task, gradient.taken(task.bound))
+        way, memory = ("block by block", gradient.MEMORY) if route is None else ("by compiled loops", route.memory)
+        return Explanation("gradient", f"forward by {inner.engine} without a graph, backward {way}", {},
+                           2 * inner.pairs, 2 * inner.block_pairs, inner.memory + memory, (inner,))
     parts = task.bound.parts()
     if len(parts) == 1:
         plan, refusals = plans(task._replace(alone=True), mean=True)

@@ -5,7 +5,8 @@ Nᵢ = Σⱼ exp(sᵢⱼ − Sᵢ) vⱼ and Tᵢ = Σⱼ exp(sᵢⱼ − Sᵢ), 
 
     ∂/∂vⱼ = Σᵢ exp(sᵢⱼ − Sᵢ) gᵢ   and   ∂/∂sᵢⱼ = exp(sᵢⱼ − Sᵢ) (gᵢ·vⱼ + hᵢ),
 
-so backward each block of scores is computed again, on leaves of its own, and carries its slopes to them.
+so backward each block of scores is computed again, on leaves of its own, and carries its slopes to them. Of one kernel
+of the distance compiled loops give the same numbers (`native.backward`), where pairs are many enough to repay them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from locmethods.arrays.namespace import like, slices
 from locmethods.engines import pruned
 from locmethods.engines.blocked import FAR, FLOOR
 from locmethods.engines.far import AnchoredBound, references
+from locmethods.engines.native import backward
 from locmethods.engines.task import Sums
 from locmethods.kernels.bound import block
 
@@ -71,31 +73,45 @@ def _relative(task, index, reference, forward):
 
 def _sums(task, forward):
     """Return the sums with a graph to every tensor with a gradient that the kernel's log-weights take."""
-    found, bound = {}, task.bound
-
-    def note(tensor, index=None):
-        if getattr(tensor, "requires_grad", False):
-            found[id(tensor)] = tensor
-        return block(tensor, index)
-
-    bound.log(slice(0, 0), slice(0, 0), note)  # an empty block asks for the same tensors as any other
+    bound, every = task.bound, taken(task.bound)
+    found = {id(tensor): tensor for tensor in every}
     known = {id(tensor): tensor.detach() for tensor in found.values()}
     rest = bound.log(slice(0, 0), slice(0, 0), lambda tensor, index=None: block(known.get(id(tensor), tensor), index))
     if rest.requires_grad:
         raise ValueError(f"{bound!r} uses tensors that require gradients and are none of its parameters: name them in "
                          "its __init__ and keep them as attributes of the same names, so that they can learn")
-    return Sums(*_BlockwiseSums.apply(forward, task, task.values, *found.values()))
+    route = backward.route_of(task, every)
+    return Sums(*_BlockwiseSums.apply(forward, task, route, task.values, *found.values()))
+
+
+def without_graph(answer, task):
+    """Return what an engine answers to the task of the forward pass."""
+    with torch.no_grad():
+        return answer(task._replace(grad=False, values=task.values.detach()))
+
+
+def taken(bound):
+    """Return the tensors with a gradient that a kernel's log-weights take, each as often as it is taken."""
+    found = []
+
+    def note(tensor, index=None):
+        if getattr(tensor, "requires_grad", False):
+            found.append(tensor)
+        return block(tensor, index)
+
+    bound.log(slice(0, 0), slice(0, 0), note)  # an empty block asks for the same tensors as any other
+    return found
 
 
 class _BlockwiseSums(torch.autograd.Function):
     """Σ K v, Σ K and their scale, as functions of the values and of all tensors that the scores depend on."""
 
     @staticmethod
-    def forward(ctx, forward, task, values, *tensors):
+    def forward(ctx, forward, task, route, values, *tensors):
         """Return the three parts of `Sums`; the scale is a constant."""
-        sums = forward(task._replace(grad=False, values=values.detach()))
+        sums = without_graph(forward, task)
         # The tensors themselves too, since a caller's own checkpoint gives back others of the same content.
-        ctx.task, ctx.tensors = task, (values, *tensors)
+        ctx.task, ctx.route, ctx.tensors = task, route, (values, *tensors)
         ctx.save_for_backward(sums.log_scale, values, *tensors)
         ctx.mark_non_differentiable(sums.log_scale)
         return tuple(sums)
@@ -104,11 +120,16 @@ class _BlockwiseSums(torch.autograd.Function):
     def backward(ctx, numerator, total, _):
         """Return the gradients, given the slopes of the first two parts."""
         scale, values, *tensors = ctx.saved_tensors[0], *ctx.tensors  # type: ignore[misc]
-        wanted = [values if ctx.needs_input_grad[2] else None, *tensors]
+        wanted = [values if ctx.needs_input_grad[3] else None, *tensors]
         scale = torch.where(scale == -math.inf, 0.0, scale).unsqueeze(-1)  # −inf − (−inf) is not a number
         if torch.is_grad_enabled():
-            return None, None, *_in_graph(ctx.task.bound, values, wanted, scale, numerator, total)
-        return None, None, *_by_blocks(ctx.task, values, wanted, scale, numerator, total)
+            return None, None, None, *_in_graph(ctx.task.bound, values, wanted, scale, numerator, total)
+        found = None
+        if ctx.route is not None:
+            found = backward.gradients(ctx.route, values, wanted, scale, numerator, total)
+        if found is None:
+            found = _by_blocks(ctx.task, values, wanted, scale, numerator, total)
+        return None, None, None, *found
 
 
 def _by_blocks(task, values, wanted, scale, numerator, total):

@@ -34,6 +34,8 @@ class Factor(NamedTuple):
         Bandwidth, radius, temperature, power or degree.
     offset : float
         Of a polynomial.
+    learned : Tensor or None
+        The length of a kernel of the distance as the graph has it, if it carries a gradient.
     """
 
     kind: type
@@ -41,6 +43,7 @@ class Factor(NamedTuple):
     keys: Any
     length: float
     offset: float = 0.0
+    learned: Any = None
 
 
 class Term(NamedTuple):

@@ -201,7 +201,8 @@ class RadialBound(Bound):
 
     def term(self):
         length = as_number("length", self._length)
-        return Term((Factor(type(self._kernel), self._query, self._keys, length),))
+        learned = self._length if carries_grad(self._length) else None
+        return Term((Factor(type(self._kernel), self._query, self._keys, length, learned=learned),))
 
 
 def _exponent_of_unit(name, length, query, keys):

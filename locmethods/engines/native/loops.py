@@ -21,7 +21,8 @@ from numba.extending import intrinsic, overload
 from locmethods.numerics import compiling
 
 # The modules of compiled functions.
-COMPILED = ("loops", "profiles", "tree", "panels", "passes", "stacks", "windows", "shifts", "monomials")
+COMPILED = ("loops", "profiles", "tree", "panels", "passes", "stacks", "windows", "shifts", "monomials",
+            "slopes")
 
 # Below this, by bytes of the floating type, a weight counts as zero beside one: e⁻⁶⁰ = 1e-26 and e⁻⁶⁰⁰ = 1e-261.
 LEAST = {4: -60.0, 8: -600.0}

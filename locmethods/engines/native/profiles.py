@@ -1,8 +1,8 @@
 """The kernels that compiled loops know: one record a kernel, with its weight, its logarithm and its flags side by side.
 
 A record is looked up by a kernel's very class (`of`), so that what has no record, a subclass with another formula
-among it, never reaches a compiled loop. To add a kernel: its two functions, its record, and a line in `weigh` and
-`log_weight` each; a test compares every record with its kernel's own formula.
+among it, never reaches a compiled loop. To add a kernel: its three functions, its record, and a line in `weigh`, `slope`
+and `log_weight` each; a test compares every record with its kernel's own formula.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Profile(NamedTuple):
 
 
 # Each takes squared distances x, in place, with length² and 1/length² in x's type. A square that rounding has made
-# negative counts as zero; an infinite one has no weight, whatever the kernel. Its logarithm takes u = r/length.
+# negative counts as zero; an infinite one has no weight, whatever the kernel. Its logarithm takes u = r/length; its
+# slope, ∂K/∂r², is formed in float64 from r² and K, and is zero where K has none (at r = 0, where √ is steep).
 
 
 @inlined
@@ -80,6 +81,12 @@ def _weigh_gaussian(x, square, inverse):
 @inlined
 def _log_gaussian(u):
     return -0.5 * u * u
+
+
+@inlined
+def _slope_gaussian(x, w, slope, inverse):
+    for j in range(len(x)):
+        slope[j] = -0.5 * inverse * w[j]
 
 
 GAUSSIAN = Profile(Gaussian, 0, steepness=0.5)
@@ -97,6 +104,13 @@ def _log_laplace(u):
     return -u
 
 
+@inlined
+def _slope_laplace(x, w, slope, inverse):
+    for j in range(len(x)):
+        u = math.sqrt(x[j] * inverse)
+        slope[j] = -0.5 * inverse * w[j] / u if u > 0 else 0.0
+
+
 LAPLACE = Profile(Laplace, 1, cusp=True)
 
 
@@ -112,6 +126,12 @@ def _log_cauchy(u):
     return -math.log1p(u * u)
 
 
+@inlined
+def _slope_cauchy(x, w, slope, inverse):
+    for j in range(len(x)):
+        slope[j] = -inverse * w[j] * w[j]
+
+
 CAUCHY = Profile(Cauchy, 2, steepness=1.0)
 
 
@@ -124,6 +144,12 @@ def _weigh_epanechnikov(x, square, inverse):
 @inlined
 def _log_epanechnikov(u):
     return math.log1p(-u * u) if u < 1 else -math.inf
+
+
+@inlined
+def _slope_epanechnikov(x, w, slope, inverse):
+    for j in range(len(x)):
+        slope[j] = -inverse if w[j] > 0 else 0.0
 
 
 EPANECHNIKOV = Profile(Epanechnikov, 3, compact=True)
@@ -141,6 +167,13 @@ def _log_triangular(u):
     return math.log1p(-u) if u < 1 else -math.inf
 
 
+@inlined
+def _slope_triangular(x, w, slope, inverse):
+    for j in range(len(x)):
+        u = math.sqrt(x[j] * inverse)
+        slope[j] = -0.5 * inverse / u if w[j] > 0 and u > 0 else 0.0
+
+
 TRIANGULAR = Profile(Triangular, 4, compact=True, cusp=True)
 
 
@@ -154,6 +187,12 @@ def _weigh_biweight(x, square, inverse):
 @inlined
 def _log_biweight(u):
     return 2 * math.log1p(-u * u) if u < 1 else -math.inf
+
+
+@inlined
+def _slope_biweight(x, w, slope, inverse):
+    for j in range(len(x)):
+        slope[j] = -2 * inverse * larger(1 - x[j] * inverse, 0.0)
 
 
 BIWEIGHT = Profile(Biweight, 5, compact=True)
@@ -171,6 +210,14 @@ def _weigh_tricube(x, square, inverse):
 @inlined
 def _log_tricube(u):
     return 3 * math.log1p(-(u * u * u)) if u < 1 else -math.inf
+
+
+@inlined
+def _slope_tricube(x, w, slope, inverse):
+    for j in range(len(x)):
+        u = math.sqrt(x[j] * inverse)
+        rest = larger(1 - u * u * u, 0.0)
+        slope[j] = -4.5 * inverse * u * rest * rest
 
 
 TRICUBE = Profile(Tricube, 6, compact=True)
@@ -242,6 +289,39 @@ def weigh(kind, x, square, inverse):
         _weigh_flat(x, square, inverse)
     else:
         raise ValueError("no compiled weight for this kernel of the distance")
+
+
+@inner
+def slope(kind, x, w, out, inverse):
+    """Write ∂K/∂r² for squared distances and their weights.
+
+    Parameters
+    ----------
+    kind : int
+    x, w, out : float64 ndarray of shape (n,)
+        r², K, and what is written.
+    inverse : float
+        1/length².
+    """
+    whole_vectors()
+    if kind == IS_GAUSSIAN:
+        _slope_gaussian(x, w, out, inverse)
+    elif kind == IS_LAPLACE:
+        _slope_laplace(x, w, out, inverse)
+    elif kind == IS_CAUCHY:
+        _slope_cauchy(x, w, out, inverse)
+    elif kind == IS_EPANECHNIKOV:
+        _slope_epanechnikov(x, w, out, inverse)
+    elif kind == IS_TRIANGULAR:
+        _slope_triangular(x, w, out, inverse)
+    elif kind == IS_BIWEIGHT:
+        _slope_biweight(x, w, out, inverse)
+    elif kind == IS_TRICUBE:
+        _slope_tricube(x, w, out, inverse)
+    elif kind == IS_FLAT:
+        out[:] = 0
+    else:
+        raise ValueError("no compiled slope for this kernel of the distance")
 
 
 @inlined

@@ -1,8 +1,8 @@
 """The kernels that compiled loops know: one record a kernel, with its weight, its logarithm and its flags side by side.
 
 A record is looked up by a kernel's very class (`of`), so that what has no record, a subclass with another formula
-among it, never reaches a compiled loop. To add a kernel: its three functions, its record, and a line in `weigh`, `slope`
-and `log_weight` each; a test compares every record with its kernel's own formula.
+among it, never reaches a compiled loop. To add a kernel: its three functions, its record, and a line in `weigh`,
+`slope` and `log_weight` each; a test compares every record with its kernel's own formula.
 """
 
 from __future__ import annotations

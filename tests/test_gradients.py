@@ -25,6 +25,7 @@ from locmethods.kernels import (
     Shepard,
     Triangular,
     Tricube,
+    per_feature,
 )
 
 N = 7  # queries, and keys, of the cases
@@ -488,7 +489,7 @@ def way(q, k, v, kernel):
 
 
 COMPILED = ["gaussian", "laplace", "cauchy", "epanechnikov", "triangular", "biweight", "tricube", "flat", "columns",
-            "two maps"]
+            "two maps", "product"]
 
 
 @pytest.mark.parametrize("h", [0.8, 0.05], ids=["wide", "narrow"])
@@ -522,11 +523,35 @@ def test_compiled_slopes_of_points_that_are_each_others_keys_and_values(make, h)
     agree(got, found(w @ x / w.sum(-1, keepdim=True)), rtol=1e-8)  # as above
 
 
+def test_compiled_slopes_of_products_that_share_points_and_lengths():
+    """Three factors: two compare the same points, two have the same length, and one has points of its own."""
+    q, k, v, h = tensors = many()
+    other = torch.tensor(1.7, dtype=torch.float64, requires_grad=True)
+    kernel = Gaussian(h) * Tricube(3 * other) * Laplace(h).on(bend)
+    assert way(q, k, v, kernel) == "by compiled loops"
+    shared = (square(q, k).sqrt() / (3 * other)).clamp(max=1)
+    w = gauss(q, k, h) * (1 - shared**3) ** 3 * torch.exp(-square(bend(q), bend(k)).sqrt() / h)
+    got = lm.local_mean(q, k, v, kernel=kernel)
+    agree(gradients([got], [*tensors, other]), gradients([w @ v / w.sum(-1, keepdim=True)], [*tensors, other]),
+          rtol=1e-9)  # a thousand terms
+
+
+def test_each_feature_has_a_compiled_slope_of_its_own_width():
+    q, k, v, _ = many()
+    widths = torch.tensor([0.3, 0.9, 2.0], dtype=torch.float64, requires_grad=True)
+    kernel = per_feature(Gaussian, list(widths))
+    assert way(q, k, v, kernel) == "by compiled loops"
+    w = gauss(q / widths, k / widths, 1.0)
+    agree(gradients([lm.local_mean(q, k, v, kernel=kernel)], [q, k, v, widths]),
+          gradients([w @ v / w.sum(-1, keepdim=True)], [q, k, v, widths]), rtol=1e-9)  # a thousand terms
+
+
 UNSERVED = {
     "a factor that is the length, too": lambda h: h * Gaussian(h),
     "a factor that learns": lambda h: h * Gaussian(0.5),
     "a formula that nobody compiled": lambda h: Rational(0.5, h),
-    "a product": lambda h: Gaussian(h) * Cauchy(2.0),
+    "a length that is a factor of a product": lambda h: Gaussian(h) * (h * Cauchy(2.0)),
+    "a product with an inner product": lambda h: Gaussian(h) * Exponential(2.0),
     "a sum": lambda h: Gaussian(h) + Cauchy(2.0),
     "a mask": lambda h: Gaussian(h).where(torch.ones(1100, 1000, dtype=bool)),
     "an inner product": Exponential,

@@ -5,8 +5,8 @@ Nᵢ = Σⱼ exp(sᵢⱼ − Sᵢ) vⱼ and Tᵢ = Σⱼ exp(sᵢⱼ − Sᵢ), 
 
     ∂/∂vⱼ = Σᵢ exp(sᵢⱼ − Sᵢ) gᵢ   and   ∂/∂sᵢⱼ = exp(sᵢⱼ − Sᵢ) (gᵢ·vⱼ + hᵢ),
 
-so backward each block of scores is computed again, on leaves of its own, and carries its slopes to them. Of one kernel
-of the distance compiled loops give the same numbers (`native.backward`), where pairs are many enough to repay them.
+so backward each block of scores is computed again, on leaves of its own, and carries its slopes to them. Of products
+of kernels of the distance compiled loops give the same numbers (`native.backward`), where pairs are many.
 """
 
 from __future__ import annotations

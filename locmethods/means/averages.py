@@ -63,8 +63,8 @@ def local_mean(
     ndarray, Tensor or Dask array of shape (..., n_queries) or (..., n_queries, n_outputs)
         In the callers' floating type; integers give float64. A Dask query gives a Dask array. Tensors carry gradients
         with respect to queries, keys, values and the kernel's tensor parameters: first derivatives take O(n·d) memory,
-        by compiled loops where the kernel is one of the distance and pairs are many, else block by block, while second
-        ones hold all pairs.
+        by compiled loops for products of the package's kernels of the distance where pairs are many, else block by
+        block, while second ones hold all pairs.
 
     Raises
     ------

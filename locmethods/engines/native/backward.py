@@ -1,7 +1,7 @@
-"""Gradients of sums over one kernel of the distance, by compiled loops.
+"""Gradients of sums over a product of kernels of the distance, by compiled loops.
 
 With Nᵢ = Σⱼ K(qᵢ, kⱼ) vⱼ and Tᵢ = Σⱼ K(qᵢ, kⱼ), a loss with slopes gᵢ = ∂/∂Nᵢ and hᵢ = ∂/∂Tᵢ, aᵢⱼ = gᵢ·vⱼ + hᵢ and K′
-the derivative of K in r²,
+the derivative of K in the r² of a factor, whose length is h,
 
     ∂/∂qᵢ = 2 Σⱼ K′ᵢⱼ aᵢⱼ (qᵢ − kⱼ),    ∂/∂kⱼ = 2 Σᵢ K′ᵢⱼ aᵢⱼ (kⱼ − qᵢ),
     ∂/∂vⱼ = Σᵢ Kᵢⱼ gᵢ,                 ∂/∂h = −(2/h) Σᵢⱼ K′ᵢⱼ aᵢⱼ rᵢⱼ².
@@ -19,7 +19,7 @@ import numpy as np
 from locmethods.arrays.namespace import like, to_numpy
 from locmethods.engines import pruned
 from locmethods.engines.native import engine
-from locmethods.kernels.bound import Factor, Kept
+from locmethods.kernels.bound import Kept
 from locmethods.numerics.threads import PART, in_threads
 
 GROUP = 256  # keys whose pieces of the queries are found together
@@ -31,7 +31,6 @@ class Route(NamedTuple):
 
     Attributes
     ----------
-    factor : kernels.bound.Factor
     layout : layout.Layout
     lost : float
         The share of Σ K that may be left out, as forward.
@@ -39,7 +38,6 @@ class Route(NamedTuple):
         Bytes beside inputs and answer, roughly.
     """
 
-    factor: Factor
     layout: Any
     lost: float
     memory: int
@@ -60,22 +58,27 @@ def route_of(task, taken):
     from locmethods.engines.native.layout import Layout, refusal_of, spread_of
 
     known = refusal_of(task, term)
-    if isinstance(known, str) or len(known) != 1 or known[0].of != "distance":
+    if isinstance(known, str) or any(profile.of != "distance" for profile in known):
         return None
-    factor, itemsize = term.factors[0], task.values.dtype.itemsize
-    if itemsize != 8 or factor.query.dtype != task.values.dtype or factor.keys.dtype != task.values.dtype:
+    points = [part for factor in term.factors for part in (factor.query, factor.keys)]
+    if any(part.dtype != task.values.dtype for part in points) or task.values.dtype.itemsize != 8:
         return None
-    # Once: a number that a kernel takes in two places, as its length and as a factor, learns from both.
-    if sum(one is factor.learned for one in taken) > 1 or not all(
-            any(one is part for part in (factor.query, factor.keys, factor.learned)) for one in taken):
-        return None
+    lengths = [factor.learned for factor in term.factors if factor.learned is not None]
+    # What is taken in another place, too, such as a length that is a factor as well, learns from both.
+    for one in taken:
+        if not _among(one, points) and sum(one is part for part in lengths) != sum(one is part for part in taken):
+            return None
     layout, (low, high) = Layout(term, Kept()), engine.RANGE[8]
     largest = max(spread_of(points, False).largest for points in (layout.query, layout.keys))
-    if not (largest < high and low < factor.length < high):
+    if not (largest < high and all(low < factor.length < high for factor in term.factors)):
         return None
     # Both sides in order, as rows and as columns, with what they are multiplied by.
     memory = 16 * (len(layout.query) + len(layout.keys)) * (layout.query.shape[1] + task.values.shape[1] + 1)
-    return Route(factor, layout, pruned.share(layout, task.tolerance, task.itemsize), memory)
+    return Route(layout, pruned.share(layout, task.tolerance, task.itemsize), memory)
+
+
+def _among(one, parts):
+    return any(one is part for part in parts)
 
 
 class _Side(NamedTuple):
@@ -110,27 +113,36 @@ def gradients(route, values, wanted, scale, numerator, total):
     list or None
         None if forward sums were divided by so little that slopes might overflow.
     """
-    factor, layout = route.factor, route.layout
+    layout, factors = route.layout, route.layout.term.factors
     lack = layout.log_factor - to_numpy(scale)
     if (np.abs(lack) > STEEPEST).any():
         return None
     slopes = np.concatenate([to_numpy(numerator), to_numpy(total)[:, None]], axis=1) * np.exp(lack)
     held = np.concatenate([to_numpy(values), np.ones((len(values), 1))], axis=1)
-    points = factor.query, factor.keys, factor.learned
-    of_queries, of_keys, of_length = (any(one is part for one in wanted[1:]) for part in points)
-    of_values = wanted[0] is not None
     queries, keys, pieces = _laid_out(route, slopes, held)
-    found: list[Any] = [None, None, None]
-    if of_queries or of_length:
-        moved, stretched, _ = _received(route, queries, keys, queries.tree.boxes.size, pieces, of_queries, of_length, 0)
-        found[0], found[2] = moved, -2 / factor.length * stretched.sum()
+
+    def asked(parts):
+        return any(_among(part, wanted[1:]) for part in parts)
+
+    of_queries, of_keys = asked([factor.query for factor in factors]), asked([factor.keys for factor in factors])
+    of_lengths, of_values = asked([factor.learned for factor in factors]), wanted[0] is not None
+    received: list[Any] = [None, None]
+    stretched, weighted = np.zeros(len(factors)), None
+    if of_queries or of_lengths:
+        size = queries.tree.boxes.size
+        received[0], found, _ = _received(route, queries, keys, size, pieces, of_queries, of_lengths, 0)
+        stretched = found.sum(0) if of_lengths else stretched
     if of_keys or of_values:
-        seen = _seen(pieces, queries.tree, keys.tree)
-        count = values.shape[1] if of_values else 0
-        found[1], _, weighted = _received(route, keys, queries, GROUP, seen, of_keys, False, count)
+        seen, count = _seen(pieces, queries.tree, keys.tree), values.shape[1] if of_values else 0
+        received[1], _, weighted = _received(route, keys, queries, GROUP, seen, of_keys, False, count)
     answer = [like(weighted, values) if of_values else None]
     for one in wanted[1:]:
-        parts = [part for tensor, part in zip(points, found, strict=True) if tensor is one]
+        # Factors that compare the same points share coordinates, where what they receive is added up already.
+        spans = {(side, *span) for factor, span in zip(factors, layout.spans, strict=True)
+                 for side in (0, 1) if factor[1 + side] is one}
+        parts = [received[side][:, a:b] for side, a, b in sorted(spans)]
+        parts += [-2 / factor.length * of for factor, of in zip(factors, stretched, strict=True)
+                  if factor.learned is one]
         answer.append(like(np.asarray(sum(parts)), one).reshape(one.shape))
     return answer
 
@@ -186,24 +198,24 @@ def _received(route, mine, others, size, pieces, moved, stretched, count):
     pieces : tree.Pieces
         Of the others, for each block.
     moved, stretched : bool
-        Whether the first and the second are asked for.
+        Whether the first and the second, of shape (n, n_factors), are asked for.
     count : int
         How many of the others' numbers the third sums, which is not asked for if there are none.
     """
-    from locmethods.engines.native import profiles
     from locmethods.engines.native.slopes import add_slopes
 
     layout, rows = route.layout, mine.tree.rows
     n, blocks = len(rows), len(pieces.start) - 1
-    out = (np.zeros((n * moved, rows.shape[1])), np.zeros(n * stretched), np.zeros((n * (count > 0), count)))
+    # Of what is not asked for there is no row.
+    out = (np.zeros((n * moved, rows.shape[1])), np.zeros((n * stretched, len(layout.factors))),
+           np.zeros((n * (count > 0), count)))
     own = others.place[mine.tree.order] if layout.hollow else mine.place[:0]
     right = np.ascontiguousarray(others.numbers.T)
 
     def add(first, last):
         here = pieces.start[first:last + 1]
-        add_slopes(profiles.of(route.factor).number, float(route.factor.length), rows, mine.numbers, size, own,
-                   others.tree.columns, right, pieces.begin[here[0]:here[-1]], pieces.end[here[0]:here[-1]],
-                   here - here[0], first, last, *out)
+        add_slopes(layout.factors, rows, mine.numbers, size, own, others.tree.columns, right,
+                   pieces.begin[here[0]:here[-1]], pieces.end[here[0]:here[-1]], here - here[0], first, last, *out)
 
     pairs = size * len(others.tree.rows)  # of a block, at most
     in_threads(add, blocks, max(1, min(64, blocks // 32, PART // pairs)))

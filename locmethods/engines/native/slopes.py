@@ -1,4 +1,4 @@
-"""Slopes of a kernel of the distance, compiled: what points of one side receive from those of the other."""
+"""Slopes of products of kernels of the distance, compiled: what points of one side receive from those of the other."""
 
 from __future__ import annotations
 
@@ -21,31 +21,28 @@ def pulled(slopes, place, row):
 
 
 @inlined
-def _multiply(left, right, both, out):
-    """Multiply each number of `out` by left·right, right being of shape (m, ≥ n); `both` is memory for the products."""
+def _combine(left, right, out):
+    """Write left·right, right being of shape (m, ≥ n)."""
     for j in range(len(out)):
-        both[j] = left[0] * right[0, j]
+        out[j] = left[0] * right[0, j]
     for c in range(1, len(left)):
         one = left[c]
         for j in range(len(out)):
-            both[j] += one * right[c, j]
-    for j in range(len(out)):
-        out[j] *= both[j]
+            out[j] += one * right[c, j]
 
 
 @compiled
-def add_slopes(kind, length, rows, left, size, own, columns, right, begin, end, start, first, last, moved, stretched,
+def add_slopes(factors, rows, left, size, own, columns, right, begin, end, start, first, last, moved, stretched,
                weighted):
     """Add up what the points of some blocks of one side receive from all points of the other side that they must see.
 
-    With a = left·right for each pair and K′ the derivative of K in r², a point x receives Σ K′ a (x − y), Σ K′ a r²
-    and Σ K right.
+    With a = left·right for each pair and K′ the derivative of K in a factor's r², a point x receives Σ K′ a (x − y) in
+    that factor's coordinates, Σ K′ a r² and Σ K right.
 
     Parameters
     ----------
-    kind : int
-        The kernel's number.
-    length : float
+    factors : records of type `layout.FACTOR`
+        Kernels of the distance, of which K is the product.
     rows, left : ndarray of shape (n, d) and (n, m)
         One side, in order.
     size : int
@@ -58,13 +55,14 @@ def add_slopes(kind, length, rows, left, size, own, columns, right, begin, end, 
         The pieces of the other side that these blocks must see, as in `tree.Pieces`.
     first, last : int
         The blocks.
-    moved, stretched, weighted : ndarray of shape (n, d), (n,) and (n, c), c ≤ m
+    moved, stretched, weighted : ndarray of shape (n, d), (n, n_factors) and (n, c), c ≤ m
         What is added to; no array of length 0 is.
     """
     whole_vectors()
-    d, inverse = len(columns), 1 / (length * length)
+    d, count = len(columns), len(factors)
     places, numbers = np.empty((d, ROW)), np.empty((len(right), ROW))
-    gap, weight, change, both = np.empty(ROW), np.empty(ROW), np.empty(ROW), np.empty(ROW)
+    gaps, weights = np.empty((count, ROW)), np.empty((count, ROW))
+    weight, change, both = np.empty(ROW), np.empty(ROW), np.empty(ROW)
     for block in range(first, last):
         for piece in range(start[block - first], start[block - first + 1]):
             for at in range(begin[piece], end[piece], ROW):
@@ -74,24 +72,41 @@ def add_slopes(kind, length, rows, left, size, own, columns, right, begin, end, 
                 for c in range(len(right)):
                     copy_row(right, c, at, numbers, 0, n)
                 for i in range(block * size, min((block + 1) * size, len(rows))):
-                    square, w, s = gap[:n], weight[:n], change[:n]
-                    squares(rows[i], places, square)
-                    w[:] = square
-                    weigh(kind, w, length * length, inverse)
                     twin = own[i] - at if len(own) > 0 else -1
-                    if 0 <= twin < n:
-                        w[twin] = 0
+                    for f in range(count):
+                        factor, gap, part = factors[f], gaps[f, :n], weights[f, :n]
+                        square, a, b = factor.length * factor.length, factor.first, factor.last
+                        squares(rows[i, a:b], places[a:b], gap)
+                        for j in range(n):
+                            part[j] = gap[j]
+                        weigh(factor.kind, part, square, 1 / square)
                     if len(weighted) > 0:
+                        w = weight[:n]
+                        for j in range(n):
+                            w[j] = weights[0, j]
+                        for f in range(1, count):
+                            for j in range(n):
+                                w[j] *= weights[f, j]
+                        if 0 <= twin < n:
+                            w[twin] = 0
                         for c in range(weighted.shape[1]):
                             weighted[i, c] += dot(w, numbers[c, :n])
                     if len(moved) == 0 and len(stretched) == 0:
                         continue
-                    slope(kind, square, w, s, inverse)
-                    if 0 <= twin < n:
-                        s[twin] = 0
-                    _multiply(left[i], numbers, both, s)
-                    if len(stretched) > 0:
-                        stretched[i] += dot(s, square)
-                    if len(moved) > 0:
-                        for k in range(d):
-                            moved[i, k] += pulled(s, rows[i, k], places[k, :n])
+                    _combine(left[i], numbers, both[:n])
+                    for f in range(count):
+                        factor, s = factors[f], change[:n]
+                        slope(factor.kind, gaps[f, :n], weights[f, :n], s, 1 / (factor.length * factor.length))
+                        for j in range(n):
+                            s[j] *= both[j]
+                        for other in range(count):
+                            if other != f:
+                                for j in range(n):
+                                    s[j] *= weights[other, j]
+                        if 0 <= twin < n:
+                            s[twin] = 0
+                        if len(stretched) > 0:
+                            stretched[i, f] += dot(s, gaps[f, :n])
+                        if len(moved) > 0:
+                            for k in range(factor.first, factor.last):
+                                moved[i, k] += pulled(s, rows[i, k], places[k, :n])

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -191,6 +192,38 @@ def test_a_run_leaves_records_a_stamp_and_what_the_site_shows(root):
     written = [path for path in place.rglob("*") if path.is_file()]
     assert max(written, key=lambda path: path.stat().st_mtime_ns) == stale.stamp(root, page)
     assert command(root, "run", "means")[1] == "0 of 2 chapters to run\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="only here does a process get another parent when its own has ended")
+def test_a_killed_run_ends_its_chapters_and_their_kernels(root):
+    """Or they would write their records among those of the next run."""
+    beats = root / "beats"
+    write(root, "one", f"""import time
+for beat in range(240):
+    open({str(beats)!r}, "a").write(".")
+    time.sleep(0.25)""")
+    runner = subprocess.Popen([sys.executable, "-m", "locmethods.companion", "run", "one", "--root", str(root)],
+                              cwd=root.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    within(60, beats.exists)
+    runner.kill()
+    runner.wait()
+
+    def silent():
+        before = beats.stat().st_size
+        time.sleep(2)
+        return beats.stat().st_size == before
+
+    within(20, silent)  # of the minute that the chapter takes
+    assert stale.is_stale(root, root / "book" / "one.md")
+
+
+def within(seconds, happened):
+    """Wait until something happened, which is to be within some seconds."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.1)
 
 
 def test_an_unfinished_run_is_not_believed(root, monkeypatch):

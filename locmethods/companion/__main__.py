@@ -52,6 +52,7 @@ def main(words=None):
     try:
         book.check_jupyter_book()
         if chosen.command == "one":
+            run.end_with_parent()
             run.run_one(root, chosen.chapters[0], chosen.purpose)
         elif chosen.command == "try":
             run.try_one(root, chosen.chapters[0], {name: _value(text) for name, text in chosen.parameter})

@@ -235,19 +235,25 @@ class Losses(torch.autograd.Function):
     def backward(ctx, of_cross_entropy, of_transport, *_):
         logits, targets, units, rows, transport, wrong, log_sums = ctx.saved_tensors
         by_logits, by_units = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
-        of_logits = torch.zeros_like(logits) if by_logits else None
+        everybody = len(rows) == len(logits)
+        fresh = torch.empty_like if everybody else torch.zeros_like  # of all rows each is written
+        of_logits = fresh(logits) if by_logits else None
         of_units = torch.zeros_like(units) if by_units else None
-        soft = targets.is_floating_point()
+        soft, in_place = targets.is_floating_point(), by_logits and everybody and logits.dtype == units.dtype
         with torch.autocast(logits.device.type, enabled=False):
             for places, at in blocks(rows, logits):
-                p = (logits[at].to(units.dtype) - log_sums[places, None]).exp_()
+                if in_place:  # where it becomes the gradient
+                    p = torch.sub(logits[at], log_sums[places, None], out=of_logits[at]).exp_()
+                else:
+                    p = (logits[at].to(units.dtype) - log_sums[places, None]).exp_()
                 t, g, h = targets[places], of_cross_entropy[places, None], of_transport[places, None]
                 truth = t.to(units.dtype) @ units if soft else units[t]
                 if by_units:
                     add_units_gradient(of_units, p, t, h, truth, units, soft)
                 if by_logits:
-                    of_logits[at] = block_gradient(p, t, g, h, truth, units, soft, transport[places, None],
-                                                   wrong[places]).to(logits.dtype)
+                    slope = block_gradient(p, t, g, h, truth, units, soft, transport[places, None], wrong[places])
+                    if not in_place:
+                        of_logits[at] = slope.to(logits.dtype)
         return of_logits, None, of_units, None
 
 
@@ -290,15 +296,13 @@ def block_losses(logits, targets, units, where):
 
 def block_gradient(p, t, g, h, truth, units, soft, transport, wrong):
     """Return g · ∂C/∂z + h · ∂T/∂z of the positions of a block, of shape (n, n_tokens); p is overwritten."""
+    # c = 1 − cosine, less T, and C's part: p (g + h (c − T)).
+    slope = torch.addmm(g + h * (1 - transport), -h * truth, units.T)
     if soft:
-        slope = (-h * truth) @ units.T
-        slope += g + h * (1 - transport)
         if len(nowhere := without_direction(units)):
             slope[:, nowhere] -= h * t[:, nowhere]
         return p.mul_(slope).sub_(g * t)
     own = p.gather(1, t[:, None])
-    slope = (-h * truth) @ units.T  # c = 1 − cosine, less T, and C's part: p (g + h (c − T))
-    slope += g + h * (1 - transport)
     p.mul_(slope)
     # At the truth c = 0, and p − 1 is minus what is wrong, without a difference.
     return p.scatter_(1, t[:, None], -g * wrong[:, None] - h * own * transport)

@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 import locmethods as lm
 from locmethods.engines import gradient, pruned, weights
-from locmethods.engines.native import backward, engine
+from locmethods.engines.native import backward
 from locmethods.engines.task import Task
 from locmethods.kernels import (
     Biweight,
@@ -112,7 +112,7 @@ def small(request, monkeypatch):
     if request.param == "by blocks":
         monkeypatch.setattr(gradient, "PAIRS", 8)
         return
-    monkeypatch.setattr(engine, "PAIRS", 1)
+    monkeypatch.setattr(backward, "PAIRS", 1)
     monkeypatch.setattr(pruned, "QUERY_BLOCK", 2)
     monkeypatch.setattr(pruned, "KEY_BLOCK", 2)
     monkeypatch.setattr(backward, "GROUP", 4)
@@ -306,9 +306,7 @@ def test_single_precision_callers_lose_only_their_own_rounding(dtype, small):
     found, expected = (torch.autograd.grad(answer.sum(), all4) for answer, all4 in ((got, tensors), (want, exact)))
     for ours, plain in zip(found, expected, strict=True):
         assert ours.dtype == dtype
-        # Compiled sums are good to 1e-5 for them, and the slopes are those of these sums.
-        atol = 1e-7 if engine.PAIRS > 1 else 1e-5
-        torch.testing.assert_close(ours.double(), plain, rtol=torch.finfo(dtype).eps, atol=atol)
+        torch.testing.assert_close(ours.double(), plain, rtol=torch.finfo(dtype).eps, atol=1e-7)
 
 
 def relative_logits(power, q, k, h):
@@ -395,10 +393,11 @@ def test_an_empty_neighbourhood_can_still_raise():
         lm.local_mean(q + 90, k, v, kernel=Epanechnikov(h), empty="raise")
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("kernel", "weight"), [
     (Gaussian, gauss), CASES["biweight"], (lambda h: Gaussian(h) * Biweight(3 * h),
                                            lambda q, k, h: gauss(q, k, h) * CASES["biweight"][1](q, k, h))])
-def test_pairs_that_do_not_matter_are_skipped_backward_too(kernel, weight, monkeypatch):
+def test_pairs_that_do_not_matter_are_skipped_backward_too(compiled, kernel, weight, monkeypatch):
     monkeypatch.setattr(pruned, "PAIRS", 0)
     monkeypatch.setattr(pruned, "QUERY_BLOCK", 16)
     monkeypatch.setattr(pruned, "KEY_BLOCK", 8)
@@ -409,14 +408,21 @@ def test_pairs_that_do_not_matter_are_skipped_backward_too(kernel, weight, monke
     task = Task(kernel(h.detach()).bind(q.detach(), k.detach()), v.detach())
     assert pruned.skipping(task, np.arange(500)) is not None
     counted = []
-    blocks = gradient._blocks
+    blocks, received = gradient._blocks, backward._received
 
     def count(*args):
         for rows, cols in blocks(*args):
             counted.append(len(rows) * len(cols))
             yield rows, cols
 
+    def count_compiled(route, mine, others, size, pieces, *asked):
+        counted.append(size * int((pieces.end - pieces.begin).sum()) // 2)  # of both sides together, a half each
+        return received(route, mine, others, size, pieces, *asked)
+
     monkeypatch.setattr(gradient, "_blocks", count)
+    monkeypatch.setattr(backward, "_received", count_compiled)
+    monkeypatch.setattr(backward, "GROUP", 8)
+    monkeypatch.setattr(backward, "PAIRS", 1 if compiled else 1e9)
     got = gradients([lm.local_mean(q, k, v, kernel=kernel(h))], tensors)
     assert 0 < sum(counted) < 0.6 * 500 * 600
     w = weight(q, k, h)
@@ -568,7 +574,8 @@ def test_what_compiled_slopes_do_not_know_goes_by_blocks(name):
 def test_few_pairs_and_batches_go_by_blocks():
     q, k, v, h = many()
     assert way(q, k, v, Gaussian(h)) == "by compiled loops"
-    assert way(q[:9], k, v, Gaussian(h)) == "block by block"
+    assert way(q[:263], k, v, Gaussian(h)) == "by compiled loops"  # 2¹⁸ pairs are 262 times 1,000, and 144 more
+    assert way(q[:262], k, v, Gaussian(h)) == "block by block"
     assert way(q[None], k[None], v[None], Gaussian(h)) == "block by block"
 
 

@@ -22,7 +22,7 @@ from locmethods.engines.native import engine
 from locmethods.kernels.bound import Kept
 from locmethods.numerics.threads import PART, in_threads
 
-# From here on they take less than two thirds of the time: loading them is repaid within some hundred steps of a descent.
+# From here on they take less than two thirds of the time: loading them is repaid within some hundred steps.
 PAIRS = 1 << 18
 GROUP = 256  # keys whose pieces of the queries are found together
 STEEPEST = 200.0  # slopes times the exponential of this are far from overflowing

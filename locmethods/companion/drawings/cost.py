@@ -175,7 +175,7 @@ FIGURES = (
             "How many times as long as ours each peer takes for one task, side by side in one run; to the left of the "
             "dotted line we are slower. The bars mark what the products and exponentials of a task take by themselves.",
             "For each task a list of peers as dots on a logarithmic axis. Most dots lie between ten and a hundred, "
-            "torch's fused attention at about two, statsmodels' lowess just beyond one."),
+            "torch's fused attention at about two, statsmodels' lowess and a lazy map's matrix just beyond one."),
     Drawing("cost-connections", peers, measured_connections, peers_size, (1, 1), peers_narrow,
             "The same for what the estimators of the part Connections do.",
             "For each task a list of peers as dots on a logarithmic axis. scikit-fuzzy lies beyond a hundred, "
@@ -184,11 +184,11 @@ FIGURES = (
     Drawing("cost-extensions", peers, measured_extensions, peers_size, (1, 1), peers_narrow,
             "The same for what stands in the part Extensions.",
             "For each task a list of peers as dots on a logarithmic axis. Most lie between one and six, a dense matrix "
-            "of a forest's proximities beyond thirty; OpenCV's filters and a forest's own predictions lie to the left "
-            "of one, and just left of it three of torch's networks."),
+            "of a forest's proximities beyond thirty; OpenCV's bilateral filter and a forest's own prediction lie to "
+            "the left of one, nearer to it a Transformer of characters under Cauchy's kernel and a stack of torch's."),
     Drawing("cost-companions", peers, measured_companions, peers_size, (1, 1), peers_narrow,
             "The same for what stands in the part Companions.",
             "For each task a list of peers as dots on a logarithmic axis. Plans of transport lie beyond a hundred, the "
-            "product with a Hadamard matrix and searches by bm25s beyond ten; principal components and scikit-learn's "
-            "features of landmarks to the left of one."),
+            "product with a Hadamard matrix and searches by bm25s beyond ten; principal components, dense projections and "
+            "a loss over 8,000 tokens about one, scikit-learn's features of landmarks to the left of it."),
 )

@@ -594,6 +594,35 @@ def test_compiled_slopes_are_the_same_with_any_number_of_threads():
         assert bool((one == three).all())
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_compiled_slopes_of_random_products_are_those_by_blocks(seed, monkeypatch):
+    """Of one to three factors on some of the columns, in units from 1e-3 to 1e3, hollow or not, near or far off."""
+    rng = np.random.default_rng(seed)
+    unit, n, m, d = 10.0 ** rng.uniform(-3, 3), *map(int, rng.integers(2, 90, 2)), int(rng.integers(1, 6))
+    m = n if seed % 2 else m
+    place = unit * torch.from_numpy(rng.normal(size=(n + m, d)) + rng.choice([0, 100]))
+    q, k, v = place[:n].clone(), place[n:].clone(), torch.from_numpy(rng.normal(size=(m, 2)))
+    tensors, kernel = [part.requires_grad_() for part in (q, k, v)], 1.0
+    for kind in rng.choice([Gaussian, Laplace, Cauchy, Epanechnikov, Triangular, Biweight, Tricube],
+                           int(rng.integers(1, 4))):
+        length = torch.tensor(unit * 10 ** rng.uniform(-0.3, 1), dtype=torch.float64, requires_grad=True)
+        tensors.append(length)
+        kernel = kernel * kind(length).on(list(range(int(rng.integers(1, d + 1)))))
+    kernel = kernel.hollow() if seed % 4 == 3 else kernel
+    for name, size in (("QUERY_BLOCK", 4), ("KEY_BLOCK", 2)):
+        monkeypatch.setattr(pruned, name, size)
+    monkeypatch.setattr(backward, "GROUP", 6)
+    found = []
+    for pairs in (1, 1e9):
+        monkeypatch.setattr(backward, "PAIRS", pairs)
+        sums = lm.local_sum(q, k, v, kernel=kernel)
+        found.append(gradients([sums.numerator], tensors))
+    assert any(bool(one.any()) for one in found[0])
+    for ours, blocks in zip(*found, strict=True):
+        # Some hundred terms; beside an edge half the digits of a slope are lost.
+        torch.testing.assert_close(ours, blocks, rtol=1e-9, atol=1e-10 * float(blocks.abs().max()))
+
+
 def test_slopes_that_might_overflow_go_by_blocks():
     """Sums by formula are divided by the greatest weight of a query, which far from all keys is next to nothing."""
     q, k, v, h = many()

@@ -189,6 +189,7 @@ FIGURES = (
     Drawing("cost-companions", peers, measured_companions, peers_size, (1, 1), peers_narrow,
             "The same for what stands in the part Companions.",
             "For each task a list of peers as dots on a logarithmic axis. Plans of transport lie beyond a hundred, the "
-            "product with a Hadamard matrix and searches by bm25s beyond ten; principal components, dense projections and "
-            "a loss over 8,000 tokens about one, scikit-learn's features of landmarks to the left of it."),
+            "product with a Hadamard matrix about ten, searches by bm25s up to twenty-five; principal components, "
+            "dense projections and a loss over 8,000 tokens about one, scikit-learn's features of landmarks to the "
+            "left of it."),
 )

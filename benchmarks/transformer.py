@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from benchmarks.row import Row
@@ -27,16 +29,23 @@ def padded(data):
 def heads(ours, training):
     """Return several passes of multi-head attention, in training with gradients."""
     def run(data):
-        import torch
-
-        from locmethods.transformer import MultiHeadLocalMean
-
-        torch.manual_seed(0)
-        theirs = torch.nn.MultiheadAttention(FEATURES, HEADS, batch_first=True)
-        module = MultiHeadLocalMean(FEATURES, HEADS, batch_first=True) if ours else theirs
-        module.load_state_dict(theirs.state_dict())
-        return passes(module.train(training), data, lambda x: module(x, x, x, need_weights=False)[0])
+        module = _attention(ours).train(training)
+        return passes(module, data, lambda x: module(x, x, x, need_weights=False)[0])
     return run
+
+
+@cache
+def _attention(ours):
+    """Return the module; the warm-up makes it, since what is measured are passes."""
+    import torch
+
+    from locmethods.transformer import MultiHeadLocalMean
+
+    torch.manual_seed(0)
+    theirs = torch.nn.MultiheadAttention(FEATURES, HEADS, batch_first=True)
+    module = MultiHeadLocalMean(FEATURES, HEADS, batch_first=True) if ours else theirs
+    module.load_state_dict(theirs.state_dict())
+    return module
 
 
 def stack(ours, training, padding=False):
@@ -44,19 +53,25 @@ def stack(ours, training, padding=False):
     def run(data):
         import warnings
 
-        import torch
-
-        from locmethods.transformer import HierarchicalLocalModel
-
-        torch.manual_seed(0)
-        layer = torch.nn.TransformerEncoderLayer(FEATURES, HEADS, 4 * FEATURES, dropout=0.0, batch_first=True)
-        theirs = torch.nn.TransformerEncoder(layer, LEVELS)
-        module = (HierarchicalLocalModel.from_torch(theirs) if ours else theirs).train(training)
+        module = _encoder(ours).train(training)
         mask = padded(data) if padding else None
         with warnings.catch_warnings(action="ignore"):  # torch says that its nested tensors are a prototype
             answer = passes(module, data, lambda x: module(x, src_key_padding_mask=mask))
         return answer if mask is None else answer * ~mask.numpy()[..., None]
     return run
+
+
+@cache
+def _encoder(ours):
+    """Return the module; the warm-up makes it, as above."""
+    import torch
+
+    from locmethods.transformer import HierarchicalLocalModel
+
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(FEATURES, HEADS, 4 * FEATURES, dropout=0.0, batch_first=True)
+    theirs = torch.nn.TransformerEncoder(layer, LEVELS)
+    return HierarchicalLocalModel.from_torch(theirs) if ours else theirs
 
 
 def passes(module, data, forward):

@@ -139,13 +139,15 @@ def gradients(route, values, wanted, scale, numerator, total):
         received[1], _, weighted = _received(route, keys, queries, GROUP, seen, of_keys, False, count)
     answer = [like(weighted, values) if of_values else None]
     for one in wanted[1:]:
-        # Factors that compare the same points share coordinates, where what they receive is added up already.
-        spans = {(side, *span) for factor, span in zip(factors, layout.spans, strict=True)
-                 for side in (0, 1) if factor[1 + side] is one}
-        parts = [received[side][:, a:b] for side, a, b in sorted(spans)]
-        parts += [-2 / factor.length * of for factor, of in zip(factors, stretched, strict=True)
-                  if factor.learned is one]
-        answer.append(like(np.asarray(sum(parts)), one).reshape(one.shape))
+        parts = {}  # by place: factors that compare the same points share coordinates, which are added up already
+        for number, (factor, (a, b)) in enumerate(zip(factors, layout.spans, strict=True)):
+            if factor.query is one:
+                parts["query", a] = received[0][:, a:b]
+            if factor.keys is one:
+                parts["keys", a] = received[1][:, a:b]
+            if factor.learned is one:
+                parts["length", number] = np.asarray(-2 / factor.length * stretched[number])
+        answer.append(like(sum(parts.values()), one).reshape(one.shape))
     return answer
 
 
@@ -159,13 +161,13 @@ def _laid_out(route, slopes, held):
         queries, keys = whole(layout.query, pruned.QUERY_BLOCK, np.float64), whole(layout.keys, GROUP, np.float64)
         return _side(queries, slopes), _side(keys, held), everything(len(layout.keys), queries.boxes.blocks)
     queries, keys, _ = blocks
-    found, step = {}, max(1, PART // len(layout.keys))  # no part holds more than PART blocks
+    found, step = {}, max(1, min(64, PART // len(layout.keys)))  # whose pieces a part has room for
 
     def look(first, last):
         begin, end, start = search(layout.factors, queries.boxes, keys.boxes, lost, int(layout.hollow), first, last)
         found[first] = begin[:start[-1]], end[:start[-1]], np.diff(start)
 
-    in_threads(look, queries.boxes.blocks, min(64, step))
+    in_threads(look, queries.boxes.blocks, step)
     begin, end, count = (np.concatenate(part) for part in zip(*(found[first] for first in sorted(found)), strict=True))
     return _side(queries, slopes), _side(keys, held), Pieces(begin, end, np.concatenate([[0], np.cumsum(count)]))
 

@@ -542,6 +542,32 @@ def test_compiled_slopes_of_products_that_share_points_and_lengths():
           rtol=1e-9)  # a thousand terms
 
 
+def test_compiled_slopes_of_queries_that_meet_two_kinds_of_keys():
+    q, k, v, h = tensors = many()
+
+    def same(points):
+        return points
+
+    kernel = Gaussian(h).on(same, bend) * Cauchy(2.0)
+    assert way(q, k, v, kernel) == "by compiled loops"
+    w = gauss(q, bend(k), h) * cauchy(q, k)
+    agree(gradients([lm.local_mean(q, k, v, kernel=kernel)], tensors),
+          gradients([w @ v / w.sum(-1, keepdim=True)], tensors), rtol=1e-9)  # a thousand terms
+
+
+def test_compiled_slopes_of_hollow_kernels_do_not_measure_by_a_points_own_weight():
+    """All others are nine bandwidths off or farther: beside the own weight, which does not count, they are nothing."""
+    x = (9.0 * torch.arange(1100, dtype=torch.float64)[:, None]).requires_grad_()
+    h = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    v = inputs((1100, 1), seed=5)[0]
+    kernel = Gaussian(h).hollow()
+    assert way(x, x, v, kernel) == "by compiled loops"
+    got = gradients([lm.local_mean(x, x, v, kernel=kernel)], [x, v, h])
+    w = torch.exp(40.5 - square(x, x) / (2 * h**2)) * (1 - torch.eye(1100, dtype=torch.float64))
+    # Scores of forty move by forty of their own ε.
+    agree(got, gradients([w @ v / w.sum(-1, keepdim=True)], [x, v, h]), rtol=1e-10)
+
+
 def test_each_feature_has_a_compiled_slope_of_its_own_width():
     q, k, v, _ = many()
     widths = torch.tensor([0.3, 0.9, 2.0], dtype=torch.float64, requires_grad=True)

@@ -306,3 +306,23 @@ def test_plain_lists_are_welcome():
             "this statistic takes no batch dimensions: keys must have shape (n_keys, n_features), "
             "got shape (1, 2, 1)")):
         lm.local_moments([[[0.0]]], [[[0.0], [1.0]]], [0.0, 1.0], kernel=Gaussian())
+
+
+@pytest.mark.parametrize("kernel", [
+    (Gaussian(0.5), lambda r: -2 * r * r),
+    (0.3 * Gaussian(0.5), lambda r: -2 * r * r),
+    (Gaussian(0.5) + Laplace(2.0), lambda r: np.logaddexp(-2 * r * r, -r / 2)),
+    (Gaussian(0.5) * Cauchy(1.0), lambda r: -2 * r * r - np.log1p(r * r)),
+], ids=lambda pair: repr(pair[0]))
+def test_rows_of_weights_of_several_blocks_are_those_of_the_formula(kernel):
+    """More pairs than a block holds, of compiled loops; some queries are so far that these refuse their rows."""
+    made, log_weight = kernel
+    rng = np.random.default_rng(3)
+    query, keys = rng.normal(size=(1300, 2)), rng.normal(size=(1100, 2))
+    query[[0, 5, 1250]] += 30.0
+    r = np.sqrt(((query[:, None] - keys) ** 2).sum(-1))
+    score = log_weight(r)
+    want = np.exp(score - score.max(1, keepdims=True))
+    want /= want.sum(1, keepdims=True)
+    # Scores reach some thousands far away, and move by as many of their own ε.
+    assert_allclose(lm.local_weights(query, keys, kernel=made), want, rtol=1e-9, atol=1e-12)

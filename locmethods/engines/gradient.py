@@ -91,7 +91,7 @@ def without_graph(answer, task):
 
 
 def taken(bound):
-    """Return the tensors with a gradient that a kernel's log-weights take, each as often as it is taken."""
+    """Return the tensors with a gradient that a kernel's log-weights take; some may stand there more than once."""
     found = []
 
     def note(tensor, index=None):

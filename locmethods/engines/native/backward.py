@@ -52,9 +52,9 @@ def route_of(task, taken):
     ----------
     task : Task
     taken : list of Tensor
-        What carries a gradient among the tensors that the kernel's log-weights take, each as often as it is taken.
+        What carries a gradient among the tensors that the kernel's log-weights take.
     """
-    term = None if task.bound.signed or task.pairs < PAIRS else task.bound.term()
+    term = None if task.pairs < PAIRS else task.bound.term()
     if term is None:
         return None
     from locmethods.engines.native.layout import Layout, refusal_of, spread_of
@@ -62,16 +62,12 @@ def route_of(task, taken):
     known = refusal_of(task, term)
     if isinstance(known, str) or any(profile.of != "distance" for profile in known):
         return None
-    points = [part for factor in term.factors for part in (factor.query, factor.keys)]
-    if any(part.dtype != task.values.dtype for part in points) or task.values.dtype.itemsize != 8:
+    # All else that learns, such as a factor or a number of a formula, learns by blocks.
+    known_parts = [part for factor in term.factors for part in (factor.query, factor.keys, factor.learned)]
+    if not all(_among(one, known_parts) for one in taken):
         return None
-    lengths = [factor.learned for factor in term.factors if factor.learned is not None]
-    # What is taken in another place, too, such as a length that is a factor as well, learns from both.
-    for one in taken:
-        if not _among(one, points) and sum(one is part for part in lengths) != sum(one is part for part in taken):
-            return None
     layout, (low, high) = Layout(term, Kept()), engine.RANGE[8]
-    largest = max(spread_of(points, False).largest for points in (layout.query, layout.keys))
+    largest = max(spread_of(side, False).largest for side in (layout.query, layout.keys))
     if not (largest < high and all(low < factor.length < high for factor in term.factors)):
         return None
     # Both sides in order, as rows and as columns, with what they are multiplied by.
@@ -133,7 +129,7 @@ def gradients(route, values, wanted, scale, numerator, total):
     if of_queries or of_lengths:
         size = queries.tree.boxes.size
         received[0], found, _ = _received(route, queries, keys, size, pieces, of_queries, of_lengths, 0)
-        stretched = found.sum(0) if of_lengths else stretched
+        stretched = found.sum(0)
     if of_keys or of_values:
         seen, count = _seen(pieces, queries.tree, keys.tree), values.shape[1] if of_values else 0
         received[1], _, weighted = _received(route, keys, queries, GROUP, seen, of_keys, False, count)

@@ -555,16 +555,23 @@ def test_compiled_slopes_of_queries_that_meet_two_kinds_of_keys():
           gradients([w @ v / w.sum(-1, keepdim=True)], tensors), rtol=1e-9)  # a thousand terms
 
 
-def test_compiled_slopes_of_hollow_kernels_do_not_measure_by_a_points_own_weight():
-    """All others are nine bandwidths off or farther: beside the own weight, which does not count, they are nothing."""
-    x = (9.0 * torch.arange(1100, dtype=torch.float64)[:, None]).requires_grad_()
+def test_compiled_slopes_of_hollow_kernels_do_not_measure_by_a_points_own_weight(monkeypatch):
+    """All others are ten bandwidths off or farther: beside the own weight, which does not count, they are nothing.
+
+    The last point is a block of its own.
+    """
+    for name in ("QUERY_BLOCK", "KEY_BLOCK"):
+        monkeypatch.setattr(pruned, name, 2)
+    monkeypatch.setattr(backward, "GROUP", 2)
+    monkeypatch.setattr(backward, "PAIRS", 1)
+    x = (10.0 * torch.arange(201, dtype=torch.float64)[:, None]).requires_grad_()
     h = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-    v = inputs((1100, 1), seed=5)[0]
+    v = inputs((201, 1), seed=5)[0]
     kernel = Gaussian(h).hollow()
     assert way(x, x, v, kernel) == "by compiled loops"
     got = gradients([lm.local_mean(x, x, v, kernel=kernel)], [x, v, h])
-    w = torch.exp(40.5 - square(x, x) / (2 * h**2)) * (1 - torch.eye(1100, dtype=torch.float64))
-    # Scores of forty move by forty of their own ε.
+    w = torch.exp(50 - square(x, x) / (2 * h**2)) * (1 - torch.eye(201, dtype=torch.float64))
+    # Scores of fifty move by fifty of their own ε.
     agree(got, gradients([w @ v / w.sum(-1, keepdim=True)], [x, v, h]), rtol=1e-10)
 
 

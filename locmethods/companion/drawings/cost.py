@@ -179,7 +179,7 @@ FIGURES = (
     Drawing("cost-connections", peers, measured_connections, peers_size, (1, 1), peers_narrow,
             "The same for what the estimators of the part Connections do.",
             "For each task a list of peers as dots on a logarithmic axis. scikit-fuzzy lies beyond a hundred, "
-            "scikit-learn's embeddings by tangent spaces at about fifty, loops over states beyond ten, most others "
+            "scikit-learn's embeddings by tangent spaces beyond forty, loops over states beyond ten, most others "
             "between one and six; scikit-learn's spreading along ten neighbours lies to the left of one."),
     Drawing("cost-extensions", peers, measured_extensions, peers_size, (1, 1), peers_narrow,
             "The same for what stands in the part Extensions.",

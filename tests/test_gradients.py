@@ -669,6 +669,24 @@ def test_slopes_that_might_overflow_go_by_blocks():
         agree(got, gradients([w @ v], tensors), rtol=1e-9)  # scores of some hundreds move by as many of their own ε
 
 
+def test_the_backward_pass_goes_the_way_that_is_said_and_the_forward_pass_lays_nothing_out_for_it(monkeypatch):
+    q, k, v, h = tensors = many()
+    asked, gradients_of = [], backward.gradients
+
+    def counted(*args):
+        asked.append(args)
+        return gradients_of(*args)
+
+    monkeypatch.setattr(backward, "gradients", counted)
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(backward, "route_of", None)
+        answer = lm.local_mean(q, k, v, kernel=Gaussian(h))
+    gradients([answer], tensors)
+    assert len(asked) == 1
+    gradients([lm.local_mean(q, k, v, kernel=h * Gaussian(h))], tensors)
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("wanted", range(4))
 def test_compiled_slopes_may_be_wanted_of_one_input(wanted):
     tensors = [t.detach() for t in many()]

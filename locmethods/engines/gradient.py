@@ -73,15 +73,14 @@ def _relative(task, index, reference, forward):
 
 def _sums(task, forward):
     """Return the sums with a graph to every tensor with a gradient that the kernel's log-weights take."""
-    bound, every = task.bound, taken(task.bound)
-    found = {id(tensor): tensor for tensor in every}
+    bound = task.bound
+    found = {id(tensor): tensor for tensor in taken(bound)}
     known = {id(tensor): tensor.detach() for tensor in found.values()}
     rest = bound.log(slice(0, 0), slice(0, 0), lambda tensor, index=None: block(known.get(id(tensor), tensor), index))
     if rest.requires_grad:
         raise ValueError(f"{bound!r} uses tensors that require gradients and are none of its parameters: name them in "
                          "its __init__ and keep them as attributes of the same names, so that they can learn")
-    route = backward.route_of(task, every)
-    return Sums(*_BlockwiseSums.apply(forward, task, route, task.values, *found.values()))
+    return Sums(*_BlockwiseSums.apply(forward, task, task.values, *found.values()))
 
 
 def without_graph(answer, task):
@@ -107,11 +106,11 @@ class _BlockwiseSums(torch.autograd.Function):
     """Σ K v, Σ K and their scale, as functions of the values and of all tensors that the scores depend on."""
 
     @staticmethod
-    def forward(ctx, forward, task, route, values, *tensors):
+    def forward(ctx, forward, task, values, *tensors):
         """Return the three parts of `Sums`; the scale is a constant."""
         sums = without_graph(forward, task)
         # The tensors themselves too, since a caller's own checkpoint gives back others of the same content.
-        ctx.task, ctx.route, ctx.tensors = task, route, (values, *tensors)
+        ctx.task, ctx.tensors = task, (values, *tensors)
         ctx.save_for_backward(sums.log_scale, values, *tensors)
         ctx.mark_non_differentiable(sums.log_scale)
         return tuple(sums)
@@ -120,16 +119,16 @@ class _BlockwiseSums(torch.autograd.Function):
     def backward(ctx, numerator, total, _):
         """Return the gradients, given the slopes of the first two parts."""
         scale, values, *tensors = ctx.saved_tensors[0], *ctx.tensors  # type: ignore[misc]
-        wanted = [values if ctx.needs_input_grad[3] else None, *tensors]
+        wanted = [values if ctx.needs_input_grad[2] else None, *tensors]
         scale = torch.where(scale == -math.inf, 0.0, scale).unsqueeze(-1)  # −inf − (−inf) is not a number
         if torch.is_grad_enabled():
-            return None, None, None, *_in_graph(ctx.task.bound, values, wanted, scale, numerator, total)
-        found = None
-        if ctx.route is not None:
-            found = backward.gradients(ctx.route, values, wanted, scale, numerator, total)
+            return None, None, *_in_graph(ctx.task.bound, values, wanted, scale, numerator, total)
+        route, found = backward.route_of(ctx.task, tensors), None
+        if route is not None:
+            found = backward.gradients(route, values, wanted, scale, numerator, total)
         if found is None:
             found = _by_blocks(ctx.task, values, wanted, scale, numerator, total)
-        return None, None, None, *found
+        return None, None, *found
 
 
 def _by_blocks(task, values, wanted, scale, numerator, total):

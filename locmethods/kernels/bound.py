@@ -35,7 +35,7 @@ class Factor(NamedTuple):
     offset : float
         Of a polynomial.
     learned : Tensor or None
-        The length of a kernel of the distance as the graph has it, if it carries a gradient.
+        The length of a kernel of the distance as the graph has it, if it is a tensor.
     """
 
     kind: type

@@ -201,7 +201,7 @@ class RadialBound(Bound):
 
     def term(self):
         length = as_number("length", self._length)
-        learned = self._length if carries_grad(self._length) else None
+        learned = self._length if is_tensor(self._length) else None
         return Term((Factor(type(self._kernel), self._query, self._keys, length, learned=learned),))
 
 
